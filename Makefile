@@ -1,0 +1,50 @@
+# make demo    watch a whole desk at work: no configuration, no root, no mail server
+# make test    all tests, with real mail servers where this machine has them or lets us install them
+# make check   format, lint, types and tests; what must pass before a change goes in
+# make bench   speed and memory, beside this machine's own limits
+# make lock    write requirements.lock from the packages in .venv
+# make tidy    format the code and mend what the linter can mend
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: demo test check format lint types bench lock tidy servers
+.DEFAULT_GOAL := check
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable '.[demo]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/mailtickets demo $(ARGS)
+
+servers:
+	@.ci/servers
+
+test: servers $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: format lint types test
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m bench $(ARGS)
+
+lock:
+	$(BIN)/python .ci/lock.py > requirements.new
+	mv requirements.new requirements.lock
+
+tidy: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

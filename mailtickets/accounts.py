@@ -1,0 +1,52 @@
+"""From the configuration to the doors: which account each mailbox and each queue uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailtickets.delivery import Ladder
+from mailtickets.transport.imap import ImapAccount, ImapMailbox
+from mailtickets.transport.maildir import MaildirMailbox
+from mailtickets.transport.network import Security
+from mailtickets.transport.oauth import TokenCommand
+from mailtickets.transport.smtp import SmtpAccount
+
+if TYPE_CHECKING:
+    from mailtickets.config import Config
+
+
+def mailbox_of(config: Config, name: str, *, readonly: bool = False) -> ImapMailbox | MaildirMailbox:
+    """Return the door to a mailbox, not yet connected."""
+    mailbox = config.mailboxes[name]
+    if mailbox.maildir is not None:
+        return MaildirMailbox(name, mailbox.maildir, max_size=config.limits.mail_size or 2**62, readonly=readonly)
+    token = TokenCommand(mailbox.token.command) if mailbox.token and mailbox.auth == "oauth2" else None
+    return ImapMailbox(
+        ImapAccount(
+            name, mailbox.host, mailbox.username, mailbox.port, Security(mailbox.security),
+            password=mailbox.password.resolve if mailbox.password and token is None else None, token=token.token if token else None,
+            ca_file=mailbox.ca_file, folder=mailbox.folder, idle=mailbox.idle, readonly=readonly,
+        )
+    )  # fmt: skip
+
+
+def smtp_of(config: Config, name: str) -> SmtpAccount:
+    """Return the account under which a queue sends; "" is [smtp]."""
+    account = config.smtp_accounts[name] if name else config.smtp
+    token = TokenCommand(account.token.command) if account.token and account.auth == "oauth2" else None
+    return SmtpAccount(
+        account.host, account.port, Security(account.security), account.username,
+        password=account.password.resolve if account.password and token is None else None, token=token.token if token else None,
+        ca_file=account.ca_file, envelope=account.envelope, max_size=account.max_size, section=f"smtp_account.{name}" if name else "smtp",
+    )  # fmt: skip
+
+
+def ladder_of(config: Config, name: str) -> Ladder:
+    """Return when an account tries again and gives up."""
+    account = config.smtp_accounts[name] if name else config.smtp
+    return Ladder(tuple(one.timedelta for one in account.retry), account.give_up.timedelta)
+
+
+def takes_null_sender(config: Config) -> dict[str, bool]:
+    """Return for each account whether acknowledgements may have an empty envelope sender."""
+    return {"": config.smtp.envelope == "null"} | {name: account.envelope == "null" for name, account in config.smtp_accounts.items()}

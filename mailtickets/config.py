@@ -1,0 +1,330 @@
+"""The configuration: config.toml read whole, checked whole, and given out as frozen values.
+
+    load(path) -> Config            raises ConfigInvalid with every problem at once
+    find_config(option) -> Path     --config, else ./config.toml, else /etc/mailtickets/config.toml
+
+What the rest of the program reads (durations are `Duration`: .seconds, .timedelta, str(); sizes are bytes;
+paths are absolute; secrets are `Secret`: .resolve()):
+
+    config.path            the file
+    config.folder          its folder
+    config.warnings        tuple[Problem, ...]: works, but probably not meant
+    config.desk            name  store: Path  admins: tuple[str, ...]  timezone  zone: ZoneInfo  echo
+    config.smtp            host  port  security  username  password: Secret|None  ca_file: Path|None  auth
+                           token: Secret|None (always a command: token.command)  envelope  max_size
+                           retry: tuple[Duration, ...]  give_up: Duration
+    config.smtp_accounts   {name: the same keys}; config.smtp_of(queue name) finds the right one
+    config.mailboxes       {name: host  port  security  username  password  ca_file  auth  token  folder  idle
+                           maildir: Path|None  poll: Duration  after ("seen"|"keep"|"move:FOLDER")  authserv_id
+                           start_from ("now"|"all"|date)}
+    config.queues          {name: address  tag  agents  mailbox ("" only where there is no mailbox)  smtp ("" = [smtp])
+                           aliases  notify  plus_addressing  after_reply  cc  note_address  language
+                           reminders: tuple[Duration, ...]  close_after  resolved_close_after  reopen_within
+                           confirm_close  collision_window  ask_for  ask_for_below  help_links  notify_attachments}
+    config.agents          {key: name  email  aliases  proof  receipts}
+    config.limits          ack_per_address_day  ack_per_proven_address_day  ack_per_domain_hour  ack_per_hour
+                           ack_wait: Duration  mail_size  people_per_ticket  hold: Duration      (0 = none)
+    config.templates       folder: Path|None
+    config.log             format ("text"|"json")  level ("debug"|"info"|"warning"|"error")
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from mailtickets.config_checks import Draft, accounts, contradictions, doubts
+from mailtickets.config_lines import Location, dotted, line_index, line_of
+from mailtickets.config_models import (
+    NAMED_TABLES,
+    REQUIRED_TABLES,
+    SINGLE_TABLES,
+    Agent,
+    Desk,
+    Limits,
+    Log,
+    Mailbox,
+    Queue,
+    SmtpAccount,
+    Table,
+    TemplateFolder,
+)
+from mailtickets.config_problems import Finding, finding_of, shown, unknown_table
+from mailtickets.config_types import FOLDER
+from mailtickets.durations import Duration
+from mailtickets.problems import ConfigInvalid, Problem
+from mailtickets.secrets_source import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Agent", "Config", "ConfigInvalid", "Desk", "Duration", "Limits", "Log", "Mailbox", "Problem", "Queue",
+    "Secret", "SmtpAccount", "TemplateFolder", "find_config", "load",
+]  # fmt: skip
+
+DEFAULT_PATHS = (Path("config.toml"), Path("/etc/mailtickets/config.toml"))
+MAX_CONFIG_BYTES = 1_000_000  # a desk of a thousand agents has 100 KB
+
+_KEY_ON_LINE = re.compile(r"\s*([A-Za-z0-9_.-]{1,60})\s*=")
+_TOML_PLACE = re.compile(r"\s*\(at (?:line ([0-9]+), column [0-9]+|end of document)\)\Z")
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, valid; replaced as a whole by a reload, never changed."""
+
+    path: Path
+    desk: Desk
+    smtp: SmtpAccount
+    smtp_accounts: dict[str, SmtpAccount]
+    mailboxes: dict[str, Mailbox]
+    queues: dict[str, Queue]
+    agents: dict[str, Agent]
+    limits: Limits
+    templates: TemplateFolder
+    log: Log
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths in the file are relative to."""
+        return self.path.parent
+
+    def smtp_of(self, queue: str) -> SmtpAccount:
+        """Return the account that sends for a queue; the desk's own for "" and unknown names."""
+        named = self.queues[queue].smtp if queue in self.queues else ""
+        return self.smtp_accounts[named] if named else self.smtp
+
+
+def find_config(option: Path | str | None = None) -> Path:
+    """Return the config file to use: the one asked for, else the first default that exists.
+
+    Raises ConfigInvalid where there is none.
+    """
+    if option is not None:
+        return Path(option)
+    for path in DEFAULT_PATHS:
+        if path.is_file():
+            return path
+    looked = " and ".join(str(path) for path in DEFAULT_PATHS)
+    raise ConfigInvalid(
+        [
+            Problem(
+                "config.toml",
+                0,
+                "",
+                "",
+                f"not found (looked for {looked})",
+                "write one with `mailtickets init`, or name it with --config",
+            )
+        ]
+    )
+
+
+def load(path: Path) -> Config:
+    """Read and check a config file, once and whole.
+
+    Raises ConfigInvalid with every problem found, in order of lines; no message holds a secret.
+    """
+    text, mode = _read(path)
+    written, lines = _parse(path, text)
+    draft, findings = _draft(written, path.absolute().parent)
+    findings += contradictions(draft)
+    if not findings and mode & (stat.S_IRGRP | stat.S_IROTH):
+        findings += _readable_passwords(draft, path, mode)
+    if findings:
+        raise ConfigInvalid(_problems(path, findings, written, lines)) from None
+    if draft.desk is None or draft.smtp is None or draft.templates is None:
+        raise AssertionError("a missing table is a finding")
+    return Config(
+        path=path.absolute(),
+        desk=draft.desk,
+        smtp=draft.smtp,
+        smtp_accounts=draft.smtp_accounts,
+        mailboxes=draft.mailboxes,
+        queues=_filled(draft),
+        agents=draft.agents,
+        limits=draft.limits,
+        templates=draft.templates,
+        log=draft.log,
+        warnings=tuple(_problems(path, doubts(draft), written, lines)),
+    )
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """Return text and mode of the file, both from one opening."""
+
+    def unusable(reason: str, remedy: str, line: int = 0) -> ConfigInvalid:
+        return ConfigInvalid([Problem(str(path), line, "", "", reason, remedy)])
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_CONFIG_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
+    except FileNotFoundError:
+        raise unusable("not found", "write one with `mailtickets init`, or name it with --config") from None
+    except OSError as error:
+        remedy = "let the user that runs mailtickets read it"
+        raise unusable(f"cannot be read ({error.strerror})", remedy) from None
+    if len(raw) > MAX_CONFIG_BYTES:
+        raise unusable(f"larger than {MAX_CONFIG_BYTES} bytes", "name the right file")
+    try:
+        return raw.decode("utf-8-sig"), mode
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise unusable("not UTF-8 text", "save the file as UTF-8", line) from None
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Location, int]]:
+    """Return the tables and the lines of all keys; raise ConfigInvalid for what is not TOML."""
+    try:
+        return tomllib.loads(text), line_index(text)
+    except RecursionError:
+        problem = Problem(
+            str(path), 1, "", "", "nested too deeply", "no key needs more than a list in a table"
+        )
+    except tomllib.TOMLDecodeError as error:
+        problem = _syntax_problem(path, text, str(error))
+    raise ConfigInvalid([problem]) from None
+
+
+def _syntax_problem(path: Path, text: str, message: str) -> Problem:
+    """Word a syntax error. The value is never shown: the key may be a password without its quotes."""
+    place = _TOML_PLACE.search(message)
+    rows = text.split("\n")
+    line = int(place[1]) if place and place[1] else max(1, len(text.rstrip().split("\n")))
+    key = _KEY_ON_LINE.match(rows[line - 1]) if line <= len(rows) else None
+    said = _TOML_PLACE.sub("", message)
+    reason = f"not valid TOML ({said[:1].lower()}{said[1:]})"
+    remedy = "write text in double quotes, and each key once as key = value"
+    return Problem(str(path), line, key[1] if key else "", "", reason, remedy)
+
+
+def _draft(written: dict[str, Any], folder: Path) -> tuple[Draft, list[Finding]]:
+    """Check each table by itself; return what could be read and everything that is wrong in a table."""
+    findings = [
+        unknown_table(name) for name in written if name not in SINGLE_TABLES and name not in NAMED_TABLES
+    ]
+    findings += [
+        Finding((name,), "is missing", remedy)
+        for name, remedy in REQUIRED_TABLES.items()
+        if not written.get(name)
+    ]
+    reader = _TableReader(findings, folder)
+
+    def single(model: type[AnyTable], name: str) -> AnyTable | None:
+        return reader.read(model, name, (name,), written[name]) if name in written else None
+
+    def named(model: type[AnyTable], name: str) -> dict[str, AnyTable]:
+        tables = written.get(name, {})
+        if not isinstance(tables, dict):
+            findings.append(Finding((name,), "is not a table", f"write it under [{name}.NAME]"))
+            return {}
+        read = {key: reader.read(model, name, (name, key), table) for key, table in tables.items()}
+        return {key: table for key, table in read.items() if table is not None}
+
+    draft = Draft(
+        limits=single(Limits, "limits") or Limits(),
+        log=single(Log, "log") or Log(),
+        desk=single(Desk, "desk"),
+        smtp=single(SmtpAccount, "smtp"),
+        templates=single(TemplateFolder, "templates") or TemplateFolder(),
+        smtp_accounts=named(SmtpAccount, "smtp_account"),
+        mailboxes=named(Mailbox, "mailbox"),
+        queues=named(Queue, "queue"),
+        agents=named(Agent, "agent"),
+        written=written,
+    )
+    return draft, findings
+
+
+class _TableReader:
+    """Reads tables one by one and collects what is wrong in them."""
+
+    def __init__(self, findings: list[Finding], folder: Path) -> None:
+        self.findings = findings
+        self.context = {FOLDER: folder}
+        self.numbers = itertools.count()
+
+    def read(self, model: type[AnyTable], name: str, location: Location, raw: object) -> AnyTable | None:
+        """Return the table; with stand-ins for its bad keys where it has some; None where it is no table."""
+        try:
+            return model.model_validate(raw, context=self.context)
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+        self.findings += [finding_of(error, name, location) for error in errors]
+        if not isinstance(raw, dict):
+            return None
+        bad = {error["loc"][0] for error in errors if error["loc"]}
+        good = {key: value for key, value in raw.items() if key not in bad}
+        try:
+            return model.model_validate({**self._stand_ins(model, bad), **good}, context=self.context)
+        except ValidationError:
+            return None
+
+    def _stand_ins(self, model: type[Table], bad: set[int | str]) -> dict[str, str]:
+        """Return values for required keys that are wrong or missing, each unlike any other."""
+        number = next(self.numbers)
+        address = f"stand-in-{number}@stand-in.invalid"
+        values = {"host": "localhost", "tag": f"Z{number:09d}", "address": address, "email": address}
+        required = {name for name, key in model.model_fields.items() if key.is_required()}
+        return {name: values.get(name, f"stand-in-{number}") for name in required & bad}
+
+
+def _filled(draft: Draft) -> dict[str, Queue]:
+    """Fill in what depends on other tables: the only mailbox, and attachments that fit the server."""
+    only = next(iter(draft.mailboxes), "")
+    filled: dict[str, Queue] = {}
+    for name, queue in draft.queues.items():
+        account = draft.smtp_accounts.get(queue.smtp, draft.smtp)
+        fits = min(queue.notify_attachments, account.max_size) if account else queue.notify_attachments
+        filled[name] = queue.model_copy(update={"mailbox": queue.mailbox or only, "notify_attachments": fits})
+    return filled
+
+
+def _readable_passwords(draft: Draft, path: Path, mode: int) -> list[Finding]:
+    reason = f"others on this machine can read it (the file's mode is {stat.S_IMODE(mode):03o})"
+    return [
+        Finding((*location, "password"), reason, f"chmod 600 {path}")
+        for location, account in accounts(draft)
+        if account.password and account.password.is_literal
+    ]
+
+
+def _problems(
+    path: Path, findings: Iterable[Finding], written: dict[str, Any], lines: dict[Location, int]
+) -> list[Problem]:
+    """Add file, line and value to findings; order them by line."""
+    problems = [
+        Problem(
+            file=str(path),
+            line=line_of(lines, finding.location),
+            key=dotted(finding.location),
+            value=shown(finding.location, _value_at(written, finding.location)),
+            reason=finding.reason,
+            remedy=finding.remedy,
+        )
+        for finding in findings
+    ]
+    return sorted(problems, key=lambda problem: problem.line)
+
+
+def _value_at(written: dict[str, Any], location: Location) -> object:
+    at: Any = written
+    for part in location:
+        try:
+            at = at[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return at

@@ -1,0 +1,154 @@
+"""Pure: words for what pydantic found, with "did you mean" and without secrets."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailtickets.config_models import LATER_KEYS, LATER_TABLES, NAMED_TABLES, SINGLE_TABLES
+from mailtickets.secrets_source import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic_core import ErrorDetails
+
+    from mailtickets.config_lines import Location
+
+MAX_SHOWN = 60  # letters of a value in a message
+
+_SECRET_NAME = re.compile(r"pas|pwd|secret|token|cred|auth_?key|api_?key|kenn?wort|mot_?de", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(//[^:@/\s]{0,200}:)[^@\s]{1,200}@")
+_ACCOUNT_TABLES = frozenset({"smtp", "smtp_account", "mailbox"})
+
+_EXAMPLES = {
+    "name": 'add name = "..."',
+    "store": 'add store = "desk.db"',
+    "host": 'add host = "mail.acme.example"',
+    "address": 'add address = "support@acme.example"',
+    "tag": 'add tag = "SUP"',
+    "email": 'add email = "kim@acme.example"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a place of the file; the loader adds file, line and value."""
+
+    location: Location
+    reason: str
+    remedy: str = ""
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return `did you mean "x"?`, or the known names where none is near, or "" where there is none."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(word)[:60], names, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"known here: {', '.join(names)}" if names else ""
+
+
+def finding_of(error: ErrorDetails, table: str, location: Location) -> Finding:
+    """Word one error of pydantic about the keys of `table`, which stands at `location`."""
+    place = (*location, *error["loc"])
+    kind = error["type"]
+    context: Mapping[str, Any] = error.get("ctx", {})
+    if kind == "value_error":
+        reason, _, remedy = str(context["error"]).partition("; ")
+        if table == "desk" and place[-1] == "timezone":
+            remedy = _near_zone(error["input"]) or remedy
+        return Finding(place, reason, remedy)
+    if kind == "extra_forbidden":
+        return _unknown_key(place, table)
+    if kind == "missing":
+        return Finding(place, "is missing", _EXAMPLES.get(str(place[-1]), "add it"))
+    if kind == "literal_error":
+        return _wrong_word(place, error)
+    numbers = "write a number from 1 to 65535" if place[-1] == "port" else "write a number from 0 to 1000000"
+    plain = {
+        "string_type": ("not text", "put it in double quotes"),
+        "int_type": ("not a whole number", "write digits without quotes"),
+        "bool_type": ("neither true nor false", "write true or false without quotes"),
+        "string_too_long": (f"longer than {context.get('max_length')} letters", "shorten it"),
+        "too_short": ("is an empty list", "write at least one item or leave the key out"),
+        "greater_than_equal": ("out of range", numbers),
+        "less_than_equal": ("out of range", numbers),
+        "model_type": ("is not a table", f"write it under [{'.'.join(map(str, location))}]"),
+    }
+    reason, remedy = plain.get(kind, (error["msg"], "see config.example.toml"))
+    return Finding(place, reason, remedy)
+
+
+def _unknown_key(place: Location, table: str) -> Finding:
+    key = str(place[-1])
+    if key in LATER_KEYS.get(table, ()):
+        return Finding(place, "is not in this version yet", "leave it out for now")
+    model = {**SINGLE_TABLES, **NAMED_TABLES}[table]
+    if not difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.6):
+        homes = sorted(name for name, other in SINGLE_TABLES.items() if key in other.model_fields)
+        homes += sorted(f"{name}.NAME" for name, other in NAMED_TABLES.items() if key in other.model_fields)
+        if homes:
+            return Finding(place, "is no key of this table", f"it belongs into [{homes[0]}]")
+    return Finding(place, "is no known key", did_you_mean(key, model.model_fields))
+
+
+def unknown_table(name: str) -> Finding:
+    """Word a top-level name that is no table of this version."""
+    if name in LATER_TABLES:
+        return Finding((name,), "is not in this version yet", "leave it out for now")
+    tables = {**SINGLE_TABLES, **NAMED_TABLES}
+    near = difflib.get_close_matches(name, list(tables), n=1, cutoff=0.6)
+    if not near:
+        homes = [table for table, model in SINGLE_TABLES.items() if name in model.model_fields]
+        if homes:
+            return Finding((name,), "stands above all tables", f"put it below [{homes[0]}]")
+    return Finding((name,), "is no known table", did_you_mean(name, tables))
+
+
+def _wrong_word(place: Location, error: ErrorDetails) -> Finding:
+    expected = [word.strip("'") for word in re.split(r", | or ", str(error["ctx"]["expected"]))]
+    known = ", ".join(f'"{word}"' for word in expected)
+    near = difflib.get_close_matches(str(error["input"])[:60], expected, n=1, cutoff=0.5)
+    return Finding(
+        place, f"not one of {known}", f'did you mean "{near[0]}"?' if near else "write one of them"
+    )
+
+
+def _near_zone(value: object) -> str:
+    from zoneinfo import available_timezones  # noqa: PLC0415 - reads a thousand files; only for an error
+
+    near = difflib.get_close_matches(str(value)[:60], available_timezones(), n=1, cutoff=0.7)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def shown(location: Location, value: object) -> str:
+    """Return a value as it may stand in a message: as in TOML, on one line, short, secrets masked."""
+    names = [part for part in location if isinstance(part, str)]
+    if value is None or isinstance(value, dict):
+        return ""
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return ""
+    if _may_be_secret(names, value):
+        return f'"{MASK}"'
+    try:
+        text = json.dumps(value, ensure_ascii=False) if not hasattr(value, "isoformat") else str(value)
+    except (TypeError, ValueError):
+        text = str(value)
+    text = _PASSWORD_IN_URL.sub(rf"\1{MASK}@", text)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+
+
+def _may_be_secret(names: list[str], value: object) -> bool:
+    """A misspelt `pasword` holds a password too: in an account no unknown text is shown."""
+    if any(_SECRET_NAME.search(name) for name in names if name not in {"authserv_id", "auth"}):
+        return True
+    if not names or names[0] not in _ACCOUNT_TABLES or not isinstance(value, (str, list)):
+        return False
+    model = {**SINGLE_TABLES, **NAMED_TABLES}[names[0]]
+    depth = 1 if names[0] in SINGLE_TABLES else 2
+    return len(names) <= depth or names[depth] not in model.model_fields

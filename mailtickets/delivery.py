@@ -1,0 +1,108 @@
+"""Pure: what one attempt to send means for a mail: booked as sent, tried again, given up, or uncertain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.store.outbox import Booking, State
+from mailtickets.transport.fate import Deferred, Fate, Phase, Rejected, Sent, Uncertain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailtickets.store.outbox import Mail
+    from mailtickets.transport.fate import Refusal
+
+DEFAULT_RETRY = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120))
+DEFAULT_GIVE_UP = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """When to try again: the delays, the last of which repeats, and when to give up (RFC 5321 section 4.5.4.1)."""
+
+    retry: tuple[timedelta, ...] = DEFAULT_RETRY
+    give_up: timedelta = DEFAULT_GIVE_UP
+
+    def next_at(self, attempts: int, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
+        """Return when to try again, or None to give up.
+
+        attempts  tries so far, 1 after the first failure.
+        jitter    0.0 to 1.0; spreads retries by up to a tenth after a failure of many.
+        """
+        if now - queued_at >= self.give_up:
+            return None
+        delay = self.retry[min(max(attempts, 1), len(self.retry)) - 1]
+        return now + delay * (1 + jitter / 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an attempt came to.
+
+    failed      recipients who will never get this mail, with the reason.
+    permanent   those of them whose address the server itself refused for good.
+    """
+
+    booking: Booking
+    failed: tuple[tuple[str, str], ...] = ()
+    permanent: tuple[str, ...] = ()
+
+
+def attempt_of(mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: float) -> Attempt:
+    """Return what a fate means for a mail (design section 8; `reliability.md` R5)."""
+    match fate:
+        case Sent(refused=refused):
+            reasons = tuple((address, refusal.reason) for address, refusal in refused.items())
+            booking = Booking(mail.id, State.SENT, now, refused=reasons)
+            return Attempt(booking, reasons, _permanent(refused))
+        case Uncertain(reason=reason):
+            if not mail.human:
+                return Attempt(
+                    Booking(
+                        mail.id, State.UNCERTAIN, now, f"no answer after the whole mail was sent: {reason}"
+                    )
+                )
+            return _again(
+                mail,
+                f"no answer after the whole mail was sent; sent again with the same bytes: {reason}",
+                ladder,
+                now,
+                jitter,
+            )
+        case Rejected(code=code, reason=reason, refused=refused, phase=phase):
+            failed = tuple((address, refusal.reason) for address, refusal in refused.items())
+            failed = failed or tuple((address, reason) for address in mail.recipients)
+            permanent = _permanent(refused) if phase is Phase.RCPT else ()
+            return Attempt(Booking(mail.id, State.FAILED, now, f"{code} {reason}"), failed, permanent)
+        case Deferred(reason=reason, account_trouble=account_trouble):
+            if account_trouble:
+                # Nothing is wrong with the mail: its own tries are not used up while the server is away.
+                return _again(mail, reason, ladder, now, jitter, counts=False)
+            return _again(mail, reason, ladder, now, jitter)
+
+
+def _permanent(refused: dict[str, Refusal]) -> tuple[str, ...]:
+    return tuple(address for address, refusal in refused.items() if refusal.permanent)
+
+
+def _again(
+    mail: Mail, reason: str, ladder: Ladder, now: datetime, jitter: float, *, counts: bool = True
+) -> Attempt:
+    next_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter)
+    if next_at is None:
+        days = f"given up after {ladder.give_up.total_seconds() / 86400:g} days: {reason}"
+        return Attempt(
+            Booking(mail.id, State.FAILED, now, days), tuple((address, days) for address in mail.recipients)
+        )
+    return Attempt(Booking(mail.id, State.DEFERRED, now, reason, next_at, counts=counts))
+
+
+def deferred_by_outage(mails: Sequence[Mail], until: datetime, now: datetime) -> list[Booking]:
+    """Return the bookings of claimed mails that were not tried, because their server is away."""
+    return [
+        Booking(mail.id, State.DEFERRED, now, "waiting for the mail server", until, counts=False)
+        for mail in mails
+    ]

@@ -1,0 +1,136 @@
+"""Pure: one mail with everything that bears on it, and the small moves all decisions share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import silence
+from mailtickets.desk.people import Standing, people_joining
+from mailtickets.desk.thread import Found, strip_tags
+from mailtickets.desk.ticket import (
+    Audience,
+    Entry,
+    EntryKind,
+    Outcome,
+    Person,
+    Role,
+    Status,
+    Ticket,
+    TimerKind,
+    Verdict,
+)
+from mailtickets.mail.message import base_subject
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailtickets.desk.events import Incoming, MailArrived
+    from mailtickets.desk.facts import Facts
+    from mailtickets.desk.policy import Policy, QueuePolicy
+    from mailtickets.desk.ticket import Timer
+
+MAX_SUBJECT = 250
+SILENCE_TIMERS = (TimerKind.SILENCE, TimerKind.RESOLVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A mail to be decided. `others` are further queues that the same mail reached."""
+
+    event: MailArrived
+    found: Found
+    standing: Standing
+    queue: QueuePolicy
+    others: tuple[QueuePolicy, ...]
+    facts: Facts
+    policy: Policy
+    now: datetime
+
+    @property
+    def incoming(self) -> Incoming:
+        """The mail itself."""
+        return self.event.incoming
+
+    @property
+    def sender(self) -> str:
+        """The writer's address in comparable form, or an empty string."""
+        sender = self.incoming.message.sender
+        return sender.key if sender else ""
+
+    @property
+    def actor(self) -> str:
+        """Who wrote it, for the history: an agent's key, or an address."""
+        if self.standing.agent:
+            return self.standing.agent.key
+        return self.sender or (
+            self.incoming.message.from_[0].address if self.incoming.message.from_ else "unknown"
+        )
+
+    def verdict(self, outcome: Outcome, reason: str, ticket: int | None = None) -> Verdict:
+        """Return the ledger's verdict with every step that led to it."""
+        classification = self.incoming.classification
+        steps = [*self.found.why]
+        if classification.reason:
+            steps.append(f"not written by a person: {classification.reason}")
+        if self.standing.why:
+            steps.append(f"sender: {self.standing.why}")
+        steps.extend(self.incoming.message.defects)
+        return Verdict(outcome, reason, ticket, tuple(steps))
+
+    def mail_in(self, audience: Audience, kind: EntryKind = EntryKind.MAIL_IN, reason: str = "") -> Entry:
+        """Return the entry that says this mail came in."""
+        message = self.incoming.message
+        return Entry(
+            kind, self.now, self.actor, audience, to=tuple(a.address for a in (*message.to, *message.cc))[:50],
+            subject=message.subject[:MAX_SUBJECT], text=self.incoming.text, message_id=message.message_id, reason=reason,
+        )  # fmt: skip
+
+    def status_entry(self, status: Status, reason: str) -> Entry:
+        """Return the entry that says a status changed."""
+        return Entry(
+            EntryKind.STATUS, self.now, self.actor, Audience.AGENTS, reason=f"{status.value}: {reason}"
+        )
+
+
+def new_ticket(case: Case, requester: Person | None) -> Ticket:
+    """Return the ticket that this mail opens; its number came from the store."""
+    message = case.incoming.message
+    tags = [queue.tag for queue in case.policy.queues.values()]
+    subject = base_subject(strip_tags(message.subject, tags))[:MAX_SUBJECT] or "(no subject)"
+    people = (requester,) if requester else ()
+    if requester:
+        people += people_joining(message, None, case.queue, case.policy, case.policy.limits.people_per_ticket)
+    return Ticket(
+        number=case.facts.next_number, tag=case.queue.tag, queue=case.queue.name, subject=subject,
+        requester=requester.address if requester else "", created_at=case.incoming.arrived, updated_at=case.now,
+        language=case.queue.language, people=people, proven=case.standing.proven, assignee=first_owner(case),
+    )  # fmt: skip
+
+
+def first_owner(case: Case) -> str:
+    """Return the agent a new ticket goes to by the queue's rule, or nobody."""
+    agents = [key for key in case.queue.agents if key in case.policy.agents]
+    if not agents or case.queue.notify not in {"round-robin", "least-loaded"}:
+        return ""
+    if case.queue.notify == "least-loaded":
+        return min(agents, key=lambda key: (case.facts.loads.get(key, 0), agents.index(key)))
+    last = case.facts.last_assigned
+    return agents[(agents.index(last) + 1) % len(agents)] if last in agents else agents[0]
+
+
+def joined(ticket: Ticket, *people: Person) -> Ticket:
+    """Return the ticket with more people; who is there stays what they are."""
+    there = {person.address for person in ticket.people}
+    return replace(ticket, people=(*ticket.people, *(p for p in people if p.address not in there)))
+
+
+def with_role(ticket: Ticket, address: str, name: str, role: Role) -> Ticket:
+    """Return the ticket with this person on it, in this role if they are new."""
+    return joined(ticket, Person(address, name, role))
+
+
+def timers_of(ticket: Ticket, queue: QueuePolicy) -> tuple[Timer, ...]:
+    """Return the timers that the ticket's state asks for."""
+    timer = silence.next_timer(ticket, queue)
+    return (timer,) if timer else ()

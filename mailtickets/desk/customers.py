@@ -1,0 +1,354 @@
+"""Pure: what a customer's mail does: opens a ticket, continues one, reopens one, and is acknowledged once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import saying, silence
+from mailtickets.desk.case import SILENCE_TIMERS, joined, new_ticket, with_role
+from mailtickets.desk.people import Speaker, people_joining, people_suggested
+from mailtickets.desk.policy import LARGE_PROVIDERS
+from mailtickets.desk.thanks import is_thanks
+from mailtickets.desk.ticket import (
+    Alarm,
+    Audience,
+    Change,
+    Decision,
+    Entry,
+    EntryKind,
+    Outcome,
+    Person,
+    PersonChange,
+    Role,
+    Status,
+    Ticket,
+    Timer,
+    TimerKind,
+)
+from mailtickets.mail.authentication import Proof
+from mailtickets.mail.classify import Origin
+from mailtickets.mail.message import domain_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailtickets.desk.case import Case
+    from mailtickets.desk.facts import AckCounts, TicketFacts
+    from mailtickets.desk.notices import Outgoing
+    from mailtickets.desk.policy import Limits
+
+ACK_TRY_AGAIN = timedelta(minutes=10)
+CLOSE_WORDS = frozenset({"close"})
+
+
+def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Decision:
+    """Open a ticket for a mail that belongs to none; nothing that comes in is ever without one."""
+    incoming, message = case.incoming, case.incoming.message
+    machine = incoming.classification.origin is not Origin.PERSON
+    requester = Person(case.sender, message.sender.name, Role.REQUESTER) if message.sender else None
+    ticket = replace(
+        new_ticket(case, requester),
+        automatic=machine,
+        proven=case.standing.proven,
+        linked=linked.number if linked else None,
+    )
+    hints = [*case.found.hints]
+    if linked:
+        hints.append(f"continues {linked.reference}, which was closed too long ago to be reopened")
+    elif case.facts.recent_ticket and not hints:
+        other = f"{ticket.tag}-{case.facts.recent_ticket}"
+        hints.append(
+            f"may belong to {other}, which the same person opened within the hour; answer #merge {other}"
+        )
+    quiet, wait = why_no_acknowledgement(case)
+    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
+    if linked:
+        entries.append(Entry(EntryKind.LINKED, case.now, "desk", Audience.AGENTS, reason=linked.reference))
+    if ticket.assignee:
+        entries.append(Entry(EntryKind.ASSIGNED, case.now, "desk", Audience.AGENTS, reason=ticket.assignee))
+    mail: list[Outgoing] = []
+    timers: list[Timer] = []
+    counted = None
+    if not quiet:
+        counted = (ticket.requester, case.standing.proven, case.facts.person.wrote_before)
+        mail.append(_acknowledge(case, ticket))
+        entries.append(_acknowledged(case.now, ticket))
+    elif wait:
+        timers.append(Timer(TimerKind.ACKNOWLEDGE, case.now + ACK_TRY_AGAIN))
+    others = [queue.address for queue in case.others]
+    mail.extend(
+        saying.tell_agents(
+            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, hints=hints,
+            quiet=quiet, others=[*others, *people_suggested(message, ticket, case.policy)],
+        )
+    )  # fmt: skip
+    mail.extend(_tell_other_queues(case, ticket))
+    alarms = (_limit_alarm(quiet),) if wait else ()
+    return Decision(
+        verdict=case.verdict(Outcome.ON_TICKET, reason, ticket.number),
+        changes=(Change(ticket, tuple(entries), tuple(timers), is_new=True, ids=_ids(case)),),
+        mail=tuple(mail),
+        people=_person(case),
+        alarms=alarms,
+        acknowledged=counted,
+    )
+
+
+def continue_ticket(case: Case) -> Decision:
+    """File a customer's mail on its ticket, and let it do what a reply does there."""
+    facts = case.found.ticket
+    assert facts is not None  # noqa: S101  (the caller found one; for the type checker)
+    ticket = facts.ticket
+    if case.standing.speaker is not Speaker.CUSTOMER:
+        return _from_outside(case, facts)
+    if case.incoming.proof is Proof.FAIL:
+        return _not_proven(case, facts)
+    too_late = ticket.closed_at is not None and case.now > ticket.closed_at + case.queue.reopen_within
+    if ticket.status is Status.CLOSED and too_late:
+        return open_ticket(case, reason=f"{ticket.reference} was closed too long ago", linked=ticket)
+    if _says_close(case.incoming.text) and ticket.status is not Status.CLOSED:
+        return _closed_by_customer(case, facts)
+    message = case.incoming.message
+    people = people_joining(message, ticket, case.queue, case.policy, case.policy.limits.people_per_ticket)
+    suggested = people_suggested(message, joined(ticket, *people), case.policy)
+    after = replace(joined(ticket, *people), updated_at=case.now)
+    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
+    drop: tuple[TimerKind, ...] = ()
+    kind = "agent_reply"
+    if ticket.status.is_done and is_thanks(case.incoming.text, message.attachments, ticket.language):
+        entries.append(
+            Entry(
+                EntryKind.STATUS,
+                case.now,
+                "desk",
+                Audience.AGENTS,
+                reason=f"{ticket.status}: a thank-you does not reopen",
+            )
+        )
+        change = Change(after, tuple(entries), ids=_ids(case))
+        verdict = case.verdict(Outcome.ON_TICKET, "a thank-you on a finished ticket", ticket.number)
+        return Decision(verdict, (change,), people=_person(case))
+    if ticket.status.is_done:
+        kind = "agent_reopened"
+        after = silence.end_silence(after, Status.OPEN, case.now)
+        entries.append(case.status_entry(Status.OPEN, "reopened by the customer's reply"))
+        drop = SILENCE_TIMERS
+    elif ticket.status is Status.WAITING:
+        after = silence.end_silence(after, Status.OPEN, case.now)
+        entries.append(case.status_entry(Status.OPEN, "the customer replied"))
+        drop = SILENCE_TIMERS
+    mail = saying.tell_agents(
+        kind,
+        after,
+        case.incoming,
+        case.standing,
+        case.queue,
+        case.policy,
+        occasion=f"in:{case.event.copy}",
+        now=case.now,
+        others=suggested,
+    )
+    return Decision(
+        case.verdict(Outcome.ON_TICKET, "a reply on its ticket", ticket.number),
+        (Change(after, tuple(entries), drop=drop, ids=_ids(case)),),
+        mail,
+        _person(case),
+    )
+
+
+def _from_outside(case: Case, facts: TicketFacts) -> Decision:
+    """Somebody with a proof of the thread, but not on the ticket: agents read it, customers never do."""
+    ticket, message = facts.ticket, case.incoming.message
+    after = replace(ticket, updated_at=case.now)
+    if case.sender:
+        after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
+    entries = [case.mail_in(Audience.AGENTS, reason=f"outside: {case.standing.why}")]
+    drop: tuple[TimerKind, ...] = ()
+    if ticket.status is Status.WAITING:
+        after = silence.end_silence(after, Status.OPEN, case.now)
+        entries.append(
+            case.status_entry(Status.OPEN, "somebody outside the ticket wrote; the reminders stop")
+        )
+        drop = SILENCE_TIMERS
+    mail = saying.tell_agents(
+        "agent_reply",
+        after,
+        case.incoming,
+        case.standing,
+        case.queue,
+        case.policy,
+        occasion=f"in:{case.event.copy}",
+        now=case.now,
+    )
+    change = Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked)
+    return Decision(
+        case.verdict(Outcome.ON_TICKET, "written by somebody outside the ticket", ticket.number),
+        (change,),
+        mail,
+    )
+
+
+def _not_proven(case: Case, facts: TicketFacts) -> Decision:
+    """A participant's address against a trusted fail: filed and marked; the agent decides about reopening."""
+    ticket = facts.ticket
+    after = replace(ticket, updated_at=case.now)
+    entries = [
+        case.mail_in(
+            Audience.AGENTS, reason="sender not proven: our mail server says the sender may be forged"
+        )
+    ]
+    drop: tuple[TimerKind, ...] = ()
+    if ticket.status is Status.WAITING:
+        after = silence.end_silence(after, Status.OPEN, case.now)
+        entries.append(
+            case.status_entry(Status.OPEN, "a reply came whose sender is not proven; the reminders stop")
+        )
+        drop = SILENCE_TIMERS
+    mail = saying.tell_agents(
+        "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
+        hints=["the sender is not proven: our mail server says it may be forged"],
+    )  # fmt: skip
+    verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
+    return Decision(verdict, (Change(after, tuple(entries), drop=drop, ids=_ids(case)),), mail)
+
+
+def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
+    """The customer wrote CLOSE and nothing else: closed at once, with one confirming mail."""
+    ticket = facts.ticket
+    after = silence.end_silence(replace(ticket, updated_at=case.now), Status.CLOSED, case.now)
+    entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
+    notice = saying.to_customers(
+        "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
+        keyed=True, agent="", silence=False, reopen_until=case.now + case.queue.reopen_within,
+    )  # fmt: skip
+    told = saying.event_to_agents(
+        "closed",
+        after,
+        case.queue,
+        case.policy,
+        actor=case.sender,
+        occasion=f"in:{case.event.copy}",
+        detail="The customer wrote CLOSE.",
+    )
+    change = Change(after, entries, drop=(*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE), ids=_ids(case))
+    verdict = case.verdict(Outcome.ON_TICKET, "the customer closed the ticket", ticket.number)
+    return Decision(verdict, (change,), (notice, *told), _person(case))
+
+
+def _says_close(text: str) -> bool:
+    """A word counts only alone on its line, with nothing but a greeting or a signature around it."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return (
+        bool(lines)
+        and len(lines) <= 3
+        and lines[0].rstrip(".!").lower() in CLOSE_WORDS
+        and sum(map(len, lines)) < 80
+    )
+
+
+def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
+    """Return why this mail gets no acknowledgement now, and whether it gets one later; "" if it gets one."""
+    incoming = case.incoming
+    classification = incoming.classification
+    if case.standing.speaker is Speaker.NOBODY:
+        return f"no single sender: {case.standing.why}", False
+    if classification.origin is not Origin.PERSON:
+        return f"not written by a person: {classification.reason}", False
+    if not classification.answerable:
+        return classification.answer_reason, False
+    if incoming.proof is Proof.FAIL:
+        return "our mail server says that the sender may be forged", False
+    if case.standing.agent is not None:
+        return "the writer is an agent of this queue", False
+    limit = past_limit(
+        case.sender,
+        case.facts.acks,
+        case.policy.limits,
+        proven=case.standing.proven,
+        known=case.facts.person.wrote_before,
+    )
+    return limit, bool(limit)
+
+
+def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool, known: bool) -> str:
+    """Return which limit of acknowledgements is reached, in words, or an empty string.
+
+    People who wrote before as persons count against neither the domain nor the desk.
+    """
+    per_address = limits.ack_per_proven_address_day if proven else limits.ack_per_address_day
+    if per_address and counts.address_day >= per_address:
+        return f"this address had {counts.address_day} acknowledgements in 24 hours"
+    if known:
+        return ""
+    strangers = not proven and domain_of(address) not in LARGE_PROVIDERS
+    if strangers and limits.ack_per_domain_hour and counts.domain_hour >= limits.ack_per_domain_hour:
+        return f"the domain {domain_of(address)} had {counts.domain_hour} acknowledgements in an hour"
+    if limits.ack_per_hour and counts.hour >= limits.ack_per_hour:
+        return f"the desk sent {counts.hour} acknowledgements in an hour"
+    return ""
+
+
+def _acknowledge(case: Case, ticket: Ticket) -> Outgoing:
+    incoming = case.incoming
+    if incoming.truncated:
+        return saying.too_large(ticket, incoming, case.queue, case.policy)
+    not_taken = [
+        {"name": defect.partition(": ")[2], "why": "not taken"}
+        for defect in incoming.message.defects
+        if defect.startswith("not taken: ")
+    ]
+    return saying.acknowledgement(
+        ticket, incoming.message.message_id, case.queue, case.policy, proven=case.standing.proven, letters=len(incoming.text),
+        not_taken=not_taken,
+    )  # fmt: skip
+
+
+def _acknowledged(now: datetime, ticket: Ticket) -> Entry:
+    return Entry(EntryKind.ACKNOWLEDGED, now, "desk", Audience.CUSTOMER, to=(ticket.requester,))
+
+
+def _tell_other_queues(case: Case, ticket: Ticket) -> tuple[Outgoing, ...]:
+    """One mail that reached two queues is one ticket; the other queue's agents hear of it."""
+    own = set(case.queue.agents)
+    mail: list[Outgoing] = []
+    for queue in case.others:
+        mail.extend(
+            saying.event_to_agents(
+                "status", replace(ticket, assignee=""), replace(case.queue, agents=queue.agents), case.policy, actor="desk",
+                occasion=f"other:{queue.name}", text=case.incoming.text, but=own,
+                detail=f"The mail also went to {queue.address}. It is one ticket, in the queue {case.queue.name}.",
+            )
+        )  # fmt: skip
+    return tuple(mail)
+
+
+def _limit_alarm(why: str) -> Alarm:
+    return Alarm(
+        "acknowledgements waiting",
+        "Acknowledgements are waiting, because a limit was reached",
+        why,
+        "The tickets are kept. The limits are in [limits] of the configuration; 0 means none.",
+    )
+
+
+def _marks(case: Case) -> str:
+    """Return what an agent should know of this mail's sender, in a few words."""
+    classification = case.incoming.classification
+    if classification.origin is not Origin.PERSON:
+        return classification.reason
+    if case.standing.speaker is Speaker.NOBODY:
+        return f"no single sender: {case.standing.why}"
+    return "" if case.standing.proven else "sender unverified"
+
+
+def _ids(case: Case) -> tuple[str, ...]:
+    return (case.incoming.message.message_id,) if case.incoming.message.message_id else ()
+
+
+def _person(case: Case) -> tuple[PersonChange, ...]:
+    """A person wrote from this address: it works again, and it counts as known from now on."""
+    if not case.sender or case.incoming.classification.origin is not Origin.PERSON:
+        return ()
+    return (PersonChange(case.sender, bounced="" if case.facts.person.bounced else None, wrote=True),)

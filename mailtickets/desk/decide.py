@@ -1,0 +1,268 @@
+"""Pure: the one decision function. An event and all facts go in; everything that is to happen comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import answering, customers, reports, saying, silence
+from mailtickets.desk.case import SILENCE_TIMERS, Case
+from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
+from mailtickets.desk.people import Speaker, who_speaks
+from mailtickets.desk.thread import Found, find_ticket
+from mailtickets.desk.ticket import (
+    Alarm,
+    Audience,
+    Change,
+    Decision,
+    Entry,
+    EntryKind,
+    Grant,
+    HoldKind,
+    Outcome,
+    PersonChange,
+    Release,
+    Status,
+    TimerKind,
+)
+from mailtickets.desk.timing import timer_due
+from mailtickets.mail.authentication import Proof
+from mailtickets.mail.classify import Origin
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailtickets.desk.facts import Facts, HeldMail
+    from mailtickets.desk.policy import Policy
+
+# RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
+MAX_RECEIVED = 100
+YES_WORDS = frozenset({"yes", "y", "ja", "oui", "si", "ok", "confirm"})
+NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
+
+
+def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    """Decide what happens for one event. Reads nothing, writes nothing; the same arguments give the same answer."""
+    match event:
+        case MailArrived():
+            return _mail(event, facts, policy, now)
+        case TimerDue():
+            return timer_due(event, facts, policy, now)
+        case MailFailed():
+            return _mail_failed(event, facts, policy, now)
+
+
+def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    case = _case(event, facts, policy, now)
+    incoming, classification = case.incoming, case.incoming.classification
+    if facts.duplicate_of is not None and not event.grant:
+        reason = f"duplicate of mail {facts.duplicate_of}"
+        return Decision(case.verdict(Outcome.IGNORED, reason, facts.duplicate_ticket))
+    if classification.origin is Origin.OWN:
+        return Decision(case.verdict(Outcome.IGNORED, "loop: a mail of our own came back"))
+    if incoming.message.received_count > MAX_RECEIVED:
+        return Decision(case.verdict(Outcome.IGNORED, f"loop: more than {MAX_RECEIVED} Received fields"))
+    if classification.origin is Origin.REPORT:
+        return reports.report(case)
+    if refused := _refused(case):
+        return refused
+    if facts.held is not None and not event.grant:
+        return _confirmation(case, facts.held)
+    if classification.origin is Origin.AUTO_REPLY:
+        if case.found.ticket and case.standing.speaker is not Speaker.FORGED_AGENT:
+            return reports.automatic_reply(case)
+        return customers.open_ticket(case, reason="opened by a machine's mail")
+    if case.standing.speaker is Speaker.NOBODY and case.found.by not in {"key", "our id"}:
+        return customers.open_ticket(case, reason="opened a ticket; its sender is not known")
+    if case.standing.agent is not None:
+        return _from_agent(case)
+    if case.found.ticket is None:
+        return customers.open_ticket(case, reason="opened a ticket")
+    return customers.continue_ticket(case)
+
+
+def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Case:
+    incoming = event.incoming
+    sender = incoming.message.sender.key if incoming.message.sender else ""
+    found = find_ticket(incoming.evidence, facts, sender, policy)
+    queue, others = policy.queue_for(incoming.message, incoming.mailbox)
+    if found.ticket and found.ticket.ticket.queue in policy.queues:
+        queue, others = policy.queues[found.ticket.ticket.queue], ()
+    standing = who_speaks(incoming.message, incoming.proof, found, queue, policy, now)
+    if event.grant and standing.agent is not None:
+        standing = replace(standing, speaker=Speaker.AGENT, why="confirmed by the agent")
+    return Case(event, found, standing, queue, others, facts, policy, now)
+
+
+def _refused(case: Case) -> Decision | None:
+    """Quarantine what claims to be us or an agent against the evidence, and what our server calls spam."""
+    classification = case.incoming.classification
+    if classification.own_address_claimed:
+        return Decision(
+            case.verdict(Outcome.QUARANTINED, "own_address: From is an address of this desk, but the mail is not from its outbox"),
+            alarms=(Alarm(
+                "own_address",
+                f"Mail with the desk's own address as sender is in quarantine: {case.incoming.message.subject[:80]!r}",
+                "Somebody sends as the desk past the desk, or forges its address.",
+                "Look at it with `mailtickets quarantine`. If agents send from the shared mailbox, set sent_folder.",
+            ),),
+        )  # fmt: skip
+    if classification.spam:
+        return Decision(case.verdict(Outcome.QUARANTINED, "marked as spam by your mail server"))
+    if case.standing.speaker is Speaker.FORGED_AGENT:
+        agent = case.standing.agent
+        return Decision(
+            case.verdict(Outcome.QUARANTINED, f"claims to be the agent {agent.name if agent else ''}, but failed authentication"),
+            alarms=(Alarm(
+                "forged agent",
+                f"A mail that claims to be from {agent.email if agent else 'an agent'} is in quarantine",
+                "Your mail server says that the sender is forged.",
+                "Look at it with `mailtickets quarantine`.",
+            ),),
+        )  # fmt: skip
+    return None
+
+
+def _from_agent(case: Case) -> Decision:
+    if case.found.ticket is None:
+        if case.incoming.proof is Proof.FAIL:
+            return customers.open_ticket(case, reason="opened a ticket")
+        if decision := answering.without_ticket(case) or answering.already_sent(case):
+            return decision
+        return customers.open_ticket(case, reason="opened a ticket in the agent's own name")
+    match case.standing.speaker:
+        case Speaker.AGENT:
+            return answering.answer(case)
+        case _:
+            return answering.held_for_proof(case)
+
+
+def _confirmation(case: Case, held: HeldMail) -> Decision:
+    """An agent's answer to the question about a held mail. The code in its subject is the proof."""
+    agent = case.policy.agents.get(held.agent)
+    facts = case.facts.ticket(held.ticket)
+    if agent is None or facts is None or case.policy.agent_of(case.sender) is not agent:
+        verdict = case.verdict(
+            Outcome.IGNORED, "a confirmation code from somebody else's address", held.ticket
+        )
+        return Decision(
+            verdict,
+            alarms=(
+                Alarm(
+                    "foreign confirmation", f"A confirmation code for {held.agent} came from {case.sender}"
+                ),
+            ),
+        )
+    word = next(
+        (line.strip().rstrip(".!").lower() for line in case.incoming.text.split("\n") if line.strip()), ""
+    )
+    grant, drop = _understood(word, held.kind)
+    ticket = replace(facts.ticket, updated_at=case.now)
+    if grant is None and not drop:
+        choices = "yes or no" if held.kind is HoldKind.IDENTITY else "SEND, NOTE or DROP"
+        why = f"I did not understand {word[:40]!r}. Write {choices} as the first line, and leave the subject as it is."
+        question = saying.to_agent(
+            "held" if held.kind is HoldKind.IDENTITY else "leak", agent, ticket, case.queue, case.policy,
+            occasion=f"again:{case.event.copy}", keyed=False, code=held.code, why=why, text="",
+            **({"sender": agent.email} if held.kind is HoldKind.IDENTITY else {"between": []}),
+        )  # fmt: skip
+        return Decision(
+            case.verdict(Outcome.IGNORED, "an unclear confirmation; asked again", held.ticket),
+            mail=(question,),
+        )
+    kind = EntryKind.DROPPED if drop else EntryKind.CONFIRMED
+    entry = Entry(
+        kind, case.now, agent.key, Audience.DESK, reason=word, message_id=case.incoming.message.message_id
+    )
+    change = Change(ticket, (entry,))
+    release = Release(held.copy, grant or Grant.NONE, f"{agent.key} answered {word!r}")
+    verdict = case.verdict(Outcome.ON_TICKET, f"confirmation of a held mail: {word}", held.ticket)
+    return Decision(verdict, (change,), release=release, timer_done=(TimerKind.HELD, held.copy))
+
+
+def _understood(word: str, kind: HoldKind) -> tuple[Grant | None, bool]:
+    if kind is HoldKind.IDENTITY:
+        return (Grant.YES, False) if word in YES_WORDS else (None, word in NO_WORDS)
+    if word in {"send", "note"}:
+        return Grant(word), False
+    return None, word == "drop"
+
+
+def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    """A mail of ours did not arrive: its author gets the text back, automatic mail stops, the ticket shows it."""
+    people = tuple(
+        PersonChange(address, bounced=why)
+        for address, why in event.failed
+        if address in event.permanent_addresses
+    )
+    named = ", ".join(address for address, _ in event.failed)
+    why = "; ".join(f"{address}: {reason}" for address, reason in event.failed)
+    alarms: tuple[Alarm, ...] = ()
+    if event.to_agent:
+        alarms = (
+            Alarm(
+                f"agent unreachable {named}",
+                f"Mail to the agent {named} could not be sent",
+                why,
+                "Check the address.",
+            ),
+        )
+    found = facts.ticket(event.ticket)
+    queue = policy.queues.get(found.ticket.queue) if found else None
+    if found is None or queue is None:
+        return Decision(people=people, alarms=alarms)
+    after = replace(found.ticket, updated_at=now)
+    entries = [
+        Entry(
+            EntryKind.FAILED,
+            now,
+            "desk",
+            Audience.AGENTS,
+            to=tuple(a for a, _ in event.failed),
+            reason=f"{event.kind}: {why}",
+        )
+    ]
+    drop: tuple[TimerKind, ...] = ()
+    reached = [
+        p
+        for p in after.participants
+        if p.address not in facts.bounced and p.address not in dict(event.failed)
+    ]
+    if (
+        not event.to_agent
+        and not reached
+        and after.status in {Status.WAITING, Status.RESOLVED}
+        and event.cycle in {-1, after.cycle}
+    ):
+        after = silence.end_silence(after, Status.OPEN, now)
+        entries.append(
+            Entry(
+                EntryKind.STATUS,
+                now,
+                "desk",
+                Audience.AGENTS,
+                reason="open: our mail did not reach the customer",
+            )
+        )
+        drop = SILENCE_TIMERS
+    author = policy.agents.get(event.author)
+    occasion = f"failed:{found.newest_seq}"
+    if author and not event.to_agent:
+        mail: tuple[saying.Outgoing, ...] = (
+            saying.not_sent(
+                author, after, queue, policy, why="Your answer could not be delivered.", text=event.entry_text, occasion=occasion,
+                failed=event.failed,
+            ),
+        )  # fmt: skip
+    elif not event.to_agent:
+        mail = saying.event_to_agents(
+            "bounced", after, queue, policy, actor=named, occasion=occasion, detail=why
+        )
+    else:
+        mail = ()
+    return Decision(
+        changes=(Change(after, tuple(entries), drop=drop),), mail=mail, people=people, alarms=alarms
+    )
+
+
+__all__ = ["Found", "decide"]

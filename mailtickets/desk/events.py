@@ -1,0 +1,89 @@
+"""Pure: what can happen to the desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.ticket import Grant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailtickets.desk.facts import Evidence
+    from mailtickets.desk.ticket import Timer
+    from mailtickets.mail.authentication import Proof
+    from mailtickets.mail.classify import Classification
+    from mailtickets.mail.message import Message
+    from mailtickets.mail.relay import Relayed
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A mail as it was read: everything that can be found out from its bytes alone.
+
+    text       what the writer newly wrote.
+    relayed    the body made fit for the other side.
+    digest     SHA-256 of the raw original.
+    arrived    when it reached the desk (INTERNALDATE, or the moment of `receive`).
+    mailbox    where it was taken from.
+    truncated  only its header and first 64 KB were taken, because it is too large.
+    """
+
+    message: Message
+    classification: Classification
+    proof: Proof
+    evidence: Evidence
+    text: str
+    relayed: Relayed
+    digest: bytes
+    arrived: datetime
+    mailbox: str
+    truncated: bool = False
+    sent_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailArrived:
+    """A mail is to be decided.
+
+    copy    number of the mail in the ledger.
+    code    a fresh one-time code, used if the mail has to be held.
+    grant   how the agent confirmed it, where it was held before.
+    """
+
+    incoming: Incoming
+    copy: int
+    code: str
+    grant: Grant = Grant.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDue:
+    """A timer of a ticket is due; `held` names the held mail it is about."""
+
+    ticket: int
+    timer: Timer
+    held_agent: str = ""
+    held_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailFailed:
+    """A mail of ours was given up or refused: whom it did not reach and why.
+
+    entry_text   the human text that was not delivered, "" for an automatic mail.
+    author       agent who wrote it, "" for an automatic mail.
+    """
+
+    ticket: int
+    kind: str
+    failed: tuple[tuple[str, str], ...]
+    entry_text: str = ""
+    author: str = ""
+    permanent_addresses: tuple[str, ...] = ()
+    to_agent: bool = False
+    cycle: int = -1
+
+
+Event = MailArrived | TimerDue | MailFailed

@@ -1,0 +1,142 @@
+"""Pure: everything that was read from the store for one event, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mailtickets.desk.ticket import EntryKind, HoldKind, Ticket
+    from mailtickets.mail.keys import ReplyKey
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a mail says about where it belongs, read off the mail alone.
+
+    ids    In-Reply-To first, then References from the last to the first.
+    tags   subject tags, as (tag, number), in order of the subject.
+    code   the one-time code of a confirmation, upper case; "" if none.
+    """
+
+    keys: tuple[ReplyKey, ...] = ()
+    ids: tuple[str, ...] = ()
+    tags: tuple[tuple[str, int], ...] = ()
+    code: str = ""
+    returned_keys: tuple[ReplyKey, ...] = ()
+    returned_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownId:
+    """A Message-ID the desk knows: of its own outbox (`ours`) or of a mail it took in.
+
+    seq   the newest entry of the ticket when that mail was made: what its reader had seen.
+    """
+
+    message_id: str
+    ticket: int
+    seq: int
+    ours: bool
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicEntry:
+    """A mail that customers wrote or could read, newest last."""
+
+    seq: int
+    kind: EntryKind
+    actor: str
+    at: datetime
+    text: str
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """A ticket and what is needed to act on it.
+
+    public        the last public mails, oldest first (at most 10).
+    notes         texts of the last notes: what must not leave in an answer.
+    generations   the present key generation of each agent that ever got one above 0.
+    last_notice   delivery of the last reminder or resolved mail of this cycle, if any.
+    newest_seq    the highest entry.
+    """
+
+    ticket: Ticket
+    public: tuple[PublicEntry, ...] = ()
+    notes: tuple[str, ...] = ()
+    generations: Mapping[str, int] = field(default_factory=dict)
+    last_notice: NoticeState | None = None
+    newest_seq: int = 0
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeState:
+    """What became of an automatic mail: the outbox state, and when it was sent."""
+
+    kind: str
+    state: str
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What is known of an address."""
+
+    address: str = ""
+    bounced: str = ""
+    away_until: datetime | None = None
+    wrote_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AckCounts:
+    """Acknowledgements already promised: to this address in 24 h, to its domain and in all in an hour."""
+
+    address_day: int = 0
+    domain_hour: int = 0
+    hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMail:
+    """A mail that waits for confirmation, found by the code in a subject."""
+
+    copy: int
+    kind: HoldKind
+    ticket: int
+    agent: str
+    code: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that one decision may know. Values a decision does not need are left at their defaults."""
+
+    next_number: int = 0
+    tickets: Mapping[int, TicketFacts] = field(default_factory=dict)
+    known_ids: tuple[KnownId, ...] = ()
+    returned: tuple[KnownId, ...] = ()
+    person: PersonFacts = field(default_factory=PersonFacts)
+    bounced: Mapping[str, str] = field(default_factory=dict)
+    away: Mapping[str, datetime] = field(default_factory=dict)
+    acks: AckCounts = field(default_factory=AckCounts)
+    held: HeldMail | None = None
+    duplicate_of: int | None = None
+    duplicate_ticket: int | None = None
+    recent_ticket: int | None = None
+    loads: Mapping[str, int] = field(default_factory=dict)
+    last_assigned: str = ""
+    same_text_seq: int | None = None
+    holds_today: int = 0
+
+    def ticket(self, number: int) -> TicketFacts | None:
+        """Return what was read of a ticket; a merged number leads to its target."""
+        return self.tickets.get(number)

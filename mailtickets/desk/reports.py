@@ -1,0 +1,172 @@
+"""Pure: what machines send: bounces of our mail, receipts, automatic replies. None is ever answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import saying, silence
+from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.ticket import (
+    Alarm,
+    Audience,
+    Change,
+    Decision,
+    EntryKind,
+    Outcome,
+    PersonChange,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from mailtickets.desk.case import Case
+    from mailtickets.desk.facts import Facts, TicketFacts
+    from mailtickets.mail.bounce import Bounce
+
+ABSENCE_WORKING_DAYS = 3
+MAX_ABSENCE = timedelta(days=90)
+
+
+def report(case: Case) -> Decision:
+    """File a report on the ticket whose mail it is about; without a ticket it is ignored, with the reason."""
+    bounce = case.incoming.classification.bounce
+    facts = _reported_ticket(case)
+    if facts is None:
+        return Decision(case.verdict(Outcome.IGNORED, "report without a ticket"))
+    if bounce is None or bounce.kind not in {"failed", "delayed"}:
+        return _noted(case, facts, bounce.kind if bounce else "report")
+    if bounce.delayed:
+        entry = case.mail_in(
+            Audience.AGENTS, EntryKind.DELAYED, _reasons(bounce) or "delayed; the server keeps trying"
+        )
+        change = Change(replace(facts.ticket, updated_at=case.now), (entry,))
+        return Decision(
+            case.verdict(Outcome.ON_TICKET, "our mail is delayed", facts.ticket.number), (change,)
+        )
+    return _failed(case, facts, bounce)
+
+
+def _reported_ticket(case: Case) -> TicketFacts | None:
+    """The returned Message-ID, thread id or key says which mail came back; a signature cannot be guessed."""
+    facts = case.facts
+    for known in facts.returned:
+        if known.ours and (ticket := facts.ticket(known.ticket)):
+            return ticket
+    for key in case.incoming.evidence.returned_keys:
+        if ticket := facts.ticket(key.ticket):
+            return ticket
+    return case.found.ticket if case.found.by in {"key", "agent key", "our id"} else None
+
+
+def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
+    ticket = facts.ticket
+    written_to = {known.recipient for known in case.facts.returned if known.recipient}
+    on_ticket = {person.address for person in ticket.participants}
+    agents = {agent.email for agent in case.policy.agents.values()}
+    named = {r.address.lower(): r for r in bounce.recipients if r.address.isascii()}
+    # A forged report must not mark just anybody: only addresses this very ticket writes to.
+    failed = {a: r for a, r in named.items() if a in on_ticket | written_to | agents}
+    if not failed and len(written_to) == 1:
+        failed = dict.fromkeys(written_to, bounce.recipients[0] if bounce.recipients else None)  # type: ignore[arg-type]
+    permanent = {a: r for a, r in failed.items() if r is None or r.permanent}
+    people = tuple(
+        PersonChange(a, bounced=(r.reason if r else "") or "undeliverable") for a, r in permanent.items()
+    )
+    reason = "; ".join(
+        f"{a}: {(r.reason if r else '') or 'undeliverable'}" for a, r in failed.items()
+    ) or _reasons(bounce)
+    alarms = tuple(
+        Alarm(
+            f"agent bounces {address}",
+            f"Mail to the agent {address} comes back",
+            reason,
+            "Check the address in the configuration.",
+        )
+        for address in failed
+        if address in agents
+    )
+    entries = [case.mail_in(Audience.AGENTS, EntryKind.BOUNCED, reason or "undeliverable")]
+    after = replace(ticket, updated_at=case.now)
+    reached = on_ticket - set(permanent) - set(case.facts.bounced)
+    drop = ()
+    if permanent and not reached and ticket.status in {Status.WAITING, Status.RESOLVED}:
+        after = silence.end_silence(after, Status.OPEN, case.now)
+        entries.append(
+            case.status_entry(Status.OPEN, "our mail comes back; no reminder and no closing by silence")
+        )
+        drop = SILENCE_TIMERS  # type: ignore[assignment]
+    customers = [address for address in failed if address not in agents]
+    mail = ()
+    if customers or not failed:
+        mail = saying.event_to_agents(
+            "bounced", after, case.queue, case.policy, actor=", ".join(customers) or "the customer", occasion=f"in:{case.event.copy}",
+            detail=reason or "The receiving server returned our mail.",
+        )  # type: ignore[assignment]  # fmt: skip
+    verdict = case.verdict(Outcome.ON_TICKET, "our mail came back", ticket.number)
+    return Decision(verdict, (Change(after, tuple(entries), drop=drop),), mail, people, alarms=alarms)
+
+
+def _reasons(bounce: Bounce) -> str:
+    return "; ".join(f"{r.address}: {r.reason}" for r in bounce.recipients[:5])
+
+
+def _noted(case: Case, facts: TicketFacts, what: str) -> Decision:
+    words = {"receipt": "a read receipt", "feedback": "an abuse report"}.get(what, "a delivery report")
+    entry = case.mail_in(Audience.DESK, EntryKind.AUTO_REPLY, words)
+    change = Change(replace(facts.ticket, updated_at=case.now), (entry,))
+    people = ()
+    if what == "feedback" and case.incoming.classification.bounce:
+        complained = [r.address.lower() for r in case.incoming.classification.bounce.recipients]
+        on_ticket = {person.address for person in facts.ticket.participants}
+        # RFC 5965: who complains about our mail gets no automatic mail any more.
+        people = tuple(
+            PersonChange(a, bounced="marked our mail as abuse") for a in complained if a in on_ticket
+        )  # type: ignore[assignment]
+    return Decision(case.verdict(Outcome.ON_TICKET, words, facts.ticket.number), (change,), people=people)
+
+
+def automatic_reply(case: Case) -> Decision:
+    """File an automatic reply on its ticket: no status, no timer changes, except that an absence puts reminders off."""
+    facts = case.found.ticket
+    assert facts is not None  # noqa: S101  (without a ticket it opens one; for the type checker)
+    ticket = replace(facts.ticket, updated_at=case.now)
+    classification = case.incoming.classification
+    entries = [case.mail_in(Audience.AGENTS, EntryKind.AUTO_REPLY, classification.reason)]
+    people: tuple[PersonChange, ...] = ()
+    timers = ()
+    if classification.out_of_office and ticket.is_participant(case.sender):
+        until = _back_at(case)
+        people = (PersonChange(case.sender, away_until=until),)
+        if ticket.status is Status.WAITING and _alone(case.facts, facts, case.sender):
+            later = silence.put_off(ticket, until, case.queue)
+            if later != ticket:
+                ticket, timers = later, timers_of(later, case.queue)  # type: ignore[assignment]
+                entries.append(
+                    case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
+                )
+    change = Change(ticket, tuple(entries), timers)
+    return Decision(
+        case.verdict(Outcome.ON_TICKET, "an automatic reply", ticket.number), (change,), people=people
+    )
+
+
+def _back_at(case: Case) -> datetime:
+    """Return the first moment after an absence: the day after its date, else three working days on."""
+    away_until = case.incoming.classification.away_until
+    usual = silence.working_days_after(case.now, ABSENCE_WORKING_DAYS)
+    if away_until is None:
+        return usual
+    back = datetime.combine(away_until, time(9), UTC)
+    return back if case.now < back < case.now + MAX_ABSENCE else usual
+
+
+def _alone(facts: Facts, ticket: TicketFacts, absent: str) -> bool:
+    """Tell whether nobody else on the ticket wrote since our last answer, or is there to read the reminders."""
+    others = [p for p in ticket.ticket.participants if p.address != absent and p.address not in facts.away]
+    wrote = {
+        entry.actor
+        for entry in ticket.public
+        if ticket.ticket.silent_since and entry.at > ticket.ticket.silent_since
+    }
+    return not any(person.address in wrote for person in others)

@@ -1,0 +1,244 @@
+"""Pure: the mails that a decision sends, as `Outgoing` values. Decides no state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import silence
+from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
+from mailtickets.desk.ticket import Role, Status
+from mailtickets.mail.compose import KEY_PLACEHOLDER
+from mailtickets.mail.message import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.events import Incoming
+    from mailtickets.desk.facts import PublicEntry, TicketFacts
+    from mailtickets.desk.people import Standing
+    from mailtickets.desk.policy import AgentPolicy, Policy, QueuePolicy
+    from mailtickets.desk.ticket import Hold, Person, Ticket
+    from mailtickets.mail.message import Attachment
+
+# How much of a customer's text goes into an agent's notice; the rest is in the attached original's place.
+MAX_NOTICE_LETTERS = 100_000
+MAX_EXCERPT = 400
+
+
+def _values(ticket: Ticket | None, policy: Policy, *, keyed: bool, **values: object) -> dict[str, object]:
+    return {
+        "desk": policy.desk_name,
+        "zone": policy.zone,
+        "reference": ticket.reference if ticket else "",
+        "subject": ticket.subject if ticket else "",
+        "status": ticket.status.value if ticket else "",
+        "key_line": KEY_PLACEHOLDER if keyed else "",
+        **values,
+    }
+
+
+def excerpt(text: str, limit: int = MAX_EXCERPT) -> str:
+    """Return the beginning of a text, cut at a word."""
+    text = text.strip()
+    return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " ..."
+
+
+def recipient(person: Person) -> Recipient:
+    """Return a person on a ticket as an addressee."""
+    return Recipient(Address(person.address, person.name))
+
+
+def thread_of(facts: TicketFacts | None, incoming: Incoming | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return what a mail to the customer answers, and the ids before it (RFC 5322 section 3.6.4)."""
+    ids = [entry.message_id for entry in (facts.public if facts else ()) if entry.message_id]
+    if incoming and incoming.message.message_id and incoming.message.message_id not in ids:
+        ids.append(incoming.message.message_id)
+    return (ids[-1], tuple(ids)) if ids else ("", ())
+
+
+def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy: Policy, *, proven: bool, letters: int,
+                    not_taken: Sequence[dict[str, str]] = ()) -> Outgoing:  # fmt: skip
+    """Return the acknowledgement of a new ticket (RFC 3834); its words depend on how sure the sender is.
+
+    letters    length of what the customer wrote: a short mail is asked for what is missing.
+    """
+    echo = policy.echo == "always" or (policy.echo == "proven" and proven)
+    ask = queue.ask_for if letters < queue.ask_for_below else ()
+    values = _values(
+        ticket, policy, keyed=True, echo=echo, priority="", promise_at=None, ask_for=list(ask), help_links=list(queue.help_links),
+        not_taken=list(not_taken), short=not proven, others=[],
+    )  # fmt: skip
+    if not echo:
+        values["subject"] = ""
+    return Outgoing(
+        Notice("acknowledgement", ticket.language, queue.name, values),
+        Reader.CUSTOMER,
+        (Recipient(Address(ticket.requester, "")),),
+        queue.name,
+        ticket.number,
+        occasion="ack",
+        from_name=policy.desk_name,
+        answers=incoming_id,
+        references=(incoming_id,) if incoming_id else (),
+        auto_submitted="auto-replied",
+        null_sender=True,
+    )
+
+
+def too_large(ticket: Ticket, incoming: Incoming, queue: QueuePolicy, policy: Policy) -> Outgoing:
+    """Return the acknowledgement of a mail of which only the beginning was taken."""
+    size_mb = max(1, round(incoming.message.size_bytes / 1_000_000))
+    values = _values(
+        ticket, policy, keyed=True, size_mb=size_mb, limit_mb=round(policy.limits.mail_size_bytes / 1_000_000)
+    )
+    answers = incoming.message.message_id
+    return Outgoing(
+        Notice("too_large", ticket.language, queue.name, values), Reader.CUSTOMER, (Recipient(Address(ticket.requester)),),
+        queue.name, ticket.number, occasion=f"too_large:{answers}", from_name=policy.desk_name, answers=answers,
+        references=(answers,) if answers else (), auto_submitted="auto-replied", null_sender=True,
+    )  # fmt: skip
+
+
+def agents_to_tell(
+    ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[str] = ()
+) -> tuple[AgentPolicy, ...]:
+    """Return the agents who hear of a ticket: its assignee, or while it has none all of the queue."""
+    owner = (ticket.assignee,) if ticket.assignee in queue.agents else queue.agents
+    left_out = set(but)
+    return tuple(policy.agents[key] for key in owner if key in policy.agents and key not in left_out)
+
+
+def _each(agents: Iterable[AgentPolicy]) -> tuple[Recipient, ...]:
+    return tuple(Recipient(Address(agent.email, agent.name), agent.key) for agent in agents)
+
+
+def split_attachments(
+    attachments: Sequence[Attachment], limit_bytes: int
+) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
+    """Return the first attachments that fit into the limit together, and the others."""
+    taken: list[Attachment] = []
+    left: list[Attachment] = []
+    used = 0
+    for attachment in attachments:
+        size = attachment.end - attachment.start
+        if used + size <= limit_bytes:
+            taken.append(attachment)
+            used += size
+        else:
+            left.append(attachment)
+    return tuple(taken), tuple(left)
+
+
+def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standing, queue: QueuePolicy, policy: Policy, *,
+                occasion: str, now: datetime, hints: Sequence[str] = (), quiet: str = "", others: Sequence[str] = (),
+                but: Iterable[str] = ()) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the notice of a customer's mail, one mail to each agent: the customer's text first."""
+    agents = agents_to_tell(ticket, queue, policy, but)
+    if not agents:
+        return ()
+    message = incoming.message
+    taken, left_out = split_attachments(incoming.relayed.attachments, queue.notify_attachments_bytes)
+    author = (message.sender or (message.from_[0] if message.from_ else None)) or Address(
+        "", "an unknown sender"
+    )
+    waiting = silence.begin_waiting(ticket, now, queue)
+    reminder = silence.next_timer(waiting, queue) if queue.reminders else None
+    values = _values(
+        ticket, policy, keyed=True,
+        author=author.name or author.address, author_address=author.address, proven=standing.proven,
+        outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
+        attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
+        left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
+        hints=list(hints), priority=ticket.priority, assignee=ticket.assignee, requester=ticket.requester,
+        participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
+        does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
+        closes_at=silence.closes_at(waiting, queue), opened_at=ticket.created_at, quiet=quiet,
+    )  # fmt: skip
+    return (
+        Outgoing(
+            Notice(kind, ticket.language, queue.name, values), Reader.AGENT, _each(agents), queue.name, ticket.number,
+            separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
+            attachments=taken, original=incoming.digest,
+        ),
+    )  # fmt: skip
+
+
+def event_to_agents(event: str, ticket: Ticket, queue: QueuePolicy, policy: Policy, *, actor: str, occasion: str, text: str = "",
+                    detail: str = "", but: Iterable[str] = (), everybody: bool = False) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the news of an event on a ticket, one mail to each agent who should hear of it."""
+    if everybody:
+        left_out = set(but)
+        agents = tuple(policy.agents[k] for k in queue.agents if k in policy.agents and k not in left_out)
+    else:
+        agents = agents_to_tell(ticket, queue, policy, but)
+    if not agents:
+        return ()
+    values = _values(
+        ticket, policy, keyed=True, event=event, actor=actor, text=text[:MAX_NOTICE_LETTERS], detail=detail
+    )
+    return (
+        Outgoing(
+            Notice("agent_event", ticket.language, queue.name, values), Reader.AGENT, _each(agents), queue.name, ticket.number,
+            separately=True, occasion=occasion, from_name=policy.desk_name,
+        ),
+    )  # fmt: skip
+
+
+def to_customers(kind: str, ticket: Ticket, people: Sequence[Person], queue: QueuePolicy, policy: Policy, facts: TicketFacts | None,
+                 *, occasion: str, human: bool, from_name: str = "", incoming: Incoming | None = None, text: str = "",
+                 keyed: bool = False, entry: int | None = None, **values: object) -> Outgoing:  # fmt: skip
+    """Return one mail to the people of a ticket, all of them visible in To and Cc.
+
+    incoming   the agent's mail whose words it carries: its attachments and formatting go with it.
+    """
+    answers, references = thread_of(facts)
+    shown = _values(ticket, policy, keyed=keyed, text=text, html="", **values)
+    return Outgoing(
+        Notice(kind, ticket.language, queue.name, shown), Reader.CUSTOMER, tuple(recipient(p) for p in people), queue.name,
+        ticket.number, human=human, occasion=occasion, from_name=from_name or policy.desk_name, answers=answers,
+        references=references, auto_submitted="" if human else "auto-generated", original=incoming.digest if incoming else b"",
+        relays=incoming is not None, entry=entry,
+    )  # fmt: skip
+
+
+def to_agent(kind: str, agent: AgentPolicy, ticket: Ticket | None, queue: QueuePolicy, policy: Policy, *, occasion: str,
+             keyed: bool = True, answers: str = "", **values: object) -> Outgoing:  # fmt: skip
+    """Return one mail to one agent's configured address."""
+    return Outgoing(
+        Notice(kind, queue.language, queue.name, _values(ticket, policy, keyed=keyed and ticket is not None, **values)),
+        Reader.AGENT, _each((agent,)), queue.name, ticket.number if ticket else None, separately=True, occasion=occasion,
+        from_name=policy.desk_name, answers=answers, auto_submitted="auto-replied",
+    )  # fmt: skip
+
+
+def question(hold: Hold, agent: AgentPolicy, ticket: Ticket, queue: QueuePolicy, policy: Policy, incoming: Incoming, text: str,
+             between: Sequence[PublicEntry] = ()) -> Outgoing:  # fmt: skip
+    """Return the question that a held mail asks its agent; the code stands in the subject, no key in it."""
+    kind = "held" if hold.kind.value == "identity" else "leak"
+    came = [{"author": e.actor, "at": e.at, "text": excerpt(e.text)} for e in between]
+    values: dict[str, object] = {"code": hold.code, "why": hold.why, "text": text[:MAX_NOTICE_LETTERS]}
+    if kind == "held":
+        values["sender"] = incoming.message.sender.address if incoming.message.sender else ""
+    else:
+        values["between"] = came
+    return to_agent(kind, agent, ticket, queue, policy, occasion=f"{kind}:{hold.code}", keyed=False, **values)
+
+
+def not_sent(agent: AgentPolicy, ticket: Ticket | None, queue: QueuePolicy, policy: Policy, *, why: str, text: str, occasion: str,
+             word: str = "", nearest: str = "", failed: Sequence[tuple[str, str]] = (), answers: str = "") -> Outgoing:  # fmt: skip
+    """Return an agent's mail that did not happen, with its whole text and the reason."""
+    return to_agent(
+        "not_sent", agent, ticket, queue, policy, occasion=occasion, answers=answers, why=why, text=text[:MAX_NOTICE_LETTERS],
+        word=word, nearest=nearest, failed=[{"address": a, "why": w} for a, w in failed],
+    )  # fmt: skip
+
+
+STATUS_DONE = {
+    Status.OPEN: "is being processed",
+    Status.PENDING: "is picked up; the next move is yours",
+    Status.WAITING: "awaits the customer's reply",
+    Status.THIRD_PARTY: "waits for a third party",
+    Status.RESOLVED: "is resolved",
+    Status.CLOSED: "is closed",
+}

@@ -1,0 +1,141 @@
+"""Pure: decide which ticket a message belongs to. Reads no store; candidates are given in the facts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.facts import Evidence
+from mailtickets.mail.keys import KeyKind, keys_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mailtickets.desk.facts import Facts, TicketFacts
+    from mailtickets.desk.policy import Policy
+    from mailtickets.mail.classify import Classification
+    from mailtickets.mail.keys import KeyRing, ReplyKey
+    from mailtickets.mail.message import Message
+
+# ASCII digits only, no leading zero, at most 10: `\d` and int() would take Arabic digits and 1_042.
+_TAG = re.compile(
+    r"\[([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})(?: confirm ([A-Z2-9]{4}-[A-Z2-9]{4}))?\]", re.IGNORECASE
+)
+_LONG_SPACE = re.compile(r"\s{2,}")
+MAX_IDS = 51
+
+
+def evidence(
+    message: Message, ring: KeyRing, body: str, classification: Classification | None = None
+) -> Evidence:
+    """Read off a mail everything that says where it belongs.
+
+    body   the whole text of the mail, quotes included: a footer line may stand in it.
+    """
+    tags, code = [], ""
+    for match in _TAG.finditer(message.subject):
+        tags.append((match[1].upper(), int(match[2])))
+        code = code or (match[3] or "").upper()
+    ids = dict.fromkeys((*message.in_reply_to, *reversed(message.references)))
+    bounce = classification.bounce if classification else None
+    returned = bounce.returned_ids if bounce else ()
+    return Evidence(
+        keys=keys_of(ring, message, body),
+        ids=tuple(ids)[:MAX_IDS],
+        tags=tuple(tags),
+        code=code,
+        returned_ids=returned[:MAX_IDS],
+        returned_keys=ring.read(" ".join(returned[:MAX_IDS]), "returned mail"),
+    )
+
+
+def strip_tags(subject: str, tags: Collection[str]) -> str:
+    """Return a subject without our own tags; a tag of another desk is kept and never matched."""
+    bare = _TAG.sub(lambda match: "" if match[1].upper() in tags else match[0], subject)
+    return _LONG_SPACE.sub(" ", bare).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a mail belongs, by which proof, and every step that was looked at.
+
+    by      "key", "agent key", "our id", "their id", "tag", or "" for none.
+    key     the key that proved it, where one did.
+    seen    the newest entry of the ticket that the writer had before them; None if not known.
+    hints   for the agents of a new ticket, in words.
+    """
+
+    ticket: TicketFacts | None = None
+    by: str = ""
+    key: ReplyKey | None = None
+    seen: int | None = None
+    hints: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+
+
+def find_ticket(found: Evidence, facts: Facts, sender: str, policy: Policy) -> Found:
+    """Walk the threading ladder of design section 4; the first proof wins.
+
+    sender   the From address in comparable form; "" where From names no single person.
+    """
+    why: list[str] = []
+    hints: list[str] = []
+    if result := _by_key(found, facts, sender, policy, why):
+        return result
+    for known in facts.known_ids:
+        ticket = facts.ticket(known.ticket)
+        if ticket is None:
+            continue
+        source = "our Message-ID" if known.ours else "a Message-ID of the ticket"
+        # One of our own ids proves the thread to anybody (an outsider is filed as such); the id of
+        # a customer's mail may have been seen by many, so it counts from people on the ticket only.
+        if known.ours or _belongs(ticket, sender, policy):
+            why.append(f"In-Reply-To or References names {source} of {ticket.ticket.reference}")
+            return Found(ticket, "our id" if known.ours else "their id", seen=known.seq, why=tuple(why))
+        why.append(
+            f"{source} of {ticket.ticket.reference} is named, but {sender or 'nobody'} is not on that ticket"
+        )
+        hints.append(f"may belong to {ticket.ticket.reference}; answer #merge {ticket.ticket.reference}")
+    own_tags = {queue.tag for queue in policy.queues.values()}
+    for tag, number in found.tags:
+        ticket = facts.ticket(number)
+        if ticket is None or ticket.ticket.tag != tag:
+            if tag in own_tags:
+                why.append(f"subject tag {tag}-{number} names no ticket of ours")
+            continue
+        if _belongs(ticket, sender, policy):
+            why.append(f"subject tag {ticket.ticket.reference}")
+            return Found(ticket, "tag", why=tuple(why))
+        why.append(f"subject tag {ticket.ticket.reference}, but {sender or 'nobody'} is not on that ticket")
+        hints.append(f"names {ticket.ticket.reference}, in which this sender has no part")
+    return Found(hints=tuple(dict.fromkeys(hints)), why=tuple(why))
+
+
+def _by_key(found: Evidence, facts: Facts, sender: str, policy: Policy, why: list[str]) -> Found | None:
+    agent = policy.agent_of(sender) if sender else None
+    # An agent's own key goes before a thread key: an agent's reply quotes both.
+    keys = sorted(
+        found.keys, key=lambda key: not (agent and key.kind is KeyKind.AGENT and key.agent == agent.key)
+    )
+    for key in keys:
+        ticket = facts.ticket(key.ticket)
+        if ticket is None:
+            why.append(f"valid key in {key.place} for a ticket that is not in the store")
+            continue
+        by = "agent key" if key.kind is KeyKind.AGENT else "key"
+        why.append(f"{by} of {ticket.ticket.reference} in {key.place}")
+        seen = next((k.seq for k in facts.known_ids if k.ours and facts.ticket(k.ticket) is ticket), None)
+        return Found(ticket, by, key, seen, why=tuple(why))
+    return None
+
+
+def _belongs(ticket: TicketFacts, sender: str, policy: Policy) -> bool:
+    """Tell whether a tag from this address may lead to the ticket: its people, and its queue's agents."""
+    if not sender:
+        return False
+    if ticket.ticket.is_participant(sender):
+        return True
+    queue = policy.queues.get(ticket.ticket.queue)
+    agent = policy.agent_of(sender)
+    return bool(queue and agent and agent.key in queue.agents)

@@ -1,0 +1,268 @@
+"""Pure: what a due timer does. Everything is checked again first; after downtime at most one step per ticket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import saying, silence
+from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.customers import past_limit
+from mailtickets.desk.ticket import (
+    Audience,
+    Change,
+    Decision,
+    Entry,
+    EntryKind,
+    Outcome,
+    Release,
+    Status,
+    Timer,
+    TimerKind,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailtickets.desk.events import TimerDue
+    from mailtickets.desk.facts import Facts, NoticeState, TicketFacts
+    from mailtickets.desk.policy import Policy, QueuePolicy
+    from mailtickets.desk.ticket import Person, Ticket
+
+STILL_SENDING = frozenset({"queued", "sending", "deferred"})
+LOOK_AGAIN = timedelta(minutes=15)
+LAST_WORDS = frozenset({"mail_out", "resolved"})
+
+
+def timer_due(event: TimerDue, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    """Decide what a due timer does now; one that no longer fits its ticket ends without effect."""
+    ticket = facts.ticket(event.ticket)
+    done = Decision(timer_done=(event.timer.kind, event.timer.cycle))
+    if ticket is None or (queue := policy.queues.get(ticket.ticket.queue)) is None:
+        return done
+    match event.timer.kind:
+        case TimerKind.SILENCE:
+            fits = ticket.ticket.status is Status.WAITING and ticket.ticket.cycle == event.timer.cycle
+            return _silence(ticket, facts, queue, policy, now) if fits else done
+        case TimerKind.RESOLVED:
+            fits = ticket.ticket.status is Status.RESOLVED and ticket.ticket.cycle == event.timer.cycle
+            return _resolved(ticket, facts, queue, policy, now) if fits else done
+        case TimerKind.ACKNOWLEDGE:
+            return _acknowledge(ticket, facts, queue, policy, now) or done
+        case TimerKind.HELD:
+            return _hold_ended(event, ticket, queue, policy, now)
+
+
+def _silence(
+    facts: TicketFacts, all_facts: Facts, queue: QueuePolicy, policy: Policy, now: datetime
+) -> Decision:
+    ticket = facts.ticket
+    timer = silence.next_timer(ticket, queue)
+    if timer and timer.due > now:
+        return Decision(changes=(Change(ticket, timers=(timer,)),))  # the rules changed since it was set
+    people = _reachable(ticket, all_facts)
+    if not people:
+        return _unreachable(facts, queue, policy, now)
+    last = facts.last_notice
+    if last and last.state in STILL_SENDING:
+        return _later(ticket, queue, now + LOOK_AGAIN)
+    step = ticket.silent_step
+    if step and last and last.state == "sent" and last.sent_at:
+        planned = silence.offsets(queue)[step] - silence.offsets(queue)[step - 1]
+        if now < last.sent_at + planned:
+            # The last step really went out later than planned: the full time counts from then.
+            return _later(ticket, queue, last.sent_at + planned)
+    if step < len(queue.reminders):
+        return _remind(facts, people, queue, policy, now)
+    if queue.confirm_close:
+        return _ask_agent_to_close(facts, queue, policy, now)
+    if last is None or last.state != "sent":
+        # An uncertain reminder counts as not sent: a fresh one, and the full period after it.
+        if not queue.reminders:
+            return _unreachable(facts, queue, policy, now, "the fate of our last mail is not known")
+        again = replace(ticket, silent_step=len(queue.reminders) - 1)
+        return _remind(replace(facts, ticket=again), people, queue, policy, now, again=True)
+    return _close(facts, people, queue, policy, now, "no answer from the customer")
+
+
+def _reachable(ticket: Ticket, facts: Facts) -> tuple[Person, ...]:
+    return tuple(person for person in ticket.participants if person.address not in facts.bounced)
+
+
+def _later(ticket: Ticket, queue: QueuePolicy, until: datetime) -> Decision:
+    if ticket.status is Status.RESOLVED:
+        return Decision(changes=(Change(ticket, timers=(Timer(TimerKind.RESOLVED, until, ticket.cycle),)),))
+    after = silence.put_off(ticket, until, queue)
+    return Decision(changes=(Change(after, timers=timers_of(after, queue)),))
+
+
+def _remind(
+    facts: TicketFacts,
+    people: tuple[Person, ...],
+    queue: QueuePolicy,
+    policy: Policy,
+    now: datetime,
+    *,
+    again: bool = False,
+) -> Decision:
+    ticket = facts.ticket
+    after = replace(silence.after_reminder(ticket, now, queue), updated_at=now)
+    last = after.silent_step >= len(queue.reminders)
+    asked = next((entry.text for entry in reversed(facts.public) if entry.kind is EntryKind.MAIL_OUT), "")
+    to = tuple(person.address for person in people)
+    words = f"reminder {after.silent_step}" + (" once more" if again else "")
+    entry = Entry(EntryKind.REMINDER, now, "desk", Audience.CUSTOMER, to=to, reason=words)
+    occasion = f"reminder:{ticket.cycle}:{after.silent_step}" + (f":{facts.newest_seq}" if again else "")
+    mail = saying.to_customers(
+        "reminder", after, people, queue, policy, facts, occasion=occasion, human=False, keyed=True, step=after.silent_step, last=last,
+        closes_at=silence.closes_at(after, queue) if last else None, asked=saying.excerpt(asked), entry=0,
+    )  # fmt: skip
+    return Decision(changes=(Change(after, (entry,), timers_of(after, queue)),), mail=(mail,))
+
+
+def _close(
+    facts: TicketFacts,
+    people: tuple[Person, ...],
+    queue: QueuePolicy,
+    policy: Policy,
+    now: datetime,
+    why: str,
+) -> Decision:
+    after = silence.end_silence(replace(facts.ticket, updated_at=now), Status.CLOSED, now)
+    entry = Entry(EntryKind.STATUS, now, "desk", Audience.AGENTS, reason=f"closed: {why}")
+    mail = saying.to_customers(
+        "closed", after, people, queue, policy, facts, occasion=f"closed:{facts.ticket.cycle}", human=False, keyed=True, agent="",
+        silence=facts.ticket.status is Status.WAITING, reopen_until=now + queue.reopen_within,
+    )  # fmt: skip
+    return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),), mail=(mail,))
+
+
+def _ask_agent_to_close(facts: TicketFacts, queue: QueuePolicy, policy: Policy, now: datetime) -> Decision:
+    after = replace(facts.ticket, silent_base=None, updated_at=now)
+    entry = Entry(
+        EntryKind.STATUS,
+        now,
+        "desk",
+        Audience.AGENTS,
+        reason=f"{after.status}: silent to the end; an agent closes here",
+    )
+    told = saying.event_to_agents(
+        "status", after, queue, policy, actor="desk", occasion=f"silent:{after.cycle}",
+        detail="The customer was reminded and did not answer. Tickets of this queue are not closed by time: answer #close to close it.",
+    )  # fmt: skip
+    return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),), mail=told)
+
+
+def _unreachable(
+    facts: TicketFacts,
+    queue: QueuePolicy,
+    policy: Policy,
+    now: datetime,
+    why: str = "our mail to the customer comes back",
+) -> Decision:
+    after = silence.end_silence(replace(facts.ticket, updated_at=now), Status.OPEN, now)
+    entry = Entry(EntryKind.STATUS, now, "desk", Audience.AGENTS, reason=f"open: {why}; nobody was reminded")
+    told = saying.event_to_agents(
+        "status", after, queue, policy, actor="desk", occasion=f"unreachable:{facts.ticket.cycle}",
+        detail=f"No reminder was sent: {why}. The ticket is open again, so that somebody looks at it.",
+    )  # fmt: skip
+    return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),), mail=told)
+
+
+def _resolved(
+    facts: TicketFacts, all_facts: Facts, queue: QueuePolicy, policy: Policy, now: datetime
+) -> Decision:
+    ticket = facts.ticket
+    timer = silence.next_timer(ticket, queue)
+    if timer and timer.due > now:
+        return Decision(changes=(Change(ticket, timers=(timer,)),))
+    people = _reachable(ticket, all_facts)
+    last = facts.last_notice
+    if last and last.state in STILL_SENDING:
+        return _later(ticket, queue, now + LOOK_AGAIN)
+    if last and last.state == "sent" and last.sent_at and now < last.sent_at + queue.resolved_close_after:
+        return _later(ticket, queue, last.sent_at + queue.resolved_close_after)
+    if queue.confirm_close:
+        return _ask_agent_to_close(facts, queue, policy, now)
+    if (ticket.participants and not people) or _lost(last):
+        return _unreachable(facts, queue, policy, now, "our mail to the customer did not arrive")
+    if not people or ticket.automatic:
+        after = silence.end_silence(replace(ticket, updated_at=now), Status.CLOSED, now)
+        entry = Entry(
+            EntryKind.STATUS, now, "desk", Audience.AGENTS, reason="closed: resolved, and nobody objected"
+        )
+        return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),))
+    return _close(facts, people, queue, policy, now, "resolved, and nobody objected")
+
+
+def _lost(last: NoticeState | None) -> bool:
+    return last is not None and last.state in {"failed", "uncertain"}
+
+
+def _acknowledge(
+    facts: TicketFacts, all_facts: Facts, queue: QueuePolicy, policy: Policy, now: datetime
+) -> Decision | None:
+    """Send an acknowledgement that waited for a limit; None where there is nothing left to acknowledge."""
+    ticket = facts.ticket
+    answered = any(entry.kind is EntryKind.MAIL_OUT for entry in facts.public)
+    if facts.acknowledged or answered or ticket.status.is_done or ticket.requester in all_facts.bounced:
+        return None
+    if now - ticket.created_at > policy.limits.ack_wait:
+        entry = Entry(
+            EntryKind.NOT_ACKNOWLEDGED,
+            now,
+            "desk",
+            Audience.DESK,
+            reason="a limit held the acknowledgement back for too long",
+        )
+        return Decision(changes=(Change(ticket, (entry,), drop=(TimerKind.ACKNOWLEDGE,)),))
+    known = all_facts.person.wrote_before
+    if past_limit(ticket.requester, all_facts.acks, policy.limits, proven=ticket.proven, known=known):
+        return Decision(
+            changes=(Change(ticket, timers=(Timer(TimerKind.ACKNOWLEDGE, now + timedelta(minutes=10)),)),)
+        )
+    opened = facts.public[0] if facts.public else None
+    mail = saying.acknowledgement(
+        ticket,
+        opened.message_id if opened else "",
+        queue,
+        policy,
+        proven=ticket.proven,
+        letters=len(opened.text) if opened else 0,
+    )
+    entry = Entry(EntryKind.ACKNOWLEDGED, now, "desk", Audience.CUSTOMER, to=(ticket.requester,))
+    return Decision(
+        changes=(Change(ticket, (entry,), drop=(TimerKind.ACKNOWLEDGE,)),),
+        mail=(mail,),
+        acknowledged=(ticket.requester, ticket.proven, known),
+    )
+
+
+def _hold_ended(
+    event: TimerDue, facts: TicketFacts, queue: QueuePolicy, policy: Policy, now: datetime
+) -> Decision:
+    """A held mail that nobody confirmed goes back to its agent with its text."""
+    agent = policy.agents.get(event.held_agent)
+    copy = event.timer.cycle
+    done = (TimerKind.HELD, copy)
+    if not event.held_agent:
+        return Decision(timer_done=done)
+    reason = "not confirmed within three working days"
+    entry = Entry(EntryKind.DROPPED, now, "desk", Audience.DESK, reason=reason)
+    mail = ()
+    if agent:
+        mail = (
+            saying.not_sent(
+                agent, facts.ticket, queue, policy, why="It was held for your confirmation, which did not come within three working days.",
+                text=event.held_text, occasion=f"held:{copy}",
+            ),
+        )  # type: ignore[assignment]  # fmt: skip
+    return Decision(
+        verdict=Verdict(Outcome.IGNORED, f"held, then returned to the agent: {reason}", facts.ticket.number),
+        changes=(Change(replace(facts.ticket, updated_at=now), (entry,)),),
+        mail=mail,
+        release=Release(copy, reason=reason),
+        timer_done=done,
+    )

@@ -1,0 +1,326 @@
+"""Takes mail from a mailbox to the ledger, and marks it on the server when it is decided.
+
+One thread owns a mailbox. It fetches without touching flags, compresses, and hands batches to the
+desk; only decided mails are flagged or moved. The cursor is our own UID ledger, never the Seen flag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from mailtickets import maillog
+from mailtickets.desk.ticket import Alarm
+from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
+from mailtickets.store.ledger import Taken, compress
+from mailtickets.transport.backoff import backoff
+from mailtickets.transport.imap import ImapMailbox
+from mailtickets.transport.maildir import MaildirMailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from mailtickets.config import Config
+    from mailtickets.transport.imap import FetchedMail
+
+BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
+OLDER = "older than the start of the desk"
+TELL_AFTER = timedelta(minutes=15)
+SLOW_RETRY_SECONDS = 15 * 60.0
+UNREADABLE_TRIES = 3
+
+
+class DeskDoor(Protocol):
+    """What a mailbox's thread may ask of the desk's thread."""
+
+    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+        """Store a batch and decide it."""
+
+    def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
+        """Run a function in the desk's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a mailbox's section says about taking mail."""
+
+    name: str
+    folder: str
+    after: str
+    poll_seconds: float
+    start_from: datetime | None
+    max_size_bytes: int
+
+    @classmethod
+    def of(cls, config: Config, name: str, first_start: datetime) -> Source:
+        """Return the source of a mailbox; `start_from` becomes a moment, None for all mail there is."""
+        mailbox = config.mailboxes[name]
+        start: datetime | None = first_start
+        if mailbox.start_from == "all":
+            start = None
+        elif isinstance(mailbox.start_from, date):
+            start = datetime(mailbox.start_from.year, mailbox.start_from.month, mailbox.start_from.day, tzinfo=UTC)
+        return cls(
+            name,
+            "" if mailbox.maildir else mailbox.folder,
+            mailbox.after,
+            mailbox.poll.seconds,
+            start,
+            config.limits.mail_size,
+        )
+
+
+class Intake:
+    """One mailbox's way into the ledger. All methods run in the mailbox's thread."""
+
+    def __init__(self, source: Source, mailbox: ImapMailbox | MaildirMailbox, desk: DeskDoor, ledger: LedgerReader) -> None:
+        self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
+        self._in_hand: list[Future[int]] = []
+        self._unreadable: dict[int, int] = {}
+
+    def round(self) -> int:
+        """Take in everything that is new and mark what is decided; return how many mails were taken."""
+        taken = self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
+        self.settle_in_hand()
+        self.mark_decided()
+        return taken
+
+    def settle_in_hand(self) -> None:
+        """Wait until the desk has stored and decided what it was given."""
+        while self._in_hand:
+            self._in_hand.pop(0).result()
+
+    def mark_decided(self) -> None:
+        """Flag or move decided mails; a server that refuses is asked again next round."""
+        while waiting := self._ledger.unmarked(self.source.name, self.source.folder):
+            try:
+                self._mark([name for _, name in waiting])
+            except CommandRefused as error:
+                maillog.trouble("mail cannot be marked", error.reason, error.remedy, mailbox=self.source.name)
+                return
+            self._desk.call(self._ledger.set_marked_in_desk, [number for number, _ in waiting]).result()
+
+    def _mark(self, names: Sequence[str]) -> None:
+        if isinstance(self.mailbox, MaildirMailbox):
+            self.mailbox.mark(names, self.source.after)
+            return
+        prefix = f"{self.mailbox.uidvalidity}/"
+        # A changed UIDVALIDITY makes old UIDs name other mails, so those are left alone.
+        self.mailbox.mark([int(name[len(prefix) :]) for name in names if name.startswith(prefix)], self.source.after)
+
+    def _give(self, taken: list[Taken], cursor: tuple[str, str, int, int] | None) -> None:
+        """Hand a batch to the desk; at most two are on their way, so that memory stays bounded."""
+        if len(self._in_hand) >= 2:
+            self._in_hand.pop(0).result()
+        self._in_hand.append(self._desk.accept(taken, cursor))
+
+    # -- IMAP --------------------------------------------------------------------------------
+
+    def _imap(self, mailbox: ImapMailbox) -> int:
+        source = self.source
+        uidvalidity, last = self._ledger.cursor(source.name, source.folder)
+        fresh = uidvalidity != mailbox.uidvalidity
+        if fresh and uidvalidity:
+            maillog.trouble("the server renumbered the folder", "UIDVALIDITY changed", "nothing to do: known mails are recognised", mailbox=source.name)
+        uids = mailbox.new_uids(0 if fresh else last)
+        if fresh and source.start_from is not None:
+            uids = self._leave_old(mailbox, uids)
+        if not uids:
+            return 0
+        sizes = mailbox.sizes(uids)
+        count = 0
+        for batch in _batches([uid for uid in uids if uid in sizes], sizes, source.max_size_bytes):
+            mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
+            missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
+            taken = [self._taken(mail.raw, f"{mailbox.uidvalidity}/{mail.uid}", mail.internal_date, mail.size, truncated=mail.truncated)
+                     for mail in mails if not self._is_old(mail.internal_date)]  # fmt: skip
+            old = [(f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date) for mail in mails if self._is_old(mail.internal_date)]
+            if old:
+                self._desk.call(self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER).result()
+            # The cursor never passes a mail that could not be read yet.
+            upto = min(missing, default=batch[-1] + 1) - 1
+            self._give(taken, (source.name, source.folder, mailbox.uidvalidity, max(upto, 0 if fresh else last)))
+            count += len(taken)
+            if missing:
+                break
+            last, fresh = upto, False
+        return count
+
+    def _fetched(self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]) -> Iterator[FetchedMail | None]:
+        limit = self.source.max_size_bytes
+        if limit and len(batch) == 1 and sizes[batch[0]] > limit:
+            yield mailbox.fetch_head(batch[0])
+        else:
+            yield from mailbox.fetch(batch)
+
+    def _missing(self, mailbox: ImapMailbox, batch: Sequence[int], got: set[int]) -> list[int]:
+        """Return mails that are there but could not be read; after three rounds one is passed over, with an alarm."""
+        missing: list[int] = []
+        for uid in batch:
+            if uid in got or uid not in mailbox.unreadable:
+                continue
+            self._unreadable[uid] = self._unreadable.get(uid, 0) + 1
+            if self._unreadable[uid] < UNREADABLE_TRIES:
+                missing.append(uid)
+                continue
+            self._desk.call(
+                self._ledger.alarm_in_desk,
+                Alarm(
+                    f"unreadable mail {uid}",
+                    f"The server does not hand out mail {uid} in {self.source.folder}",
+                    str(mailbox.unreadable[uid]),
+                    "Look at it with a mail program; it stays in the mailbox.",
+                ),
+            )
+        return missing
+
+    def _leave_old(self, mailbox: ImapMailbox, uids: list[int]) -> list[int]:
+        """Write mails older than the start into the books without fetching them; return the others."""
+        arrivals = mailbox.arrivals(uids)
+        old = [(f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid]) for uid in uids if uid in arrivals and self._is_old(arrivals[uid])]
+        if old:
+            self._desk.call(self._ledger.leave_alone_in_desk, self.source.name, self.source.folder, old, OLDER).result()
+        left = {uid for uid in uids if uid not in arrivals or not self._is_old(arrivals[uid])}
+        if uids and not left:
+            self._give([], (self.source.name, self.source.folder, mailbox.uidvalidity, uids[-1]))
+        return sorted(left)
+
+    # -- Maildir -----------------------------------------------------------------------------
+
+    def _maildir(self, mailbox: MaildirMailbox) -> int:
+        source = self.source
+        count = 0
+        known = self._ledger.known_names(source.name, source.folder, mailbox.names())
+        while mails := mailbox.scan(known):
+            old = [(mail.name, mail.size, mail.internal_date) for mail in mails if self._is_old(mail.internal_date)]
+            if old:
+                self._desk.call(self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER).result()
+            taken = [
+                self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
+                for mail in mails
+                if not self._is_old(mail.internal_date)
+            ]
+            self._give(taken, None)
+            count += len(taken)
+            known |= {mail.name for mail in mails}
+        return count
+
+    # -- both --------------------------------------------------------------------------------
+
+    def _is_old(self, arrived: datetime) -> bool:
+        return self.source.start_from is not None and arrived < self.source.start_from
+
+    def _taken(self, raw: bytes, name: str, arrived: datetime, size: int, *, truncated: bool) -> Taken:
+        return Taken(self.source.name, self.source.folder, name, hashlib.sha256(raw).digest(), compress(raw), raw, size, arrived, truncated)
+
+
+class LedgerReader(Protocol):
+    """What a mailbox's thread needs of the ledger: reads of its own, and writes to be run in the desk's thread."""
+
+    def cursor(self, mailbox: str, folder: str) -> tuple[int, int]:
+        """See `Ledger.cursor`."""
+
+    def unmarked(self, mailbox: str, folder: str) -> list[tuple[int, str]]:
+        """See `Ledger.unmarked`."""
+
+    def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
+        """See `Ledger.known_names`."""
+
+    def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
+        """See `Ledger.set_marked`; only in the desk's thread."""
+
+    def leave_alone_in_desk(self, mailbox: str, folder: str, names: Sequence[tuple[str, int, datetime]], reason: str) -> None:
+        """See `Ledger.leave_alone`; only in the desk's thread."""
+
+    def alarm_in_desk(self, alarm: Alarm) -> None:
+        """Tell the admins; only in the desk's thread."""
+
+    def recovered_in_desk(self, kind: str) -> None:
+        """End an alarm; only in the desk's thread."""
+
+
+def _batches(uids: Sequence[int], sizes: dict[int, int], limit: int) -> Iterator[list[int]]:
+    """Cut UIDs into batches of bounded count and bytes; a mail above the limit stands alone."""
+    batch: list[int] = []
+    total = 0
+    for uid in uids:
+        size = sizes[uid]
+        too_large = bool(limit) and size > limit
+        if batch and (too_large or len(batch) >= BATCH_MAILS or total + size > BATCH_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(uid)
+        total += size
+        if too_large:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
+
+
+class MailboxThread(threading.Thread):
+    """Polls one mailbox for as long as the desk runs: IDLE for speed, a regular round as the net."""
+
+    def __init__(self, intake: Intake, desk: DeskDoor, ledger: LedgerReader, first_round: Callable[[str], None], progress: Callable[[], None]) -> None:
+        super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
+        self._intake, self._desk, self._ledger = intake, desk, ledger
+        self._first_round, self._progress = first_round, progress
+        self._stop_event = threading.Event()
+        self._failing_since: float | None = None
+
+    def run(self) -> None:
+        """Connect, take mail, wait; after trouble again, with back-off."""
+        failures = 0
+        while not self._stop_event.is_set():
+            pause = 0.0
+            try:
+                self._intake.mailbox.connect()
+                failures = 0
+                self._listen()
+            except (MailboxUnavailable, CredentialUnavailable) as error:
+                failures += 1
+                slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
+                pause = SLOW_RETRY_SECONDS if slow else backoff(failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
+                self._trouble(error.reason, error.remedy, pause, tell_now=slow)
+            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
+                failures += 1
+                pause = backoff(failures, random.random()).total_seconds()  # noqa: S311
+                maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
+                self._trouble(f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False)
+            finally:
+                self._intake.mailbox.close()
+            self._stop_event.wait(pause)
+
+    def _listen(self) -> None:
+        first = True
+        while not self._stop_event.is_set():
+            self._intake.round()
+            self._progress()
+            if first:
+                self._well()
+                self._first_round(self._intake.source.name)
+                first = False
+            self._intake.mailbox.wait(self._intake.source.poll_seconds)
+
+    def _well(self) -> None:
+        self._failing_since = None
+        self._desk.call(self._ledger.recovered_in_desk, f"mailbox {self._intake.source.name}")
+
+    def _trouble(self, reason: str, remedy: str, pause: float, *, tell_now: bool) -> None:
+        name = self._intake.source.name
+        maillog.trouble(f"mailbox {name} cannot be read", reason, remedy, again_in_seconds=round(pause))
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if tell_now or now - self._failing_since > TELL_AFTER.total_seconds():
+            self._desk.call(self._ledger.alarm_in_desk, Alarm(f"mailbox {name}", f"The mailbox {name} cannot be read", reason, remedy))
+
+    def stop(self) -> None:
+        """Ask the thread to end after the mail in hand."""
+        self._stop_event.set()
+        self._intake.mailbox.wake()

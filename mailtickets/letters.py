@@ -1,0 +1,177 @@
+"""From an `Outgoing` to finished mails: words, keys, heads and bytes, fixed once and for all."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
+from mailtickets.mail.compose import Head, Letter, Piece, assemble, compose_body, compose_head, dump_body
+from mailtickets.mail.message import Address, domain_of, local_of
+from mailtickets.mail.relay import relay_agent
+from mailtickets.store.outbox import Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from mailtickets.desk.events import Incoming
+    from mailtickets.desk.policy import Policy, QueuePolicy
+    from mailtickets.mail.keys import KeyRing
+    from mailtickets.mail.message import Attachment
+    from mailtickets.templates import Templates
+
+MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
+
+
+class Writer:
+    """Makes mails from what a decision wants to say.
+
+    null_sender   for each SMTP account whether it takes an empty envelope sender.
+    new_id        returns a fresh random word for a Message-ID.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        ring: KeyRing,
+        templates: Templates,
+        null_sender: Mapping[str, bool],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._policy, self._ring, self._templates = policy, ring, templates
+        self._null_sender, self._new_id = null_sender, new_id
+
+    def prepare(self, outgoing: Outgoing, incoming: Incoming | None, cycle: int, generation: Callable[[int, str], int],
+                original: Callable[[bytes], bytes], now: datetime) -> list[Prepared]:  # fmt: skip
+        """Return the finished mails of one outgoing: one for all its recipients, or one each.
+
+        incoming     the mail whose words and attachments go along, where the outgoing relays them.
+        cycle        of the ticket: which silence the mail belongs to.
+        generation   returns the present key generation of (ticket, agent).
+        """
+        queue = self._policy.queues[outgoing.queue]
+        letter = self._letter(outgoing, incoming)
+        body = compose_body(letter)
+        packed = dump_body(body)
+        groups = [(recipient,) for recipient in outgoing.to] if outgoing.separately else [outgoing.to]
+        prepared: list[Prepared] = []
+        for group in groups:
+            key = self._key(outgoing, group[0], generation)
+            message_id = f"<{self._new_id()}.{key or 'desk'}@{domain_of(queue.address)}>"
+            head = compose_head(self._head(outgoing, queue, group, key, message_id, now), letter.subject)
+            raw = assemble(head, body, key, original)
+            to_null = outgoing.null_sender and self._null_sender.get(queue.smtp, False)
+            prepared.append(
+                Prepared(
+                    ticket=outgoing.ticket or 0, kind=outgoing.notice.kind, occasion=outgoing.occasion, cycle=cycle,
+                    reader=outgoing.reader.value, human=outgoing.human, author=self._author(outgoing, incoming), account=queue.smtp,
+                    sender=self._bounce_address(queue, key), null_sender=to_null,
+                    recipients=tuple(one.address.address for one in group), subject=letter.subject, message_id=message_id, head=head,
+                    body=packed, reply_key=key, digest=hashlib.sha256(raw).digest(), size=len(raw), entry=outgoing.entry,
+                )
+            )  # fmt: skip
+        return prepared
+
+    def to_admins(
+        self,
+        kind: str,
+        values: Mapping[str, object],
+        occasion: str,
+        original: Callable[[bytes], bytes],
+        now: datetime,
+    ) -> list[Prepared]:
+        """Return a mail to each admin, from the first queue's address."""
+        if not self._policy.admins:
+            return []
+        queue = next(iter(self._policy.queues.values()))
+        notice = Notice(kind, queue.language, queue.name, {
+            "desk": self._policy.desk_name, "zone": self._policy.zone, "reference": "", "subject": "", "status": "", "key_line": "", **values,
+        })  # fmt: skip
+        to = tuple(Recipient(Address(address)) for address in self._policy.admins)
+        outgoing = Outgoing(
+            notice,
+            Reader.ADMIN,
+            to,
+            queue.name,
+            separately=True,
+            occasion=occasion,
+            from_name=self._policy.desk_name,
+        )
+        return self.prepare(outgoing, None, 0, lambda _ticket, _agent: 0, original, now)
+
+    def _letter(self, outgoing: Outgoing, incoming: Incoming | None) -> Letter:
+        notice, attachments = outgoing.notice, outgoing.attachments
+        if outgoing.relays and incoming is not None:
+            relayed = relay_agent(incoming.message, str(notice.values["text"]), hidden=self._hidden(incoming))
+            notice = replace(notice, values={**notice.values, "text": relayed.text, "html": relayed.html})
+            attachments = relayed.attachments
+        letter = self._templates.letter(notice)
+        inline = tuple(a for a in attachments if _shows(letter.html, a))
+        attached = tuple(a for a in attachments if a not in inline)
+        return replace(
+            letter,
+            inline=tuple(Piece(outgoing.original, a) for a in inline),
+            attached=tuple(Piece(outgoing.original, a) for a in attached),
+        )
+
+    def _hidden(self, incoming: Incoming) -> list[str]:
+        """What must not reach a customer: the private addresses of the agent who wrote."""
+        sender = incoming.message.sender
+        agent = self._policy.agent_of(sender.address) if sender else None
+        return [agent.email, *agent.aliases] if agent else []
+
+    def _author(self, outgoing: Outgoing, incoming: Incoming | None) -> str:
+        sender = incoming.message.sender if incoming else None
+        agent = self._policy.agent_of(sender.address) if sender and outgoing.human else None
+        return agent.key if agent else ""
+
+    def _key(self, outgoing: Outgoing, recipient: Recipient, generation: Callable[[int, str], int]) -> str:
+        if outgoing.ticket is None or outgoing.reader is Reader.ADMIN or "code" in outgoing.notice.values:
+            return ""
+        if outgoing.reader is Reader.CUSTOMER:
+            return self._ring.thread_key(outgoing.ticket)
+        return self._ring.agent_key(
+            outgoing.ticket, recipient.agent, generation(outgoing.ticket, recipient.agent)
+        )
+
+    def _head(
+        self,
+        outgoing: Outgoing,
+        queue: QueuePolicy,
+        group: tuple[Recipient, ...],
+        key: str,
+        message_id: str,
+        now: datetime,
+    ) -> Head:
+        thread_id = f"<{key}@{domain_of(queue.address)}>" if key else ""
+        references = tuple(one for one in (thread_id, *outgoing.references) if one)
+        return Head(
+            from_=Address(queue.address, outgoing.from_name),
+            to=(group[0].address,),
+            cc=tuple(one.address for one in group[1:]),
+            reply_to=self._reply_to(queue, key),
+            message_id=message_id,
+            in_reply_to=outgoing.answers or thread_id,
+            references=references,
+            date=now,
+            auto_submitted=outgoing.auto_submitted,
+            loop=self._ring.sign_loop(message_id),
+        )
+
+    def _reply_to(self, queue: QueuePolicy, key: str) -> Address | None:
+        local = f"{local_of(queue.address)}+{key}"
+        if not key or not queue.plus_addressing or len(local) > MAX_LOCAL_PART:
+            return None
+        return Address(f"{local}@{domain_of(queue.address)}", self._policy.desk_name)
+
+    def _bounce_address(self, queue: QueuePolicy, key: str) -> str:
+        local = f"{local_of(queue.address)}+b.{key}"
+        if not key or not queue.plus_addressing or len(local) > MAX_LOCAL_PART:
+            return queue.address
+        return f"{local}@{domain_of(queue.address)}"
+
+
+def _shows(html: str, attachment: Attachment) -> bool:
+    return bool(attachment.content_id) and f"cid:{attachment.content_id}" in html

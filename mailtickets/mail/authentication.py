@@ -1,0 +1,136 @@
+"""What the admin's own server found out about the sender (Authentication-Results, RFC 8601). Pure.
+
+Trusts one authserv-id, named by the admin, in the topmost block only; never learns one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailtickets.mail.message import Message
+
+MAX_VALUE = 8 * 1024
+MAX_FIELDS = 10  # of one block; OpenDKIM, OpenDMARC and an SPF milter write one each
+
+
+class Proof(StrEnum):
+    """What is proven about the domain in From."""
+
+    PASS = "pass"  # noqa: S105  # a word of RFC 8601, not a password
+    FAIL = "fail"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    method: str
+    result: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+def authentication(message: Message, authserv_id: str) -> Proof:
+    """Return what the server `authserv_id` found out about the From of a mail; "" trusts nobody.
+
+    PASS: dmarc=pass, or dkim=pass by a domain aligned with the one in From, and From is beyond
+    doubt. SPF alone is no proof. FAIL: dmarc=fail. Otherwise NONE.
+    """
+    trusted = authserv_id.strip().lower()
+    if not trusted:
+        return Proof.NONE
+    results = [result for value in _topmost_block(message, trusted) for result in _results(value)]
+    # The first word about DMARC is the server's own: a forged one can only stand below it.
+    dmarc = next((one for one in results if one.method == "dmarc"), None)
+    if dmarc is not None and dmarc.result == "fail":
+        return Proof.FAIL
+    if message.sender is None or message.sender_doubt or not message.sender.domain:
+        return Proof.NONE
+    domain = message.sender.domain
+    if dmarc is not None and dmarc.result == "pass":
+        said = dmarc.properties.get("header.from", "").rpartition("@")[2].lower()
+        return Proof.PASS if not said or said == domain or _is_aligned(said, domain) else Proof.NONE
+    if any(
+        one.method == "dkim" and one.result == "pass" and _is_aligned(_signer(one), domain) for one in results
+    ):
+        return Proof.PASS
+    return Proof.NONE
+
+
+def _topmost_block(message: Message, trusted: str) -> Iterator[str]:
+    """Yield the fields of the trusted server at the top; a Received or another server's field ends them."""
+    count = 0
+    for name, value in message.headers:
+        lowered = name.lower()
+        if lowered == "received" and count:
+            return
+        if lowered != "authentication-results":
+            continue
+        plain = _without_comments(value[:MAX_VALUE])
+        identity, _, rest = plain.partition(";")
+        words = identity.split()
+        # RFC 8601 section 2.2: a version behind the id; only version 1 is known to us.
+        if (
+            not words
+            or words[0].strip('"').lower() != trusted
+            or words[1:] not in ([], ["1"])
+            or count == MAX_FIELDS
+        ):
+            return
+        count += 1
+        yield rest
+
+
+def _without_comments(value: str) -> str:
+    """Return a value without its comments (RFC 5322 section 3.2.2): what stands in them is no result."""
+    kept: list[str] = []
+    depth = 0
+    quoted = escaped = False
+    for letter in value:
+        if escaped:
+            escaped = False
+        elif letter == "\\" and (quoted or depth):
+            escaped = True
+            continue
+        elif letter == '"' and not depth:
+            quoted = not quoted
+        elif not quoted and letter == "(":
+            depth += 1
+        elif not quoted and letter == ")" and depth:
+            depth -= 1
+            kept.append(" ")
+            continue
+        if not depth:
+            # A semicolon in a quoted value must not begin a new result.
+            kept.append("_" if quoted and letter in ";= \t" else letter)
+    return "".join(kept)
+
+
+def _results(rest: str) -> Iterator[_Result]:
+    for piece in rest.split(";"):
+        words = piece.replace(" =", "=").replace("= ", "=").split()
+        if not words or "=" not in words[0]:
+            continue
+        method, _, result = words[0].partition("=")
+        properties: dict[str, str] = {}
+        for word in words[1:]:
+            name, equals, value = word.partition("=")
+            if equals:
+                properties.setdefault(name.lower(), value.strip('"'))
+        yield _Result(method.partition("/")[0].lower(), result.lower(), properties)
+
+
+def _signer(result: _Result) -> str:
+    """Return the domain that signed (RFC 8601 section 2.7.1: header.d, else the one in header.i)."""
+    named = result.properties.get("header.d") or result.properties.get("header.i", "").rpartition("@")[2]
+    return named.lower().strip(".")
+
+
+def _is_aligned(signer: str, domain: str) -> bool:
+    """Whether two domains are one organisation's: alike, or one below the other (RFC 7489 section 3.1, relaxed)."""
+    if "." not in signer or not signer.isascii():
+        return False
+    return signer == domain or domain.endswith("." + signer) or signer.endswith("." + domain)

@@ -1,0 +1,147 @@
+"""One function for each event of a mail's life. No body, no password and no key ever stands in a log line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mailtickets.mail.compose import visible_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger("mailtickets")
+MAX_VALUE = 300
+
+
+def set_up(*, form: str = "text", level: str = "info") -> None:
+    """Log to standard error, one line for each event, as text or JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    _log.setLevel(level.upper())
+    # Both write customers' headers into their records.
+    for noisy in ("mailparser", "imapclient", "aiosmtplib", "apscheduler"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "mailparser" else logging.ERROR)
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = getattr(record, "fields", {})
+        words = " ".join(
+            f"{name}={_value(value)}" for name, value in fields.items() if value not in {None, ""}
+        )
+        at = (
+            datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
+        line = f"{at} {record.levelname.lower():7} {visible_line(record.getMessage())}"
+        if record.exc_info and record.exc_info[0]:
+            words += f" exception={record.exc_info[0].__name__}"
+        return f"{line} {words}".rstrip()
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = getattr(record, "fields", {})
+        at = (
+            datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
+        row = {"at": at, "level": record.levelname.lower(), "event": visible_line(record.getMessage())}
+        row |= {
+            name: value if isinstance(value, int | float | bool) else visible_line(str(value))[:MAX_VALUE]
+            for name, value in fields.items()
+            if value is not None
+        }
+        if record.exc_info and record.exc_info[0]:
+            row["exception"] = record.exc_info[0].__name__
+        return json.dumps(row, ensure_ascii=False)
+
+
+def _value(value: object) -> str:
+    text = visible_line(str(value))[:MAX_VALUE]
+    return f'"{text}"' if " " in text or not text else text
+
+
+def _say(level: int, event: str, **fields: object) -> None:
+    _log.log(level, event, extra={"fields": fields})
+
+
+def ready(**fields: object) -> None:
+    """The first poll is done: the desk works."""
+    _say(logging.INFO, "ready", **fields)
+
+
+def taken(mailbox: str, mails: int, size: int) -> None:
+    """Mails are stored and will be decided."""
+    _say(logging.INFO, "taken", mailbox=mailbox, mails=mails, bytes=size)
+
+
+def decided(copy: int, outcome: str, reason: str, reference: str = "", message_id: str = "") -> None:
+    """A mail ended somewhere."""
+    _say(logging.INFO, outcome, mail=copy, ticket=reference, reason=reason, message_id=message_id)
+
+
+def queued(outbox_id: int, kind: str, to: Sequence[str], reference: str = "") -> None:
+    """A mail of ours is in the outbox."""
+    _say(logging.DEBUG, "queued", outbox=outbox_id, kind=kind, to=",".join(to), ticket=reference)
+
+
+def sent(outbox_id: int, kind: str, to: Sequence[str], seconds: float) -> None:
+    """The mail server took a mail."""
+    _say(logging.INFO, "sent", outbox=outbox_id, kind=kind, to=",".join(to), seconds=round(seconds, 3))
+
+
+def deferred(outbox_id: int, to: Sequence[str], reason: str, next_at: datetime | None) -> None:
+    """A mail was not taken now and is tried again."""
+    _say(
+        logging.WARNING,
+        "deferred",
+        outbox=outbox_id,
+        to=",".join(to),
+        reason=reason,
+        next=next_at.isoformat() if next_at else None,
+    )
+
+
+def failed(outbox_id: int, to: Sequence[str], reason: str) -> None:
+    """A mail will not be sent any more."""
+    _say(logging.ERROR, "failed", outbox=outbox_id, to=",".join(to), reason=reason)
+
+
+def uncertain(outbox_id: int, to: Sequence[str], reason: str) -> None:
+    """Nobody knows whether a mail was taken."""
+    _say(logging.WARNING, "uncertain", outbox=outbox_id, to=",".join(to), reason=reason)
+
+
+def fired(reference: str, kind: str) -> None:
+    """A timer was due and did its work."""
+    _say(logging.INFO, "timer", ticket=reference, kind=kind)
+
+
+def trouble(what: str, why: str = "", remedy: str = "", **fields: object) -> None:
+    """Something is wrong that a person should see."""
+    _say(logging.ERROR, what, why=why, remedy=remedy, **fields)
+
+
+def broken(event: str, copy: int | None, error: BaseException) -> None:
+    """Handling something raised; the exception's own words may hold a customer's, so only its name and place are logged."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    _say(logging.ERROR, event, mail=copy, exception=type(error).__name__, place=place)
+
+
+def note(event: str, **fields: object) -> None:
+    """Something worth a line."""
+    _say(logging.INFO, event, **fields)

@@ -1,0 +1,497 @@
+"""The line a mail takes through the desk. Four verbs, each readable alone:
+
+    accept()    raw mail to the ledger          settle()    ledger to ticket and outbox
+    fire_due()  timers to ticket and outbox     claim_due() and book()    outbox to the mail server
+
+Everything here runs in the desk's thread, which has the only writing connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets import maillog
+from mailtickets.desk.decide import decide
+from mailtickets.desk.events import MailArrived, MailFailed, TimerDue
+from mailtickets.desk.ticket import (
+    Alarm,
+    Audience,
+    Decision,
+    Entry,
+    EntryKind,
+    Grant,
+    Outcome,
+    TimerKind,
+    Verdict,
+)
+from mailtickets.guard import Guard, TooHard
+from mailtickets.reading import as_ours, content_digest
+from mailtickets.store.facts import Question
+from mailtickets.store.ledger import MAX_TRIES
+from mailtickets.store.outbox import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.delivery import Attempt
+    from mailtickets.desk.events import Incoming
+    from mailtickets.desk.policy import Policy
+    from mailtickets.desk.ticket import Release
+    from mailtickets.letters import Writer
+    from mailtickets.reading import Reading
+    from mailtickets.store import Store
+    from mailtickets.store.ledger import Copy, Taken
+    from mailtickets.store.outbox import Mail, Prepared
+
+BATCH_MAILS, BATCH_BYTES, BATCH_SECONDS = 50, 4 << 20, 0.25
+LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
+ORIGINALS_KEPT_BYTES = 8 << 20
+TRY_TIMER_AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end."""
+
+    policy: Policy
+    reading: Reading
+    writer: Writer
+
+
+class Line:
+    """The four verbs over one store.
+
+    clock   the present time, aware, in UTC.
+    code    returns a fresh one-time code such as 7K3M-9QXD.
+    """
+
+    def __init__(
+        self, store: Store, rules: Rules, clock: Callable[[], datetime], code: Callable[[], str]
+    ) -> None:
+        self._store, self.rules, self._clock, self._code = store, rules, clock, code
+        self._guard = Guard(rules.reading)
+        self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
+        self._batch_of: dict[int, int] = {}
+        self._originals: OrderedDict[bytes, bytes] = OrderedDict()
+        self._originals_bytes = 0
+        self._alone: set[int] = set()
+
+    def use(self, rules: Rules) -> None:
+        """Take new rules for all mails from now on."""
+        self.rules = rules
+        self._guard.close()
+        self._guard = Guard(rules.reading)
+
+    def recover(self) -> int:
+        """Set right what an ended process left; return how many automatic mails are of uncertain fate.
+
+        Mails of a batch in which a process ended are taken one by one.
+        """
+        with self._store.transaction():
+            self._alone.update(self._store.ledger.abandoned())
+            self._store.ledger.forget_batches()
+            uncertain = self._store.outbox.after_unclean_end(self._clock())
+        for number in uncertain:
+            maillog.uncertain(number, (), "the process ended while it was being sent; not sent again")
+        return len(uncertain)
+
+    # -- accept ------------------------------------------------------------------------------
+
+    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None = None) -> int:
+        """Commit raw mails to the ledger, with the mark that they are about to be decided; return how many are new.
+
+        cursor   (mailbox, folder, uidvalidity, last UID) to note in the same transaction.
+        """
+        now = self._clock()
+        with self._store.transaction():
+            numbers = self._store.ledger.accept(taken, now)
+            if cursor:
+                self._store.ledger.move_cursor(*cursor)
+            if numbers:
+                batch = self._store.ledger.open_batch(numbers, now)
+                self._batch_of.update(dict.fromkeys(numbers, batch))
+        by_name = {(mail.mailbox, mail.folder, mail.name): mail for mail in taken}
+        for number in numbers:
+            copy = self._store.ledger.copy(number)
+            if copy and (mail := by_name.get((copy.mailbox, copy.folder, copy.name))):
+                self._raw[number] = mail.raw
+        if taken:
+            maillog.taken(taken[0].mailbox, len(numbers), sum(mail.size for mail in taken))
+        return len(numbers)
+
+    # -- settle ------------------------------------------------------------------------------
+
+    def settle(self) -> int:
+        """Decide a batch of stored mails; return how many were decided. Call again until it is 0."""
+        waiting = self._store.ledger.waiting(BATCH_MAILS)
+        if not waiting:
+            return 0
+        for copy in waiting:
+            if copy.tries or copy.id in self._alone:
+                self._settle_alone(copy)
+                return 1
+        return self._settle_batch(_first_bytes(waiting))
+
+    def _settle_batch(self, copies: Sequence[Copy]) -> int:
+        unmarked = [copy.id for copy in copies if copy.id not in self._batch_of]
+        if unmarked:
+            with self._store.transaction():
+                batch = self._store.ledger.open_batch(unmarked, self._clock())
+            self._batch_of.update(dict.fromkeys(unmarked, batch))
+        read: list[tuple[Copy, Incoming]] = []
+        started = time.monotonic()
+        for copy in copies:
+            try:
+                read.append((copy, self._read(copy)))
+            except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
+                maillog.broken("cannot read a mail; it is tried again by itself", copy.id, error)
+                self._alone.add(copy.id)
+            if time.monotonic() - started > BATCH_SECONDS:
+                break
+        done: list[int] = []
+        try:
+            with self._store.transaction():
+                for copy, incoming in read:
+                    if self._in_savepoint(copy, incoming):
+                        done.append(copy.id)
+                self._close_batches(copies, done)
+        except BaseException:
+            self._store.outbox.forget_shared_body()
+            raise
+        for number in done:
+            self._raw.pop(number, None)
+            self._batch_of.pop(number, None)
+        return len(done) or 1
+
+    def _close_batches(self, copies: Sequence[Copy], done: Sequence[int]) -> None:
+        """A mark goes away with the last of its mails; the ones left over stay marked."""
+        for batch in {self._batch_of[copy.id] for copy in copies if copy.id in self._batch_of}:
+            left = [number for number, of in self._batch_of.items() if of == batch and number not in done]
+            if not left:
+                self._store.ledger.close_batch(batch)
+
+    def _in_savepoint(self, copy: Copy, incoming: Incoming) -> bool:
+        try:
+            with self._store.savepoint():
+                self._decide_mail(copy, incoming)
+        except Exception as error:  # noqa: BLE001  (one mail's trouble must not undo the others)
+            self._store.outbox.forget_shared_body()
+            maillog.broken("cannot decide a mail; it is tried again by itself", copy.id, error)
+            self._alone.add(copy.id)
+            return False
+        return True
+
+    def _settle_alone(self, copy: Copy) -> None:
+        """Try a mail by itself, under a mark of its own; after three tries it is quarantined whole."""
+        with self._store.transaction():
+            tries = self._store.ledger.mark_try(copy.id)
+            if batch := self._batch_of.pop(copy.id, None):
+                self._store.ledger.close_batch(batch)
+        if tries > MAX_TRIES:
+            self._quarantine(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program")
+            return
+        try:
+            incoming = self._guarded(copy)
+            with self._store.transaction():
+                self._decide_mail(copy, incoming)
+        except TooHard as error:
+            reason = error.reason
+        except Exception as error:  # noqa: BLE001  (whatever it is: after the third time the mail is set aside)
+            self._store.outbox.forget_shared_body()
+            maillog.broken("cannot handle a mail", copy.id, error)
+            reason = f"the desk has a fault with this mail ({type(error).__name__})"
+        else:
+            self._alone.discard(copy.id)
+            self._raw.pop(copy.id, None)
+            return
+        if tries >= MAX_TRIES:
+            self._quarantine(copy, reason)
+
+    def _quarantine(self, copy: Copy, reason: str) -> None:
+        alarm = Alarm(
+            "quarantine",
+            "A mail is in quarantine",
+            reason,
+            f"Look at it with `mailtickets quarantine show {copy.id}`; it is kept whole.",
+        )
+        decision = Decision(Verdict(Outcome.QUARANTINED, reason), alarms=(alarm,))
+        with self._store.transaction():
+            self._store.ledger.book(
+                copy.id, Verdict(Outcome.QUARANTINED, reason), b"", "", "", "", duplicate=False
+            )
+            self._alarms(decision)
+        self._alone.discard(copy.id)
+        self._raw.pop(copy.id, None)
+        maillog.decided(copy.id, "quarantined", reason)
+
+    def _read(self, copy: Copy) -> Incoming:
+        if copy.size > LARGE_BYTES and not copy.truncated:
+            return self._guarded(copy)
+        return self.rules.reading.read(
+            self._raw_of(copy),
+            copy.digest,
+            copy.mailbox,
+            copy.arrived,
+            truncated=copy.truncated,
+            size=copy.size,
+        )
+
+    def _guarded(self, copy: Copy) -> Incoming:
+        return self._guard.read(
+            self._raw_of(copy),
+            copy.digest,
+            copy.mailbox,
+            copy.arrived,
+            truncated=copy.truncated,
+            size=copy.size,
+        )
+
+    def _raw_of(self, copy: Copy) -> bytes:
+        return self._raw.get(copy.id) or self.original(copy.digest)
+
+    def original(self, digest: bytes) -> bytes:
+        """Return a stored original; the last few megabytes are kept at hand, since answers and notices quote them."""
+        if digest in self._originals:
+            self._originals.move_to_end(digest)
+            return self._originals[digest]
+        raw = self._store.ledger.original(digest)
+        self._keep_original(digest, raw)
+        return raw
+
+    def _keep_original(self, digest: bytes, raw: bytes) -> None:
+        if len(raw) > ORIGINALS_KEPT_BYTES // 2 or digest in self._originals:
+            return
+        self._originals[digest] = raw
+        self._originals_bytes += len(raw)
+        while self._originals_bytes > ORIGINALS_KEPT_BYTES:
+            _, dropped = self._originals.popitem(last=False)
+            self._originals_bytes -= len(dropped)
+
+    # -- one mail ----------------------------------------------------------------------------
+
+    def _decide_mail(self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE) -> None:
+        """Facts, decision and everything it says, inside the caller's transaction."""
+        now, policy = self._clock(), self.rules.policy
+        message = incoming.message
+        content = b"" if copy.truncated else content_digest(message)
+        if self._store.tickets.is_ours(message.message_id):
+            incoming = as_ours(incoming, "its Message-ID stands in our outbox")
+        sender = message.sender.key if message.sender else ""
+        agent = policy.agent_of(sender) if sender else None
+        queue, _ = policy.queue_for(message, copy.mailbox)
+        question = Question(
+            copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
+            agent=agent.key if agent else "", text=incoming.text,
+        )  # fmt: skip
+        facts = self._store.facts.for_mail(question, now)
+        if grant:
+            facts = replace(facts, same_text_seq=None)
+        decision = decide(MailArrived(incoming, copy.id, self._code(), grant), facts, policy, now)
+        verdict = decision.verdict
+        assert verdict is not None  # noqa: S101  (every decision about a mail has one)
+        self._record(decision, copy.id, incoming)
+        duplicate = facts.duplicate_of is not None
+        self._store.ledger.book(
+            copy.id, verdict, content, message.message_id, sender, message.subject[:250], duplicate=duplicate
+        )
+        reference = next((change.ticket.reference for change in decision.changes), "")
+        maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
+
+    def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> None:
+        """Write a decision: tickets, people, mails out, holds, alarms."""
+        now = self._clock()
+        written: dict[int, tuple[int, list[int], int]] = {}
+        for change in decision.changes:
+            last, seqs = self._store.tickets.write(change, copy)
+            written[change.ticket.number] = (last, seqs, change.ticket.cycle)
+        for outgoing in decision.mail:
+            last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
+            if outgoing.original and incoming is not None and outgoing.original == incoming.digest:
+                raw = self._raw.get(copy or 0)
+                if raw is not None:
+                    self._keep_original(outgoing.original, raw)
+            prepared = self.rules.writer.prepare(
+                outgoing, incoming, cycle, self._store.tickets.generation, self.original, now
+            )
+            self._queue(prepared, seqs, last)
+        for person in decision.people:
+            self._store.tickets.change_person(person, now)
+        if decision.acknowledged:
+            address, proven, known = decision.acknowledged
+            self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
+        if decision.hold:
+            self._store.ledger.hold(decision.hold, now)
+        self._alarms(decision)
+        if decision.release:
+            self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
+
+    def _queue(self, prepared: Iterable[Prepared], seqs: Sequence[int], last: int) -> None:
+        for mail in prepared:
+            seq = seqs[mail.entry] if mail.entry is not None else None
+            number = self._store.outbox.queue(mail, seq, self._clock())
+            if number is None:
+                continue
+            if mail.ticket:
+                self._store.tickets.know(
+                    mail.message_id, mail.ticket, last, ours=True, recipient=mail.recipients[0]
+                )
+                if seq is not None:
+                    self._store.tickets.set_message_id(mail.ticket, seq, mail.message_id)
+            maillog.queued(number, mail.kind, mail.recipients)
+
+    def _release(self, release: Release, ticket: int | None) -> None:
+        """Let a held mail go: decide it again with what its agent granted, or end it."""
+        held = self._store.ledger.held_agent(release.copy)
+        copy = self._store.ledger.copy(release.copy)
+        self._store.ledger.let_go(release.copy)
+        if ticket is not None:
+            self._store.tickets.drop_timer(ticket, TimerKind.HELD, release.copy)
+        if held is None or copy is None:
+            return
+        if release.grant is Grant.NONE:
+            self._store.ledger.rebook(
+                copy.id, Outcome.IGNORED, f"held, then not done: {release.reason}", ticket
+            )
+            return
+        self._decide_mail(copy, self._read(copy), release.grant)
+
+    def _alarms(self, decision: Decision) -> None:
+        for alarm in decision.alarms:
+            self.alarm(alarm)
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction."""
+        now = self._clock()
+        maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
+        if not self._store.alarms.raise_(alarm, now):
+            return
+        values = {"what": alarm.what, "why": alarm.why, "remedy": alarm.remedy, "since": now, "lines": []}
+        occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
+        self._queue(self.rules.writer.to_admins("trouble", values, occasion, self.original, now), (), 0)
+
+    def recovered(self, kind: str) -> None:
+        """Tell the admins once that a trouble is over; inside the caller's transaction."""
+        state = self._store.alarms.clear(kind)
+        if state is None:
+            return
+        now = self._clock()
+        maillog.note("recovered", kind=kind)
+        values = {"what": state.what, "since": state.since, "until": now}
+        if state.told:
+            self._queue(
+                self.rules.writer.to_admins(
+                    "recovered", values, f"recovered:{kind}:{now.isoformat()}", self.original, now
+                ),
+                (),
+                0,
+            )
+
+    # -- timers ------------------------------------------------------------------------------
+
+    def fire_due(self) -> int:
+        """Let due timers do their work; return how many there were. Call again until it is 0."""
+        due = self._store.tickets.due(self._clock())
+        if not due:
+            return 0
+        with self._store.transaction():
+            for ticket, timer in due:
+                try:
+                    with self._store.savepoint():
+                        self._fire(TimerDue(ticket, timer))
+                except Exception as error:  # noqa: BLE001  (one ticket's trouble must not hold up the others)
+                    self._store.outbox.forget_shared_body()
+                    maillog.broken("a timer failed; it is tried again in an hour", None, error)
+                    self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
+        return len(due)
+
+    def _fire(self, event: TimerDue) -> None:
+        """The timer's row goes first: a decision that wants it again sets it again."""
+        now, policy = self._clock(), self.rules.policy
+        self._store.tickets.drop_timer(event.ticket, event.timer.kind, event.timer.cycle)
+        if event.timer.kind is TimerKind.HELD:
+            held = self._store.ledger.held_agent(event.timer.cycle)
+            copy = self._store.ledger.copy(event.timer.cycle)
+            if held is None or copy is None:
+                return
+            event = replace(event, held_agent=held[0], held_text=self._read(copy).text)
+        decision = decide(event, self._store.facts.for_ticket(event.ticket, policy.limits, now), policy, now)
+        self._record(decision, None, None)
+        for change in decision.changes:
+            maillog.fired(change.ticket.reference, event.timer.kind.value)
+
+    # -- the outbox --------------------------------------------------------------------------
+
+    def claim_due(self, limit: int, holder: str) -> list[Mail]:
+        """Claim mails for sending, each in a commit of its own while few wait."""
+        now = self._clock()
+        with self._store.transaction():
+            few = self._store.outbox.due_count(now) < 100
+            return self._store.outbox.claim(now, min(limit, 4) if few else limit, holder)
+
+    def book(self, attempts: Sequence[tuple[Mail, Attempt]]) -> None:
+        """Write what became of claimed mails, and tell whom it concerns."""
+        with self._store.transaction():
+            for mail, attempt in attempts:
+                if not self._store.outbox.book(attempt.booking):
+                    continue
+                if attempt.booking.state is State.UNCERTAIN and mail.ticket:
+                    reason = f"{mail.kind}: nobody knows whether it arrived; it is not sent again by itself"
+                    self._store.tickets.note(
+                        mail.ticket,
+                        Entry(
+                            EntryKind.FAILED,
+                            self._clock(),
+                            "desk",
+                            Audience.DESK,
+                            mail.recipients,
+                            reason=reason,
+                        ),
+                    )
+                if attempt.failed:
+                    self._tell_failure(mail, attempt)
+
+    def _tell_failure(self, mail: Mail, attempt: Attempt) -> None:
+        now, policy = self._clock(), self.rules.policy
+        if not mail.ticket:
+            maillog.failed(mail.id, mail.recipients, attempt.booking.error)
+            return
+        text = self._store.tickets.text_of(mail.ticket, mail.seq) if mail.seq else ""
+        event = MailFailed(
+            mail.ticket,
+            mail.kind,
+            attempt.failed,
+            text,
+            mail.author,
+            attempt.permanent,
+            to_agent=mail.reader == "agent",
+            cycle=mail.cycle,
+        )
+        self._record(
+            decide(event, self._store.facts.for_ticket(mail.ticket, policy.limits, now), policy, now),
+            None,
+            None,
+        )
+
+    def idle(self) -> None:
+        """Called when nothing is to do: gives memory back."""
+        self._guard.close_if_idle()
+
+    def close(self) -> None:
+        """End the guarded reader."""
+        self._guard.close()
+
+
+def _first_bytes(copies: Sequence[Copy]) -> list[Copy]:
+    chosen: list[Copy] = []
+    size = 0
+    for copy in copies:
+        if chosen and size + copy.size > BATCH_BYTES:
+            break
+        chosen.append(copy)
+        size += copy.size
+    return chosen

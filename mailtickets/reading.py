@@ -1,0 +1,87 @@
+"""From raw bytes to an `Incoming`: the pure steps of the mail room in their order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.events import Incoming
+from mailtickets.desk.thread import evidence
+from mailtickets.mail.authentication import authentication
+from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify
+from mailtickets.mail.keys import LOOP_FIELD
+from mailtickets.mail.parse import parse
+from mailtickets.mail.relay import relay_customer
+from mailtickets.mail.visible_text import message_text, new_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mailtickets.mail.keys import KeyRing
+    from mailtickets.mail.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a mail needs besides its bytes. One configuration per mail, from start to end.
+
+    authserv_ids   for each mailbox the one whose Authentication-Results count; "" or absent: none.
+    """
+
+    ring: KeyRing
+    own: OwnAddresses
+    authserv_ids: Mapping[str, str]
+
+    def read(
+        self,
+        raw: bytes,
+        digest: bytes,
+        mailbox: str,
+        arrived: datetime,
+        *,
+        truncated: bool = False,
+        size: int = 0,
+    ) -> Incoming:
+        """Read a mail; strange mail gives defects, never an exception of its own making."""
+        message = parse(raw)
+        if truncated:
+            message = replace(message, size_bytes=size)
+        ours = self.ring.is_our_loop(message.header(LOOP_FIELD), message.message_id)
+        classification = classify(message, ours=ours, own_addresses=self.own)
+        return Incoming(
+            message=message,
+            classification=classification,
+            proof=authentication(message, self.authserv_ids.get(mailbox, "")),
+            evidence=evidence(message, self.ring, _whole_body(message), classification),
+            text=new_text(message),
+            relayed=relay_customer(message),
+            digest=digest,
+            arrived=arrived,
+            mailbox=mailbox,
+            truncated=truncated,
+        )
+
+
+def _whole_body(message: Message) -> str:
+    """The text in which a quoted footer may stand: both bodies, since programs quote one or the other."""
+    return f"{message.text}\n{message.html}" if message.html else message_text(message)
+
+
+def as_ours(incoming: Incoming, reason: str) -> Incoming:
+    """Return the mail as one of our own: its Message-ID stands in the outbox."""
+    own: Classification = replace(incoming.classification, origin=Origin.OWN, reason=reason, answerable=False)
+    return replace(incoming, classification=own)
+
+
+def content_digest(message: Message) -> bytes:
+    """Return what makes two copies the same mail: Message-ID, From, Date, Subject and the body; b"" without a Message-ID.
+
+    Trace fields differ in every delivery, so they are left out.
+    """
+    if not message.message_id:
+        return b""
+    sender = message.from_[0].key if message.from_ else ""
+    parts = (message.message_id, sender, message.header("date"), message.subject, message.body_digest.hex())
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]

@@ -1,0 +1,139 @@
+"""Sends what the outbox holds. Runs in the asyncio loop; claims and bookings are done by the desk's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets import maillog
+from mailtickets.delivery import Attempt, Ladder, attempt_of
+from mailtickets.desk.ticket import Alarm
+from mailtickets.mail.compose import assemble, load_body
+from mailtickets.store.outbox import Booking, State
+from mailtickets.transport.fate import Deferred, Phase, Rejected, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from mailtickets.pipeline import Line
+    from mailtickets.store.outbox import Mail
+    from mailtickets.transport.fate import Fate
+    from mailtickets.transport.smtp import SmtpPool
+
+CLAIM = 32
+BOOK_AT_ONCE, BOOK_AFTER_SECONDS = 16, 0.25
+OUTAGE_PAUSE = timedelta(seconds=30)
+TELL_AFTER_SECONDS = 15 * 60
+
+
+class Sender:
+    """Empties the outbox through one pool of connections for each account.
+
+    call    runs a function in the desk's thread.
+    """
+
+    def __init__(self, line: Line, pools: Mapping[str, SmtpPool], ladders: Mapping[str, Ladder], call: Callable[..., Future[object]],
+                 clock: Callable[[], datetime], holder: str) -> None:  # fmt: skip
+        self._line, self._pools, self._ladders, self._call = line, pools, ladders, call
+        self._clock, self._holder = clock, holder
+        self._away_until: dict[str, datetime] = {}
+        self._away_since: dict[str, float] = {}
+        self.last_sent_at: datetime | None = None
+
+    async def send_due(self) -> int:
+        """Claim, send and book until nothing is due; return how many mails were tried."""
+        count = 0
+        while mails := await self._in_desk(self._line.claim_due, CLAIM, self._holder):
+            assert isinstance(mails, list)  # noqa: S101  (for the type checker)
+            count += len(mails)
+            await self._send_all(mails)
+        return count
+
+    async def _send_all(self, mails: Sequence[Mail]) -> None:
+        running = {asyncio.create_task(self._attempt(mail)) for mail in mails}
+        done: list[tuple[Mail, Attempt]] = []
+        booked = time.monotonic()
+        while running:
+            finished, running = await asyncio.wait(running, timeout=BOOK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            done += [task.result() for task in finished]
+            late = time.monotonic() - booked >= BOOK_AFTER_SECONDS
+            if done and (len(done) >= BOOK_AT_ONCE or late or not running):
+                await self._in_desk(self._line.book, done)
+                done, booked = [], time.monotonic()
+
+    async def _attempt(self, mail: Mail) -> tuple[Mail, Attempt]:
+        now = self._clock()
+        away_until = self._away_until.get(mail.account)
+        if away_until and now < away_until:
+            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, "waiting for the mail server", away_until, counts=False))
+        pool = self._pools.get(mail.account)
+        if pool is None:
+            why = f"the configuration has no [smtp_account.{mail.account}] any more"
+            return mail, Attempt(Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients))
+        try:
+            raw = await self._bytes_of(mail)
+        except (KeyError, ValueError) as error:
+            why = f"the stored mail is damaged ({error})"
+            return mail, Attempt(Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients))
+        started = time.monotonic()
+        fate = await pool.send("" if mail.null_sender else mail.sender, mail.recipients, raw, never_notify=not mail.human and mail.null_sender)
+        if mail.null_sender and isinstance(fate, Rejected) and fate.phase is Phase.MAIL:
+            # RFC 3834 section 3.3 lets automatic answers have no sender; some submission servers refuse that.
+            fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False)
+        attempt = attempt_of(mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), random.random())  # noqa: S311
+        self._note(mail, fate, attempt, time.monotonic() - started)
+        return mail, attempt
+
+    async def _bytes_of(self, mail: Mail) -> bytes:
+        """Put the mail together; the same bytes at every attempt, or it is not sent."""
+        body = load_body(mail.body)
+        if all(isinstance(segment, bytes) for segment in body.segments):
+            raw = assemble(mail.head, body, mail.reply_key, _no_original)
+        else:
+            raw = await self._in_desk(assemble, mail.head, body, mail.reply_key, self._line.original)  # type: ignore[assignment]
+        if hashlib.sha256(raw).digest() != mail.digest:
+            raise ValueError("its bytes are not those that were queued")
+        return raw
+
+    async def _in_desk(self, function: Callable[..., object], *arguments: object) -> object:
+        return await asyncio.wrap_future(self._call(function, *arguments))
+
+    def _note(self, mail: Mail, fate: Fate, attempt: Attempt, seconds: float) -> None:
+        booking = attempt.booking
+        match booking.state:
+            case State.SENT:
+                self.last_sent_at = booking.at
+                maillog.sent(mail.id, mail.kind, mail.recipients, seconds)
+            case State.DEFERRED:
+                maillog.deferred(mail.id, mail.recipients, booking.error, booking.next_at)
+            case State.UNCERTAIN:
+                maillog.uncertain(mail.id, mail.recipients, booking.error)
+            case _:
+                maillog.failed(mail.id, mail.recipients, booking.error)
+        if isinstance(fate, Deferred) and fate.account_trouble:
+            self._server_away(mail.account, fate)
+        elif isinstance(fate, Sent) and mail.account in self._away_since:
+            self._away_until.pop(mail.account, None)
+            del self._away_since[mail.account]
+            self._call(self._line.recovered_now, _alarm_kind(mail.account))
+
+    def _server_away(self, account: str, fate: Deferred) -> None:
+        """Leave a server alone for a while; the admins hear of it when that lasts."""
+        now = time.monotonic()
+        since = self._away_since.setdefault(account, now)
+        self._away_until[account] = self._clock() + OUTAGE_PAUSE
+        if now - since > TELL_AFTER_SECONDS or fate.retry.value == "slow":
+            self._call(self._line.alarm_now, Alarm(_alarm_kind(account), "Mail cannot be sent", fate.reason, "The mails wait in the outbox."))
+
+
+def _alarm_kind(account: str) -> str:
+    return f"smtp {account}".strip()
+
+
+def _no_original(digest: bytes) -> bytes:
+    raise KeyError(digest.hex())

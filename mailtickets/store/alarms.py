@@ -1,0 +1,77 @@
+"""Trouble that the admins should know of: each kind at most once an hour, and once more on recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.store.times import from_us, to_us
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from mailtickets.desk.ticket import Alarm
+
+TELL_AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """An alarm as it stands: since when, and how often it was raised."""
+
+    kind: str
+    what: str
+    why: str
+    remedy: str
+    since: datetime
+    last_at: datetime
+    count: int
+    told: bool
+
+
+class Alarms:
+    """The open alarms."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def raise_(self, alarm: Alarm, now: datetime) -> bool:
+        """Note an alarm; return whether the admins are to be told now."""
+        row = self._connection.execute("SELECT told_at FROM alarm WHERE kind = ?", (alarm.kind,)).fetchone()
+        tell = row is None or row[0] is None or row[0] <= to_us(now - TELL_AGAIN)
+        self._connection.execute(
+            "INSERT INTO alarm (kind, what, why, remedy, since, last_at, told_at, count) VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
+            " ON CONFLICT (kind) DO UPDATE SET what = excluded.what, why = excluded.why, remedy = excluded.remedy,"
+            " last_at = excluded.last_at, told_at = coalesce(excluded.told_at, told_at), count = count + 1",
+            (
+                alarm.kind,
+                alarm.what,
+                alarm.why,
+                alarm.remedy,
+                to_us(now),
+                to_us(now),
+                to_us(now) if tell else None,
+            ),
+        )
+        return tell
+
+    def clear(self, kind: str) -> AlarmState | None:
+        """End an alarm; return it if it was open."""
+        state = self.get(kind)
+        self._connection.execute("DELETE FROM alarm WHERE kind = ?", (kind,))
+        return state
+
+    def get(self, kind: str) -> AlarmState | None:
+        """Return an open alarm."""
+        return next((state for state in self.open() if state.kind == kind), None)
+
+    def open(self) -> list[AlarmState]:
+        """Return the open alarms, the newest first."""
+        rows = self._connection.execute(
+            "SELECT kind, what, why, remedy, since, last_at, count, told_at FROM alarm ORDER BY last_at DESC"
+        )
+        return [
+            AlarmState(k, w, y, r, from_us(s), from_us(at), n, told is not None)
+            for k, w, y, r, s, at, n, told in rows
+        ]

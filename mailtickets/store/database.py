@@ -1,0 +1,283 @@
+"""Opens the SQLite file, holds its rules, and hands out the parts of the store.
+
+WAL with synchronous=FULL: what was committed survives a power cut, and a mail is flagged on the
+server only after its commit. Every writing transaction is BEGIN IMMEDIATE: a deferred one that
+reads and then writes can fail at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+from typing import TYPE_CHECKING, Self
+
+from sqlite_utils import Database
+
+from mailtickets.mail.keys import KeyRing
+from mailtickets.store.alarms import Alarms
+from mailtickets.store.facts import FactsReader
+from mailtickets.store.ledger import Ledger
+from mailtickets.store.migrations import NEWEST, migrations
+from mailtickets.store.outbox import Outbox
+from mailtickets.store.tickets import Tickets
+from mailtickets.store.times import to_us
+from mailtickets.store.views import Views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+CACHE_KIB = 16_000
+BUSY_TIMEOUT_S = 30
+
+
+class StoreUnusable(Exception):  # noqa: N818  (named for the situation, not for its kind)
+    """The file is no store, is damaged, or cannot be opened or written."""
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.path, self.reason, self.remedy = path, reason, remedy
+
+
+class StoreNewer(StoreUnusable):
+    """The store was written by a newer version."""
+
+
+class StoreBusy(Exception):  # noqa: N818
+    """Another daemon has this store."""
+
+    def __init__(self, path: Path, pid: str) -> None:
+        super().__init__(f"{path} is in use by the daemon with pid {pid or 'unknown'}; stop that one first")
+        self.path, self.pid = path, pid
+
+
+class StoreLock:
+    """The operating system's lock that keeps a second daemon off; it ends with its process, so none is ever stale."""
+
+    def __init__(self, store: Path) -> None:
+        self._path = store.with_name(store.name + ".lock")
+        self._store = store
+        self._fd = -1
+
+    def acquire(self) -> StoreLock:
+        """Take the lock, or raise `StoreBusy` naming the process that has it."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.read(self._fd, 20).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            self._fd = -1
+            raise StoreBusy(self._store, pid) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        """Take the lock."""
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self.release()
+
+
+class Store:
+    """One connection to the store. The desk's thread has the only writing one; readers open their own."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self.ledger = Ledger(connection)
+        self.tickets = Tickets(connection)
+        self.outbox = Outbox(connection)
+        self.facts = FactsReader(connection)
+        self.views = Views(connection)
+        self.alarms = Alarms(connection)
+
+    @classmethod
+    def open(cls, path: Path, now: datetime) -> Store:
+        """Open the store for writing; make it, or bring it to the newest schema, if need be.
+
+        Raises StoreUnusable, StoreNewer. The file gets mode 0600: it holds people's mail.
+        """
+        created = not path.exists()
+        try:
+            if created:
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            else:
+                path.chmod(0o600)
+            connection = _connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(
+                path, f"cannot be opened ({error})", "check that the folder exists and is writable"
+            ) from error
+        try:
+            _check(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            with immediate(connection):
+                migrations.apply(Database(connection, strict=True))
+                _first_start(connection, now)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise StoreUnusable(
+                path,
+                f"cannot be used ({error})",
+                "restore a backup with `mailtickets restore`, or move the file away",
+            ) from error
+        return cls(path, connection)
+
+    @classmethod
+    def read(cls, path: Path) -> Store:
+        """Open the store for reading only."""
+        if not path.exists():
+            raise StoreUnusable(path, "there is no store yet", "start the desk with `mailtickets run` first")
+        try:
+            connection = sqlite3.connect(
+                f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            )
+            _check(path, connection)
+        except sqlite3.DatabaseError as error:
+            raise StoreUnusable(
+                path, f"cannot be read ({error})", "restore a backup, or check the file's permissions"
+            ) from error
+        return cls(path, connection)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, or nothing is."""
+        with immediate(self._connection):
+            yield
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Everything inside is undone if it raises, without undoing the transaction around it."""
+        self._connection.execute("SAVEPOINT one_mail")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO one_mail")
+            self._connection.execute("RELEASE one_mail")
+            raise
+        self._connection.execute("RELEASE one_mail")
+
+    def setting(self, name: str, default: str = "") -> str:
+        """Return a stored setting."""
+        row = self._connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else default
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Store a setting, inside the caller's transaction or by itself."""
+        self._connection.execute(
+            "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+    def key_ring(self) -> KeyRing:
+        """Return the desk's keys for replies and for the loop field."""
+        rows = self._connection.execute(
+            "SELECT number, secret FROM secret WHERE purpose = 'reply'"
+        ).fetchall()
+        return KeyRing(dict(rows), max(number for number, _ in rows))
+
+    def backup(self, target: Path) -> None:
+        """Copy the store to a file while it is in use, check the copy, and put it in place in one step."""
+        temporary = target.with_name(target.name + ".part")
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        copy = sqlite3.connect(temporary)
+        try:
+            self._connection.backup(copy, pages=2000, sleep=0.01)
+            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        finally:
+            copy.close()
+        if verdict != "ok":
+            temporary.unlink()
+            raise StoreUnusable(
+                self.path, f"the copy is damaged ({verdict})", "check the disk; keep your older backups"
+            )
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def integrity(self) -> str:
+        """Return "ok", or what is wrong with the file."""
+        return str(self._connection.execute("PRAGMA integrity_check").fetchone()[0])
+
+    def release_memory(self) -> None:
+        """Give cached pages back; called when the desk is idle."""
+        self._connection.execute("PRAGMA shrink_memory")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    for pragma in (
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+@contextlib.contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a writing transaction; it waits for other writers instead of failing half-way."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > NEWEST:
+        connection.close()
+        raise StoreNewer(
+            path,
+            f"has schema {version}, this version knows {NEWEST}",
+            "run the newer version that wrote it, or restore a backup",
+        )
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        connection.close()
+        raise StoreUnusable(
+            path, "is an SQLite file, but not a store of mailtickets", "name another file in desk.store"
+        )
+
+
+def _first_start(connection: sqlite3.Connection, now: datetime) -> None:
+    if connection.execute("SELECT 1 FROM secret WHERE purpose = 'reply'").fetchone() is None:
+        connection.execute(
+            "INSERT INTO secret (purpose, number, secret, created_at) VALUES ('reply', 1, ?, ?)",
+            (secrets.token_bytes(32), to_us(now)),
+        )
+    # The first start, rounded down to the second: INTERNALDATE has no fractions.
+    first = to_us(now.replace(microsecond=0))
+    connection.execute(
+        "INSERT INTO setting (name, value) VALUES ('first_start', ?) ON CONFLICT DO NOTHING", (str(first),)
+    )

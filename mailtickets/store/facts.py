@@ -1,0 +1,279 @@
+"""Reads everything that one decision may know, in one go, inside the transaction that will write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.facts import (
+    AckCounts,
+    Facts,
+    HeldMail,
+    KnownId,
+    NoticeState,
+    PersonFacts,
+    PublicEntry,
+    TicketFacts,
+)
+from mailtickets.desk.ticket import EntryKind, HoldKind, Status
+from mailtickets.mail.message import domain_of
+from mailtickets.store.tickets import Tickets
+from mailtickets.store.times import from_us, from_us_or_none, to_us
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.facts import Evidence
+    from mailtickets.desk.policy import Limits, QueuePolicy
+    from mailtickets.desk.ticket import Ticket
+
+KNOWN_CONTENT_DAYS = 30
+SAME_TEXT_WINDOW = timedelta(minutes=10)
+SAME_PERSON_WINDOW = timedelta(hours=1)
+PUBLIC_ENTRIES, NOTES = 10, 5
+# How much of an entry's text a decision looks at; the whole stands in the original.
+EXCERPT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to read for a mail.
+
+    copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
+    queue     the queue that would take it as a new ticket.
+    agent     the agent whose address it has, or "".
+    text      an agent's new text, for finding the same text sent twice.
+    """
+
+    copy: int
+    digest: bytes
+    content: bytes
+    sender: str
+    evidence: Evidence
+    queue: QueuePolicy
+    limits: Limits
+    agent: str = ""
+    text: str = ""
+
+
+class FactsReader:
+    """Facts for decisions. Every statement here uses an index."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._tickets = Tickets(connection)
+
+    def for_mail(self, ask: Question, now: datetime) -> Facts:
+        """Read what may bear on a mail."""
+        duplicate = self._duplicate(ask, now)
+        if duplicate is not None:
+            return Facts(duplicate_of=duplicate[0], duplicate_ticket=duplicate[1])
+        evidence = ask.evidence
+        known = self._known(evidence.ids)
+        returned = self._known(evidence.returned_ids)
+        held = self._held(evidence.code) if evidence.code else None
+        numbers = [key.ticket for key in (*evidence.keys, *evidence.returned_keys)]
+        numbers += [item.ticket for item in (*known, *returned)] + [number for _, number in evidence.tags]
+        if held:
+            numbers.append(held.ticket)
+        tickets = self._ticket_facts(numbers)
+        people = {person.address for facts in tickets.values() for person in facts.ticket.people}
+        bounced, away = self._marks(people, now)
+        return Facts(
+            next_number=self._tickets.next_number(),
+            tickets=tickets,
+            known_ids=known,
+            returned=returned,
+            person=self._person(ask.sender),
+            bounced=bounced,
+            away=away,
+            acks=self._acks(ask.sender, ask.limits, now),
+            held=held,
+            recent_ticket=None if tickets else self._recent(ask.sender, ask.queue, now),
+            loads=self._loads(ask.queue) if not tickets else {},
+            last_assigned=self._last_assigned(ask.queue) if not tickets else "",
+            same_text_seq=self._same_text(tickets, ask, now) if ask.agent else None,
+            holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
+        )
+
+    def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
+        """Read what may bear on a ticket's timer, or on a mail of it that failed."""
+        tickets = self._ticket_facts([number])
+        people = {person.address for facts in tickets.values() for person in facts.ticket.people}
+        bounced, away = self._marks(people, now)
+        requester = next((facts.ticket.requester for facts in tickets.values()), "")
+        return Facts(
+            tickets=tickets,
+            bounced=bounced,
+            away=away,
+            person=self._person(requester),
+            acks=self._acks(requester, limits, now),
+        )
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _duplicate(self, ask: Question, now: datetime) -> tuple[int, int | None] | None:
+        row = self._connection.execute(
+            "SELECT id, ticket FROM copy WHERE digest = ? AND id < ? AND state <> 'waiting' ORDER BY id LIMIT 1",
+            (ask.digest, ask.copy),
+        ).fetchone()
+        if row is None and ask.content:
+            since = to_us(now - timedelta(days=KNOWN_CONTENT_DAYS))
+            row = self._connection.execute(
+                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND state <> 'waiting' ORDER BY id LIMIT 1",
+                (ask.content, ask.copy, since),
+            ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def _known(self, ids: Sequence[str]) -> tuple[KnownId, ...]:
+        if not ids:
+            return ()
+        rows = self._connection.execute(
+            f"SELECT message_id, ticket, seq, ours, recipient FROM known_id WHERE message_id IN ({','.join('?' * len(ids))})",
+            ids,
+        ).fetchall()
+        found: dict[str, list[KnownId]] = {}
+        for message_id, ticket, seq, ours, recipient in rows:
+            found.setdefault(message_id, []).append(KnownId(message_id, ticket, seq, bool(ours), recipient))
+        return tuple(item for message_id in ids for item in found.get(message_id, ()))
+
+    def _held(self, code: str) -> HeldMail | None:
+        row = self._connection.execute(
+            "SELECT held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject FROM held JOIN copy ON copy.id = held.copy"
+            " WHERE held.code = ? AND held.done = 0",
+            (code,),
+        ).fetchone()
+        return HeldMail(row[0], HoldKind(row[1]), row[2], row[3], row[4], row[5]) if row else None
+
+    def _ticket_facts(self, numbers: Iterable[int]) -> dict[int, TicketFacts]:
+        found: dict[int, TicketFacts] = {}
+        for number in dict.fromkeys(numbers):
+            if len(found) >= 20:
+                break
+            ticket = self._tickets.get(number)
+            if ticket is not None:
+                found[number] = next(
+                    (f for f in found.values() if f.ticket.number == ticket.number), None
+                ) or self._one(ticket)
+        return found
+
+    def _one(self, ticket: Ticket) -> TicketFacts:
+        rows = self._connection.execute(
+            "SELECT seq, kind, actor, at, substr(text, 1, ?), message_id FROM entry WHERE ticket = ? AND kind IN ('mail_in', 'mail_out')"
+            " AND audience = 'customer' ORDER BY seq DESC LIMIT ?",
+            (EXCERPT, ticket.number, PUBLIC_ENTRIES),
+        ).fetchall()
+        public = tuple(
+            PublicEntry(seq, EntryKind(kind), actor, from_us(at), text, mid)
+            for seq, kind, actor, at, text, mid in reversed(rows)
+        )
+        notes = self._connection.execute(
+            "SELECT substr(text, 1, ?) FROM entry WHERE ticket = ? AND kind = 'note' ORDER BY seq DESC LIMIT ?",
+            (EXCERPT, ticket.number, NOTES),
+        ).fetchall()
+        generations = self._connection.execute(
+            "SELECT agent, generation FROM agent_key WHERE ticket = ?", (ticket.number,)
+        ).fetchall()
+        acknowledged = self._connection.execute(
+            "SELECT 1 FROM entry WHERE ticket = ? AND kind = 'acknowledged' LIMIT 1", (ticket.number,)
+        ).fetchone()
+        return TicketFacts(
+            ticket, public, tuple(text for (text,) in notes), dict(generations), self._last_notice(ticket),
+            self._tickets.last_seq(ticket.number), acknowledged is not None,
+        )  # fmt: skip
+
+    def _last_notice(self, ticket: Ticket) -> NoticeState | None:
+        """The last mail of the present silence to the customer: the answer that began it, or a reminder since."""
+        if ticket.status not in {Status.WAITING, Status.RESOLVED}:
+            return None
+        row = self._connection.execute(
+            "SELECT kind, state, sent_at FROM outbox WHERE ticket = ? AND kind IN ('answer', 'reminder', 'resolved') AND reader = 'customer'"
+            " AND cycle = ? ORDER BY id DESC LIMIT 1",
+            (ticket.number, ticket.cycle),
+        ).fetchone()
+        return NoticeState(row[0], row[1], from_us_or_none(row[2])) if row else None
+
+    def _person(self, address: str) -> PersonFacts:
+        if not address:
+            return PersonFacts()
+        row = self._connection.execute(
+            "SELECT bounced, away_until, wrote_at FROM person WHERE address = ?", (address,)
+        ).fetchone()
+        if row is None:
+            return PersonFacts(address)
+        return PersonFacts(address, row[0], from_us_or_none(row[1]), row[2] is not None)
+
+    def _marks(self, people: set[str], now: datetime) -> tuple[dict[str, str], dict[str, datetime]]:
+        if not people:
+            return {}, {}
+        rows = self._connection.execute(
+            f"SELECT address, bounced, away_until FROM person WHERE address IN ({','.join('?' * len(people))})",
+            sorted(people),
+        ).fetchall()
+        bounced = {address: reason for address, reason, _ in rows if reason}
+        away = {address: from_us(until) for address, _, until in rows if until and until > to_us(now)}
+        return bounced, away
+
+    def _acks(self, address: str, limits: Limits, now: datetime) -> AckCounts:
+        if not address:
+            return AckCounts()
+        hour = to_us(now - timedelta(hours=1))
+        return AckCounts(
+            self._count("address = ? AND at > ?", address, to_us(now - timedelta(days=1)))
+            if limits.ack_per_address_day or limits.ack_per_proven_address_day
+            else 0,
+            self._count("domain = ? AND at > ? AND known = 0", domain_of(address), hour)
+            if limits.ack_per_domain_hour
+            else 0,
+            self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
+        )
+
+    def _count(self, where: str, *values: object) -> int:
+        return int(
+            self._connection.execute(
+                f"SELECT count(*) FROM acknowledgement WHERE {where}", values
+            ).fetchone()[0]
+        )
+
+    def _recent(self, sender: str, queue: QueuePolicy, now: datetime) -> int | None:
+        row = self._connection.execute(
+            "SELECT number FROM ticket WHERE requester = ? AND created_at > ? AND queue = ? AND status <> 'closed' ORDER BY created_at DESC LIMIT 1",
+            (sender, to_us(now - SAME_PERSON_WINDOW), queue.name),
+        ).fetchone()
+        return row[0] if row and sender else None
+
+    def _loads(self, queue: QueuePolicy) -> dict[str, int]:
+        if queue.notify != "least-loaded":
+            return {}
+        rows = self._connection.execute(
+            "SELECT assignee, count(*) FROM ticket WHERE assignee <> '' AND status NOT IN ('resolved', 'closed') GROUP BY assignee"
+        )
+        return dict(rows.fetchall())
+
+    def _last_assigned(self, queue: QueuePolicy) -> str:
+        if queue.notify != "round-robin":
+            return ""
+        row = self._connection.execute(
+            "SELECT assignee FROM ticket WHERE queue = ? ORDER BY number DESC LIMIT 1", (queue.name,)
+        ).fetchone()
+        return row[0] if row else ""
+
+    def _same_text(self, tickets: dict[int, TicketFacts], ask: Question, now: datetime) -> int | None:
+        for facts in tickets.values():
+            row = self._connection.execute(
+                "SELECT seq FROM entry WHERE ticket = ? AND kind IN ('mail_out', 'note') AND actor = ? AND at > ? AND text = ? LIMIT 1",
+                (facts.ticket.number, ask.agent, to_us(now - SAME_TEXT_WINDOW), ask.text.strip()),
+            ).fetchone()
+            if row:
+                return int(row[0])
+        return None
+
+    def _holds_today(self, agent: str, now: datetime) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM held WHERE agent = ? AND at > ? AND kind = 'identity'",
+            (agent, to_us(now - timedelta(days=1))),
+        ).fetchone()
+        return int(row[0])

@@ -1,0 +1,288 @@
+"""The ledger: every copy of a mail that was taken in, its original, and where it ended."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.ticket import HoldKind, Outcome
+from mailtickets.store.times import from_us, to_us
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.ticket import Hold, Verdict
+
+MAX_TRIES = 3
+COMPRESSION_LEVEL = 1  # base64 shrinks to three quarters at any level; higher ones cost ten times as much
+
+
+def compress(raw: bytes) -> bytes:
+    """Return an original as the store keeps it; called in the mailbox's thread, off the desk's."""
+    return zlib.compress(raw, COMPRESSION_LEVEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail as it was taken from a mailbox, not yet in the ledger.
+
+    name       of the copy in its folder: "UIDVALIDITY/UID", a Maildir's unique name, or a number of `receive`.
+    packed     the compressed original; b"" for a mail older than the start, which is not taken.
+    """
+
+    mailbox: str
+    folder: str
+    name: str
+    digest: bytes
+    packed: bytes
+    raw: bytes
+    size: int
+    arrived: datetime
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy in the ledger that is to be decided."""
+
+    id: int
+    mailbox: str
+    folder: str
+    name: str
+    digest: bytes
+    size: int
+    arrived: datetime
+    tries: int
+    truncated: bool
+
+
+class Ledger:
+    """What was taken in, and where it went."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    # -- taking in ---------------------------------------------------------------------------
+
+    def cursor(self, mailbox: str, folder: str) -> tuple[int, int]:
+        """Return (uidvalidity, last UID) up to which a folder was taken in; (0, 0) at first."""
+        row = self._connection.execute(
+            "SELECT uidvalidity, last_uid FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder)
+        ).fetchone()
+        return (row[0], row[1]) if row else (0, 0)
+
+    def move_cursor(self, mailbox: str, folder: str, uidvalidity: int, last_uid: int) -> None:
+        """Note how far a folder was taken in, inside the transaction that took the mails in."""
+        self._connection.execute(
+            "INSERT INTO cursor (mailbox, folder, uidvalidity, last_uid) VALUES (?, ?, ?, ?) ON CONFLICT (mailbox, folder)"
+            " DO UPDATE SET uidvalidity = excluded.uidvalidity, last_uid = excluded.last_uid",
+            (mailbox, folder, uidvalidity, last_uid),
+        )
+
+    def accept(self, taken: Iterable[Taken], now: datetime) -> list[int]:
+        """Write copies and originals; return the numbers of those that are new to the ledger."""
+        numbers: list[int] = []
+        for mail in taken:
+            row = self._connection.execute(
+                "INSERT INTO copy (mailbox, folder, name, digest, size, truncated, arrived_at, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (mailbox, folder, name) DO NOTHING RETURNING id",
+                (
+                    mail.mailbox,
+                    mail.folder,
+                    mail.name,
+                    mail.digest,
+                    mail.size,
+                    mail.truncated,
+                    to_us(mail.arrived),
+                    to_us(now),
+                ),
+            ).fetchone()
+            if row is None:
+                continue
+            self._connection.execute(
+                "INSERT INTO original (digest, size, codec, data) VALUES (?, ?, 'zlib', ?) ON CONFLICT (digest) DO NOTHING",
+                (mail.digest, len(mail.raw), mail.packed),
+            )
+            numbers.append(row[0])
+        return numbers
+
+    def leave_alone(
+        self,
+        mailbox: str,
+        folder: str,
+        names: Iterable[tuple[str, int, datetime]],
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Write copies that are not taken in, such as those older than the start: (name, size, arrived)."""
+        self._connection.executemany(
+            "INSERT INTO copy (mailbox, folder, name, size, arrived_at, taken_at, state, reason, marked)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'ignored', ?, 1) ON CONFLICT DO NOTHING",
+            [
+                (mailbox, folder, name, size, to_us(arrived), to_us(now), reason)
+                for name, size, arrived in names
+            ],
+        )
+
+    def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
+        """Return which of these copies are in the ledger already."""
+        known: set[str] = set()
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            marks = ",".join("?" * len(some))
+            rows = self._connection.execute(
+                f"SELECT name FROM copy WHERE mailbox = ? AND folder = ? AND name IN ({marks})",
+                (mailbox, folder, *some),
+            )
+            known.update(name for (name,) in rows)
+        return known
+
+    def original(self, digest: bytes) -> bytes:
+        """Return the raw bytes of a stored mail. Raises KeyError if there is none."""
+        row = self._connection.execute("SELECT data FROM original WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise KeyError(digest.hex())
+        return zlib.decompress(row[0])
+
+    # -- deciding ----------------------------------------------------------------------------
+
+    def waiting(self, limit: int = 50) -> list[Copy]:
+        """Return stored copies that wait for a decision, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE state = 'waiting' ORDER BY id LIMIT ?",
+            (limit,),
+        )
+        return [_copy(row) for row in rows]
+
+    def copy(self, number: int) -> Copy | None:
+        """Return one copy, whatever its state."""
+        row = self._connection.execute(
+            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE id = ? AND digest IS NOT NULL",
+            (number,),
+        ).fetchone()
+        return _copy(row) if row else None
+
+    def open_batch(self, copies: Sequence[int], now: datetime) -> int:
+        """Write the mark "these are being decided", before any of them is parsed."""
+        return int(
+            self._connection.execute(
+                "INSERT INTO batch (opened_at, copies) VALUES (?, ?) RETURNING id",
+                (to_us(now), json.dumps(list(copies))),
+            ).fetchone()[0]
+        )
+
+    def close_batch(self, batch: int) -> None:
+        """Take the mark away, in the transaction that decided the mails."""
+        self._connection.execute("DELETE FROM batch WHERE id = ?", (batch,))
+
+    def abandoned(self) -> list[int]:
+        """Return the mails in whose batch an earlier process ended; they are tried one by one."""
+        return [
+            number
+            for (copies,) in self._connection.execute("SELECT copies FROM batch")
+            for number in json.loads(copies)
+        ]
+
+    def forget_batches(self) -> None:
+        """Take away all marks, once the abandoned mails are marked one by one."""
+        self._connection.execute("DELETE FROM batch")
+
+    def mark_try(self, number: int) -> int:
+        """Count one more try of a mail on its own; return how many there were."""
+        return int(
+            self._connection.execute(
+                "UPDATE copy SET tries = tries + 1 WHERE id = ? RETURNING tries", (number,)
+            ).fetchone()[0]
+        )
+
+    def book(
+        self,
+        number: int,
+        verdict: Verdict,
+        content: bytes,
+        message_id: str,
+        sender: str,
+        subject: str,
+        *,
+        duplicate: bool,
+    ) -> None:
+        """Write where a mail ended."""
+        self._connection.execute(
+            "UPDATE copy SET state = ?, reason = ?, why = ?, ticket = ?, content = ?, message_id = ?, sender = ?, subject = ?, duplicate = ?"
+            " WHERE id = ?",
+            (
+                verdict.outcome.value, verdict.reason, json.dumps(list(verdict.why), ensure_ascii=False) if verdict.why else "",
+                verdict.ticket, content or None, message_id, sender, subject, duplicate, number,
+            ),
+        )  # fmt: skip
+
+    def rebook(self, number: int, outcome: Outcome, reason: str, ticket: int | None = None) -> None:
+        """Change where a mail ended: a held one that was let go, a quarantined one that was released or dropped."""
+        self._connection.execute(
+            "UPDATE copy SET state = ?, reason = ?, ticket = coalesce(?, ticket) WHERE id = ?",
+            (outcome.value, reason, ticket, number),
+        )
+
+    def wait_again(self, number: int) -> bool:
+        """Put a quarantined or held mail back among those to be decided; return whether there was one."""
+        done = self._connection.execute(
+            "UPDATE copy SET state = 'waiting', reason = '', tries = 0 WHERE id = ? AND state IN ('quarantined', 'held')",
+            (number,),
+        )
+        return done.rowcount == 1
+
+    # -- marking on the server ---------------------------------------------------------------
+
+    def unmarked(self, mailbox: str, folder: str, limit: int = 500) -> list[tuple[int, str]]:
+        """Return decided copies not yet flagged or moved on the server, as (number, name)."""
+        rows = self._connection.execute(
+            "SELECT id, name FROM copy WHERE mailbox = ? AND folder = ? AND marked = 0 AND state <> 'waiting' ORDER BY id LIMIT ?",
+            (mailbox, folder, limit),
+        )
+        return [(number, name) for number, name in rows]
+
+    def set_marked(self, numbers: Iterable[int]) -> None:
+        """Note that these copies are flagged or moved on the server."""
+        self._connection.executemany(
+            "UPDATE copy SET marked = 1 WHERE id = ?", [(number,) for number in numbers]
+        )
+
+    # -- held --------------------------------------------------------------------------------
+
+    def hold(self, hold: Hold, now: datetime) -> None:
+        """Keep a mail until its agent confirms it."""
+        self._connection.execute(
+            "INSERT INTO held (copy, kind, ticket, agent, code, why, at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (copy) DO UPDATE SET kind = excluded.kind, code = excluded.code, why = excluded.why, at = excluded.at,"
+            " expires_at = excluded.expires_at, done = 0",
+            (
+                hold.copy,
+                hold.kind.value,
+                hold.ticket,
+                hold.agent,
+                hold.code,
+                hold.why,
+                to_us(now),
+                to_us(hold.expires_at),
+            ),
+        )
+
+    def let_go(self, number: int) -> None:
+        """End a hold; its code is worth nothing from now on."""
+        self._connection.execute("UPDATE held SET done = 1 WHERE copy = ?", (number,))
+
+    def held_agent(self, number: int) -> tuple[str, HoldKind] | None:
+        """Return whose mail is held, and for what; None if it is held no more."""
+        row = self._connection.execute(
+            "SELECT agent, kind FROM held WHERE copy = ? AND done = 0", (number,)
+        ).fetchone()
+        return (row[0], HoldKind(row[1])) if row else None
+
+
+def _copy(row: tuple[int, str, str, str, bytes, int, int, int, int]) -> Copy:
+    number, mailbox, folder, name, digest, size, arrived, tries, truncated = row
+    return Copy(number, mailbox, folder, name, digest, size, from_us(arrived), tries, bool(truncated))

@@ -1,0 +1,149 @@
+"""The store's schema, from 0001 on. A migration is never changed after it was released; the next one mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils.migrations import Migrations
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+migrations = Migrations("mailtickets")
+
+SCHEMA_0001 = """
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret (
+    purpose TEXT NOT NULL, number INTEGER NOT NULL, secret BLOB NOT NULL, created_at INTEGER NOT NULL,
+    PRIMARY KEY (purpose, number)
+) STRICT;
+
+-- Originals are written once and reached by digest only; nothing joins this table.
+CREATE TABLE original (
+    id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, codec TEXT NOT NULL, data BLOB NOT NULL
+) STRICT;
+
+-- The ledger: one row for each copy of a mail that was taken in.
+CREATE TABLE copy (
+    id INTEGER PRIMARY KEY,
+    mailbox TEXT NOT NULL, folder TEXT NOT NULL, name TEXT NOT NULL,
+    digest BLOB, content BLOB, size INTEGER NOT NULL, truncated INTEGER NOT NULL DEFAULT 0,
+    arrived_at INTEGER NOT NULL, taken_at INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting', reason TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    ticket INTEGER, message_id TEXT NOT NULL DEFAULT '', sender TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0, duplicate INTEGER NOT NULL DEFAULT 0, marked INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (mailbox, folder, name)
+) STRICT;
+CREATE INDEX copy_digest ON copy (digest) WHERE digest IS NOT NULL;
+CREATE INDEX copy_content ON copy (content) WHERE content IS NOT NULL;
+CREATE INDEX copy_message_id ON copy (message_id) WHERE message_id <> '';
+CREATE INDEX copy_waiting ON copy (id) WHERE state = 'waiting';
+CREATE INDEX copy_aside ON copy (state, id) WHERE state IN ('quarantined', 'held');
+CREATE INDEX copy_unmarked ON copy (mailbox, id) WHERE marked = 0;
+
+CREATE TABLE cursor (
+    mailbox TEXT NOT NULL, folder TEXT NOT NULL, uidvalidity INTEGER NOT NULL, last_uid INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, folder)
+) STRICT, WITHOUT ROWID;
+
+-- Open while a batch is being decided; one found at start means that the process ended inside it.
+CREATE TABLE batch (id INTEGER PRIMARY KEY, opened_at INTEGER NOT NULL, copies TEXT NOT NULL) STRICT;
+
+CREATE TABLE ticket (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tag TEXT NOT NULL, queue TEXT NOT NULL, subject TEXT NOT NULL, requester TEXT NOT NULL,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    status TEXT NOT NULL, priority TEXT NOT NULL, type TEXT NOT NULL, assignee TEXT NOT NULL, language TEXT NOT NULL,
+    silent_since INTEGER, silent_base INTEGER, silent_step INTEGER NOT NULL, first_wait REAL, cycle INTEGER NOT NULL,
+    closed_at INTEGER, linked INTEGER, merged_into INTEGER, proven INTEGER NOT NULL, automatic INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ticket_requester ON ticket (requester, created_at);
+CREATE INDEX ticket_unfinished ON ticket (updated_at) WHERE status <> 'closed';
+CREATE INDEX ticket_assignee ON ticket (assignee) WHERE assignee <> '' AND status NOT IN ('resolved', 'closed');
+
+CREATE TABLE participant (
+    ticket INTEGER NOT NULL REFERENCES ticket (number), address TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+    PRIMARY KEY (ticket, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    ticket INTEGER NOT NULL REFERENCES ticket (number), seq INTEGER NOT NULL,
+    kind TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, audience TEXT NOT NULL, recipients TEXT NOT NULL,
+    subject TEXT NOT NULL, text TEXT NOT NULL, message_id TEXT NOT NULL, reason TEXT NOT NULL, copy INTEGER,
+    UNIQUE (ticket, seq)
+) STRICT;
+
+CREATE VIRTUAL TABLE entry_words USING fts5 (
+    subject, text, content = 'entry', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+);
+
+CREATE TABLE known_id (
+    message_id TEXT NOT NULL, ticket INTEGER NOT NULL, seq INTEGER NOT NULL, ours INTEGER NOT NULL, recipient TEXT NOT NULL,
+    PRIMARY KEY (message_id, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE timer (
+    ticket INTEGER NOT NULL REFERENCES ticket (number), kind TEXT NOT NULL, cycle INTEGER NOT NULL, due INTEGER NOT NULL,
+    PRIMARY KEY (ticket, kind, cycle)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_due ON timer (due);
+
+CREATE TABLE agent_key (
+    ticket INTEGER NOT NULL, agent TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (ticket, agent)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE person (
+    address TEXT PRIMARY KEY, bounced TEXT NOT NULL DEFAULT '', bounced_at INTEGER, away_until INTEGER, wrote_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acknowledgement (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, address TEXT NOT NULL, domain TEXT NOT NULL, proven INTEGER NOT NULL,
+    known INTEGER NOT NULL
+) STRICT;
+CREATE INDEX acknowledgement_address ON acknowledgement (address, at);
+CREATE INDEX acknowledgement_domain ON acknowledgement (domain, at);
+CREATE INDEX acknowledgement_at ON acknowledgement (at);
+
+CREATE TABLE held (
+    copy INTEGER PRIMARY KEY, kind TEXT NOT NULL, ticket INTEGER NOT NULL, agent TEXT NOT NULL, code TEXT NOT NULL,
+    why TEXT NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX held_code ON held (code) WHERE done = 0;
+CREATE INDEX held_agent ON held (agent, at);
+
+CREATE TABLE body (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    ticket INTEGER NOT NULL, seq INTEGER, kind TEXT NOT NULL, occasion TEXT NOT NULL, recipient TEXT NOT NULL,
+    cycle INTEGER NOT NULL, reader TEXT NOT NULL, human INTEGER NOT NULL, author TEXT NOT NULL,
+    account TEXT NOT NULL, sender TEXT NOT NULL, null_sender INTEGER NOT NULL, recipients TEXT NOT NULL,
+    subject TEXT NOT NULL, message_id TEXT NOT NULL,
+    head BLOB, body INTEGER REFERENCES body (id), reply_key TEXT NOT NULL, digest BLOB NOT NULL, size INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0, next_at INTEGER, last_error TEXT NOT NULL DEFAULT '',
+    queued_at INTEGER NOT NULL, sent_at INTEGER, refused TEXT NOT NULL DEFAULT '', holder TEXT NOT NULL DEFAULT '', lease_until INTEGER,
+    UNIQUE (ticket, kind, occasion, recipient)
+) STRICT;
+CREATE INDEX outbox_due ON outbox (next_at) WHERE state IN ('queued', 'deferred');
+CREATE INDEX outbox_unsettled ON outbox (state) WHERE state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed');
+CREATE INDEX outbox_body ON outbox (body) WHERE body IS NOT NULL;
+CREATE INDEX outbox_message_id ON outbox (message_id);
+
+CREATE TABLE alarm (
+    kind TEXT PRIMARY KEY, what TEXT NOT NULL, why TEXT NOT NULL, remedy TEXT NOT NULL,
+    since INTEGER NOT NULL, last_at INTEGER NOT NULL, told_at INTEGER, count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+NEWEST = 1
+
+
+@migrations()
+def m0001_first_desk(db: Database) -> None:
+    """Make the tables of the first desk; tickets are numbered from 1001, so that a reference never looks like a test."""
+    db.executescript(SCHEMA_0001)
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('ticket', 1000)")
+    db.execute(f"PRAGMA user_version = {NEWEST}")

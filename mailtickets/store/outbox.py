@@ -1,0 +1,235 @@
+"""The outbox: finished mails, and what became of each. A transition is one conditional write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mailtickets.store.times import from_us, from_us_or_none, to_us, to_us_or_none
+
+if TYPE_CHECKING:
+    import sqlite3
+
+LEASE = timedelta(minutes=30)
+
+
+class State(StrEnum):
+    """Where a mail is on its way out."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A composed mail, ready to be queued.
+
+    occasion   with ticket, kind and recipient the key under which it is queued once.
+    body       the packed body that several mails may share; written once for each `body_of`.
+    digest     SHA-256 of the whole mail as it will be sent, checked before each attempt.
+    """
+
+    ticket: int
+    kind: str
+    occasion: str
+    cycle: int
+    reader: str
+    human: bool
+    author: str
+    account: str
+    sender: str
+    null_sender: bool
+    recipients: tuple[str, ...]
+    subject: str
+    message_id: str
+    head: bytes
+    body: bytes
+    reply_key: str
+    digest: bytes
+    size: int
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail of the outbox that was claimed for sending."""
+
+    id: int
+    ticket: int
+    seq: int | None
+    kind: str
+    reader: str
+    human: bool
+    author: str
+    account: str
+    sender: str
+    null_sender: bool
+    recipients: tuple[str, ...]
+    message_id: str
+    head: bytes
+    body: bytes
+    reply_key: str
+    digest: bytes
+    size: int
+    attempts: int
+    queued_at: datetime
+    cycle: int
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What became of one attempt.
+
+    next_at    when to try again; for DEFERRED only.
+    refused    recipients that were refused while others got it, with the reason.
+    """
+
+    id: int
+    state: State
+    at: datetime
+    error: str = ""
+    next_at: datetime | None = None
+    refused: tuple[tuple[str, str], ...] = ()
+    counts: bool = True
+
+
+class Outbox:
+    """Mails to be sent, in the order in which they were queued."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._shared: tuple[bytes, int] = (b"", 0)
+
+    def queue(self, mail: Prepared, seq: int | None, now: datetime) -> int | None:
+        """Queue a mail; return its number, or None where the same occasion was queued before."""
+        there = self._connection.execute(
+            "SELECT 1 FROM outbox WHERE ticket = ? AND kind = ? AND occasion = ? AND recipient = ?",
+            (mail.ticket, mail.kind, mail.occasion, " ".join(mail.recipients)),
+        ).fetchone()
+        if there:
+            return None
+        # Mails that say the same to several agents follow each other and share their body's bytes object.
+        if self._shared[0] is not mail.body:
+            row = self._connection.execute(
+                "INSERT INTO body (data) VALUES (?) RETURNING id", (mail.body,)
+            ).fetchone()
+            self._shared = (mail.body, row[0])
+        return int(
+            self._connection.execute(
+                "INSERT INTO outbox (ticket, seq, kind, occasion, recipient, cycle, reader, human, author, account, sender, null_sender,"
+                " recipients, subject, message_id, head, body, reply_key, digest, size, next_at, queued_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (
+                    mail.ticket, seq, mail.kind, mail.occasion, " ".join(mail.recipients), mail.cycle, mail.reader, mail.human, mail.author,
+                    mail.account, mail.sender, mail.null_sender, json.dumps(list(mail.recipients)), mail.subject, mail.message_id, mail.head,
+                    self._shared[1], mail.reply_key, mail.digest, mail.size, to_us(now), to_us(now),
+                ),
+            ).fetchone()[0]
+        )  # fmt: skip
+
+    def forget_shared_body(self) -> None:
+        """Called when a transaction was undone: a body of it is not in the table."""
+        self._shared = (b"", 0)
+
+    def due_count(self, now: datetime, limit: int = 101) -> int:
+        """Return how many mails are due, counted up to a limit."""
+        return int(
+            self._connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ? LIMIT ?)",
+                (to_us(now), limit),
+            ).fetchone()[0]
+        )
+
+    def claim(self, now: datetime, limit: int, holder: str) -> list[Mail]:
+        """Claim due mails for sending; `sending` is committed before the first byte goes out."""
+        rows = self._connection.execute(
+            "UPDATE outbox SET state = 'sending', attempts = attempts + 1, holder = ?, lease_until = ? WHERE id IN"
+            " (SELECT id FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ? ORDER BY next_at, id LIMIT ?)"
+            " AND state IN ('queued', 'deferred')"
+            " RETURNING id, ticket, seq, kind, reader, human, author, account, sender, null_sender, recipients, message_id, head,"
+            " (SELECT data FROM body WHERE body.id = outbox.body), reply_key, digest, size, attempts, queued_at, cycle, subject",
+            (holder, to_us(now + LEASE), to_us(now), limit),
+        ).fetchall()
+        mails = [
+            Mail(r[0], r[1], r[2], r[3], r[4], bool(r[5]), r[6], r[7], r[8], bool(r[9]), tuple(json.loads(r[10])), r[11], r[12], r[13],
+                 r[14], r[15], r[16], r[17], from_us(r[18]), r[19], r[20])
+            for r in rows
+        ]  # fmt: skip
+        return sorted(mails, key=lambda mail: mail.id)
+
+    def book(self, booking: Booking) -> bool:
+        """Write what became of a claimed mail; return False where somebody else has booked it."""
+        done = self._connection.execute(
+            "UPDATE outbox SET state = ?, last_error = ?, next_at = ?, sent_at = ?, refused = ?, holder = '', lease_until = NULL,"
+            " attempts = attempts - ? WHERE id = ? AND state = 'sending'",
+            (
+                booking.state.value, booking.error[:500], to_us_or_none(booking.next_at),
+                to_us(booking.at) if booking.state is State.SENT else None,
+                json.dumps([list(pair) for pair in booking.refused]) if booking.refused else "", 0 if booking.counts else 1, booking.id,
+            ),
+        )  # fmt: skip
+        return done.rowcount == 1
+
+    def left_sending(self) -> list[tuple[int, bool]]:
+        """Return mails found in `sending` at start, as (number, human): their fate is not known."""
+        return [
+            (number, bool(human))
+            for number, human in self._connection.execute(
+                "SELECT id, human FROM outbox WHERE state = 'sending'"
+            )
+        ]
+
+    def after_unclean_end(self, now: datetime) -> list[int]:
+        """Book what an ended process left in `sending`: human text goes out again, automatic mail does not."""
+        self._connection.execute(
+            "UPDATE outbox SET state = 'deferred', next_at = ?, last_error = 'the process ended while it was being sent; sent again with the"
+            " same bytes' WHERE state = 'sending' AND human = 1",
+            (to_us(now),),
+        )
+        rows = self._connection.execute(
+            "UPDATE outbox SET state = 'uncertain', next_at = NULL, last_error = 'the process ended while it was being sent'"
+            " WHERE state = 'sending' RETURNING id"
+        ).fetchall()
+        return [number for (number,) in rows]
+
+    def retry(self, number: int, now: datetime) -> bool:
+        """Queue a failed, uncertain or deferred mail again, with the same bytes; return whether there was one."""
+        done = self._connection.execute(
+            "UPDATE outbox SET state = 'queued', next_at = ? WHERE id = ? AND state IN ('failed', 'uncertain', 'deferred') AND head IS NOT NULL",
+            (to_us(now), number),
+        )
+        return done.rowcount == 1
+
+    def cancel(self, number: int) -> bool:
+        """Give up a mail that was not sent yet; return whether there was one."""
+        done = self._connection.execute(
+            "UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE id = ? AND state IN ('queued', 'deferred', 'uncertain', 'failed')",
+            (number,),
+        )
+        return done.rowcount == 1
+
+    def next_due(self) -> datetime | None:
+        """Return when the next mail is due."""
+        row = self._connection.execute(
+            "SELECT min(next_at) FROM outbox WHERE state IN ('queued', 'deferred')"
+        ).fetchone()
+        return from_us_or_none(row[0])
+
+    def forget_bytes(self, before: datetime) -> None:
+        """Drop the bytes of mails sent before a time; the entry keeps their text."""
+        self._connection.execute(
+            "UPDATE outbox SET head = NULL, body = NULL WHERE state IN ('sent', 'cancelled') AND head IS NOT NULL AND queued_at < ?",
+            (to_us(before),),
+        )
+        self._connection.execute(
+            "DELETE FROM body WHERE id NOT IN (SELECT body FROM outbox WHERE body IS NOT NULL)"
+        )

@@ -1,0 +1,291 @@
+"""Reads for people and scripts: lists, one ticket whole, the books, the outbox. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailtickets.desk.ticket import Person, Role
+from mailtickets.store.tickets import COLUMNS, ticket_of
+from mailtickets.store.times import from_us, from_us_or_none, to_us
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+    from mailtickets.desk.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One line of a ticket's history."""
+
+    seq: int
+    kind: str
+    at: datetime
+    actor: str
+    audience: str
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    message_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyView:
+    """Where one mail ended, and why."""
+
+    id: int
+    mailbox: str
+    folder: str
+    name: str
+    size: int
+    arrived: datetime
+    taken: datetime
+    state: str
+    reason: str
+    why: tuple[str, ...]
+    ticket: int | None
+    message_id: str
+    sender: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxView:
+    """One mail of the outbox, without its bytes."""
+
+    id: int
+    ticket: int
+    state: str
+    kind: str
+    to: tuple[str, ...]
+    subject: str
+    message_id: str
+    attempts: int
+    next_at: datetime | None
+    last_error: str
+    queued_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The ledger's sums: received = on_tickets + ignored + held + quarantined + waiting + unexplained."""
+
+    received: int
+    on_tickets: int
+    ignored: int
+    held: int
+    quarantined: int
+    waiting: int
+    unexplained: int
+    duplicates: int
+
+
+_COPY = "id, mailbox, folder, name, size, arrived_at, taken_at, state, reason, why, ticket, message_id, sender, subject"
+_OUTBOX = "id, ticket, state, kind, recipients, subject, message_id, attempts, next_at, last_error, queued_at, sent_at"
+
+
+class Views:
+    """What the reading commands show."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def tickets(
+        self,
+        *,
+        unfinished: bool = True,
+        queue: str = "",
+        assignee: str = "",
+        status: str = "",
+        limit: int = 100,
+    ) -> list[Ticket]:
+        """Return tickets, the last changed first, without their people."""
+        where, values = ["1"], []
+        if unfinished and not status:
+            where.append("status <> 'closed'")
+        for column, value in (("queue", queue), ("assignee", assignee), ("status", status)):
+            if value:
+                where.append(f"{column} = ?")
+                values.append(value)
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM ticket WHERE {' AND '.join(where)} ORDER BY updated_at DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [ticket_of(row, ()) for row in rows]
+
+    def ticket(self, number: int) -> Ticket | None:
+        """Return one ticket with its people."""
+        row = self._connection.execute(f"SELECT {COLUMNS} FROM ticket WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        people = self._connection.execute(
+            "SELECT address, name, role FROM participant WHERE ticket = ?", (number,)
+        )
+        return ticket_of(row, tuple(Person(address, name, Role(role)) for address, name, role in people))
+
+    def entries(self, number: int) -> list[EntryView]:
+        """Return a ticket's history in order."""
+        rows = self._connection.execute(
+            "SELECT seq, kind, at, actor, audience, recipients, subject, text, message_id, reason FROM entry WHERE ticket = ? ORDER BY seq",
+            (number,),
+        )
+        return [
+            EntryView(r[0], r[1], from_us(r[2]), r[3], r[4], tuple(json.loads(r[5])), *r[6:10]) for r in rows
+        ]
+
+    def timers(self, number: int) -> list[tuple[str, datetime]]:
+        """Return what a ticket waits for, as (kind, due)."""
+        rows = self._connection.execute(
+            "SELECT kind, due FROM timer WHERE ticket = ? ORDER BY due", (number,)
+        )
+        return [(kind, from_us(due)) for kind, due in rows]
+
+    def copies_of(self, *, ticket: int | None = None, message_id: str = "") -> list[CopyView]:
+        """Return the mails of a ticket, or those with a Message-ID."""
+        if ticket is not None:
+            rows = self._connection.execute(
+                f"SELECT {_COPY} FROM copy WHERE ticket = ? ORDER BY id", (ticket,)
+            )
+        else:
+            rows = self._connection.execute(
+                f"SELECT {_COPY} FROM copy WHERE message_id = ? ORDER BY id", (message_id,)
+            )
+        return [_copy_view(row) for row in rows]
+
+    def aside(self, state: str, limit: int = 200) -> list[CopyView]:
+        """Return quarantined or held mails, the newest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COPY} FROM copy WHERE state = ? ORDER BY id DESC LIMIT ?", (state, limit)
+        )
+        return [_copy_view(row) for row in rows]
+
+    def outbox(
+        self, *, ticket: int | None = None, message_id: str = "", everything: bool = False, limit: int = 500
+    ) -> list[OutboxView]:
+        """Return mails that are not sent yet or went wrong; or all of a ticket; or the one with a Message-ID."""
+        if ticket is not None:
+            rows = self._connection.execute(
+                f"SELECT {_OUTBOX} FROM outbox WHERE ticket = ? ORDER BY id", (ticket,)
+            )
+        elif message_id:
+            rows = self._connection.execute(
+                f"SELECT {_OUTBOX} FROM outbox WHERE message_id = ?", (message_id,)
+            )
+        else:
+            where = "1" if everything else "state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')"
+            rows = self._connection.execute(
+                f"SELECT {_OUTBOX} FROM outbox WHERE {where} ORDER BY id DESC LIMIT ?", (limit,)
+            )
+        return [
+            OutboxView(
+                r[0],
+                r[1],
+                r[2],
+                r[3],
+                tuple(json.loads(r[4])),
+                r[5],
+                r[6],
+                r[7],
+                from_us_or_none(r[8]),
+                r[9],
+                from_us(r[10]),
+                from_us_or_none(r[11]),
+            )
+            for r in rows
+        ]
+
+    def books(self) -> Books:
+        """Count where every mail is."""
+        counts = dict(self._connection.execute("SELECT state, count(*) FROM copy GROUP BY state").fetchall())
+        received = sum(counts.values())
+        duplicates = self._connection.execute("SELECT count(*) FROM copy WHERE duplicate = 1").fetchone()[0]
+        named = [counts.get(state, 0) for state in ("on_ticket", "ignored", "held", "quarantined", "waiting")]
+        # A mail on a ticket without an entry there would be a mail lost: it is not explained by its state alone.
+        lost = self._connection.execute(
+            "SELECT count(*) FROM copy WHERE state = 'on_ticket' AND (ticket IS NULL OR NOT EXISTS"
+            " (SELECT 1 FROM ticket WHERE ticket.number = copy.ticket))"
+        ).fetchone()[0]
+        on_tickets = named[0] - lost
+        return Books(received, on_tickets, *named[1:], received - on_tickets - sum(named[1:]), duplicates)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many tickets are in each status."""
+        return dict(
+            self._connection.execute(
+                "SELECT status, count(*) FROM ticket WHERE status <> 'closed' GROUP BY status"
+            ).fetchall()
+        )
+
+    def outbox_counts(self) -> dict[str, int]:
+        """Return how many mails are in each state but sent."""
+        rows = self._connection.execute(
+            "SELECT state, count(*) FROM outbox WHERE state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed') GROUP BY state"
+        )
+        return dict(rows.fetchall())
+
+    def oldest_unsent(self) -> datetime | None:
+        """Return when the oldest mail still to be sent was queued."""
+        row = self._connection.execute(
+            "SELECT min(queued_at) FROM outbox WHERE state IN ('queued', 'deferred')"
+        ).fetchone()
+        return from_us_or_none(row[0])
+
+    def search(self, words: str, limit: int = 50) -> list[Ticket]:
+        """Return tickets in which these words stand, the best match first."""
+        terms = " ".join('"' + word.replace('"', '""') + '"' for word in words.split()[:20])
+        if not terms:
+            return []
+        rows = self._connection.execute(
+            "SELECT DISTINCT entry.ticket FROM entry_words JOIN entry ON entry.id = entry_words.rowid WHERE entry_words MATCH ?"
+            " ORDER BY bm25(entry_words) LIMIT ?",
+            (terms, limit),
+        ).fetchall()
+        return [ticket for (number,) in rows if (ticket := self.ticket(number))]
+
+    def unfinished_since(self, before: datetime) -> int:
+        """Return how many unfinished tickets were not touched since a time."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM ticket WHERE status <> 'closed' AND updated_at < ?", (to_us(before),)
+        ).fetchone()
+        return int(row[0])
+
+
+def _copy_view(row: tuple[Any, ...]) -> CopyView:
+    (
+        number,
+        mailbox,
+        folder,
+        name,
+        size,
+        arrived,
+        taken,
+        state,
+        reason,
+        why,
+        ticket,
+        message_id,
+        sender,
+        subject,
+    ) = row
+    steps = tuple(json.loads(why)) if why else ()
+    return CopyView(
+        number,
+        mailbox,
+        folder,
+        name,
+        size,
+        from_us(arrived),
+        from_us(taken),
+        state,
+        reason,
+        steps,
+        ticket,
+        message_id,
+        sender,
+        subject,
+    )

@@ -1,0 +1,322 @@
+"""Sample values for every kind of notice: what `check` renders, `preview` shows and the tests hold.
+
+The keys are what a template of that kind may use. Pure data.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.mail.compose import KEY_PLACEHOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OPENED = datetime(2026, 11, 20, 9, 40, tzinfo=UTC)
+_REMINDER = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+_CLOSES = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
+
+_EVERYWHERE: dict[str, object] = {
+    "desk": "Acme Support",
+    "zone": "Europe/London",
+    "reference": "SUP-1042",
+    "subject": "Printer on fire",
+    "status": "open",
+    "key_line": KEY_PLACEHOLDER,
+}
+
+_CUSTOMER_TEXT = """\
+Hello,
+
+the printer on the third floor smells of smoke again and prints only half of each page. I have pulled the plug. The invoices for Friday are still in its queue.
+
+Could somebody have a look before noon? A picture of the display is attached.
+
+Ana Lima
+Customer Ltd, +44 20 7946 0000"""
+
+_AGENT_TEXT = """\
+Hello Ana,
+
+well done pulling the plug. Our technician Lee is with you at 11:30 and brings a spare printer, so your invoices go out today.
+
+Is the room open, or does Lee need a key?
+
+Kim Archer"""
+
+_HTML = "<p>Hello Ana,</p><p>please try <b>another cable</b> first:</p><ul><li>switch it off</li><li>change the cable</li></ul><p>Kim</p>"
+
+
+def _values(**values: object) -> dict[str, object]:
+    return {**_EVERYWHERE, **values}
+
+
+def _customer_mail(**values: object) -> dict[str, object]:
+    """Return the values of a customer's mail as agents get it."""
+    usual: dict[str, object] = {
+        "author": "Ana Lima",
+        "author_address": "ana@customer.example",
+        "proven": True,
+        "outside": False,
+        "text": _CUSTOMER_TEXT,
+        "html": "",
+        "attachments": [{"name": "display.jpg", "size": 1_240_000}],
+        "left_out": [],
+        "hints": [],
+        "priority": "P3",
+        "assignee": "",
+        "requester": "ana@customer.example",
+        "participants": [],
+        "others": [],
+        "does": "waiting",
+        "first_reminder_at": _REMINDER,
+        "closes_at": _CLOSES,
+        "opened_at": _OPENED,
+        "quiet": "",
+    }
+    return _values(**{**usual, **values})
+
+
+_ACKNOWLEDGEMENT: dict[str, object] = {
+    "echo": True,
+    "priority": "",
+    "promise_at": None,
+    "ask_for": [],
+    "help_links": [],
+    "not_taken": [],
+    "short": False,
+    "others": [],
+}
+
+_EVENTS: dict[str, tuple[str, str, str]] = {
+    "bounced": ("", "", "ana@customer.example: no such mailbox (5.1.1)"),
+    "auto_reply": ("Ana Lima", "I am out of office until 1 December.", ""),
+    "taken": ("Kim Archer", "", ""),
+    "note": ("Lee Moss", "The spare printer is in my car.\nKey is at the reception.", ""),
+    "assigned": ("Kim Archer", "", "Lee Moss"),
+    "closed": ("Kim Archer", "", ""),
+    "status": ("Kim Archer", "", "Awaiting your reply"),
+    "outside": ("carl@elsewhere.example", "I can bring the toner.", ""),
+    "sent_elsewhere": ("Kim Archer", "Lee is on the way.", ""),
+    "news": ("", "", ""),
+}
+
+SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    "acknowledgement": {
+        "plain": _values(**_ACKNOWLEDGEMENT),
+        "full": _values(
+            **{
+                **_ACKNOWLEDGEMENT,
+                "priority": "High",
+                "promise_at": _REMINDER,
+                "ask_for": ["the number on the device's label", "since when it happens"],
+                "help_links": ["https://help.acme.example/printers"],
+                "not_taken": [{"name": "video.mov", "why": "larger than 25 MB"}],
+                "others": ["billing@acme.example"],
+            }
+        ),
+        "unproven": _values(**{**_ACKNOWLEDGEMENT, "echo": False, "subject": ""}),
+        "short": _values(**{**_ACKNOWLEDGEMENT, "echo": False, "short": True, "subject": ""}),
+    },
+    "answer": {
+        "plain": _values(text=_AGENT_TEXT, html="", agent="Kim Archer", closes_at=None, resolved=False),
+        "html": _values(
+            text="Hello Ana, ...", html=_HTML, agent="Kim Archer", closes_at=None, resolved=False
+        ),
+    },
+    "resolved": {
+        "plain": _values(text=_AGENT_TEXT, html="", agent="Kim Archer", closes_at=_CLOSES, status="resolved"),
+        "wordless": _values(text="", html="", agent="Kim Archer", closes_at=None, status="resolved"),
+        "html": _values(
+            text="Hello Ana, ...", html=_HTML, agent="Kim Archer", closes_at=_CLOSES, status="resolved"
+        ),
+    },
+    "closed": {
+        "silence": _values(text="", html="", agent="", silence=True, reopen_until=_CLOSES, status="closed"),
+        "agent": _values(
+            text="The new printer runs. All the best!\n\nKim",
+            html="",
+            agent="Kim Archer",
+            silence=False,
+            reopen_until=_CLOSES,
+            status="closed",
+        ),
+        "html": _values(
+            text="Hello Ana, please try another cable first.",
+            html=_HTML,
+            agent="Kim Archer",
+            silence=False,
+            reopen_until=None,
+            status="closed",
+        ),
+    },
+    "reminder": {
+        "first": _values(
+            step=1,
+            last=False,
+            closes_at=_CLOSES,
+            asked="Is the room open, or does Lee need a key?",
+            status="waiting",
+        ),
+        "last": _values(
+            step=2,
+            last=True,
+            closes_at=_CLOSES,
+            asked="Is the room open, or does Lee need a key?",
+            status="waiting",
+        ),
+        "bare": _values(step=1, last=False, closes_at=None, asked="", status="waiting"),
+    },
+    "too_large": {"plain": _values(size_mb=48, limit_mb=25)},
+    "agent_new": {
+        "plain": _customer_mail(),
+        "full": _customer_mail(
+            proven=False,
+            html="<p>Hello,</p><p>the <b>printer</b> smells of smoke.</p><p>Ana</p>",
+            attachments=[{"name": "display.jpg", "size": 1_240_000}, {"name": "log.txt", "size": 812}],
+            left_out=[{"name": "video.mov", "size": 18_400_000}],
+            hints=["May belong to SUP-1038; answer #merge SUP-1038."],
+            assignee="kim",
+            participants=["ben@customer.example"],
+            others=["billing@acme.example"],
+            does="question",
+            quiet="the sender's mail looks like a list's",
+        ),
+    },
+    "agent_reply": {
+        "plain": _customer_mail(
+            text="Great, thank you! The room is open.\n\nAna", attachments=[], assignee="kim", does="pending"
+        ),
+        "outside": _customer_mail(
+            author="carl@elsewhere.example",
+            author_address="carl@elsewhere.example",
+            outside=True,
+            proven=False,
+            text="I can bring the toner.",
+            attachments=[],
+            first_reminder_at=None,
+            closes_at=None,
+        ),
+    },
+    "agent_reopened": {
+        "plain": _customer_mail(text="It smokes again, sorry.\n\nAna", attachments=[], assignee="kim")
+    },
+    "agent_event": {
+        event: _values(
+            event=event,
+            actor=actor,
+            text=text,
+            detail=detail,
+            status="closed" if event == "closed" else "open",
+        )
+        for event, (actor, text, detail) in _EVENTS.items()
+    },
+    "held": {
+        "plain": _values(
+            code="K7Q2",
+            sender="kim@acme.example",
+            text="The new toner comes tomorrow.",
+            why="it carried no reply key",
+            key_line="",
+        )
+    },
+    "leak": {
+        "between": _values(
+            code="M3XP",
+            why="Ana Lima wrote while you were writing",
+            text="Please send us the serial number.",
+            between=[
+                {
+                    "author": "Ana Lima",
+                    "at": _OPENED + timedelta(hours=2),
+                    "text": "Found it: the serial number is 4711.",
+                }
+            ],
+            key_line="",
+        ),
+        "plain": _values(
+            code="M3XP",
+            why="it quotes a note",
+            text="Lee wrote: the spare printer is ours.",
+            between=[],
+            key_line="",
+        ),
+    },
+    "not_sent": {
+        "command": _values(
+            why='"#reslove" is no command',
+            text="#reslove\nAll done, Ana.",
+            word="#reslove",
+            nearest="#resolve",
+            failed=[],
+        ),
+        "failed": _values(
+            why="the customer's mail server refused it",
+            text="All done, Ana.",
+            word="",
+            nearest="",
+            failed=[{"address": "ana@customer.example", "why": "no such mailbox (550 5.1.1)"}],
+        ),
+        "no_ticket": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            why="it names no ticket",
+            text="",
+            word="",
+            nearest="",
+            failed=[],
+        ),
+    },
+    "receipt": {
+        "done": _values(done=["The ticket is yours.", "The status is now Picked up."], problems=[]),
+        "problems": _values(done=[], problems=["There is no agent called leee."]),
+    },
+    "help": {
+        "plain": _values(
+            commands=[
+                {"name": "#note", "does": "the text is a note for agents; the customer gets nothing"},
+                {"name": "#wait", "does": "awaits the customer; #wait 5d puts the first reminder off"},
+                {"name": "#resolve", "does": "we think it is fixed; it closes by itself after a while"},
+            ]
+        ),
+        "no_ticket": _values(reference="", subject="", status="", key_line="", commands=[]),
+    },
+    "trouble": {
+        "plain": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            what="The mailbox support cannot be read",
+            why="mail.acme.example refused the password",
+            remedy="Put the new password into smtp-password and run: mailtickets check",
+            since=_OPENED,
+            lines=["09:40 login refused", "09:55 login refused"],
+        ),
+        "bare": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            what="Disk nearly full",
+            why="",
+            remedy="",
+            since=_OPENED,
+            lines=[],
+        ),
+    },
+    "recovered": {
+        "plain": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            what="The mailbox support cannot be read",
+            since=_OPENED,
+            until=_REMINDER,
+        )
+    },
+}

@@ -1,0 +1,1 @@
+"""The doors to mail servers. Each answers in our own types."""

@@ -1,0 +1,186 @@
+"""A whole desk without servers: the real line over a real store, with a clock that the test sets."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from mailtickets.delivery import Ladder, attempt_of
+from mailtickets.desk.policy import AgentPolicy, Policy, QueuePolicy
+from mailtickets.letters import Writer
+from mailtickets.mail.compose import assemble, load_body
+from mailtickets.mail.message import address_key
+from mailtickets.pipeline import Line, Rules
+from mailtickets.policies import own_addresses
+from mailtickets.reading import Reading
+from mailtickets.store import Store
+from mailtickets.store.ledger import Taken, compress
+from mailtickets.templates import Templates
+from mailtickets.transport.fate import Sent
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+KIM = AgentPolicy("kim", "Kim Archer", "kim@desk.example")
+LEE = AgentPolicy("lee", "Lee Moss", "lee@desk.example")
+SUPPORT = QueuePolicy("support", "support@desk.example", "SUP", ("kim", "lee"), mailbox="support")
+POLICY = Policy("Acme Support", {"support": SUPPORT}, {"kim": KIM, "lee": LEE}, admins=("it@desk.example",))
+
+
+class SentMail:
+    """A mail that left the desk: its bytes, its envelope, and its parsed form."""
+
+    def __init__(self, mail, raw: bytes) -> None:
+        self.mail, self.raw = mail, raw
+        self.recipients = mail.recipients
+        self.kind = mail.kind
+        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(raw)  # type: ignore[assignment]
+
+    def __getitem__(self, name: str) -> str:
+        """A header, unfolded."""
+        return " ".join(str(self.parsed[name] or "").split())
+
+    @property
+    def text(self) -> str:
+        part = self.parsed.get_body(("plain",))
+        return part.get_content() if part else ""
+
+    @property
+    def html(self) -> str:
+        part = self.parsed.get_body(("html",))
+        return part.get_content() if part else ""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} to {', '.join(self.recipients)}: {self['Subject']}>"
+
+
+class Desk:
+    """The line with a customer's, an agent's and an admin's view of it."""
+
+    def __init__(self, folder: Path, policy: Policy = POLICY, authserv_id: str = "", now: datetime = START) -> None:
+        self.now = now
+        self.folder, self.policy, self.authserv_id = folder, policy, authserv_id
+        self._ids = itertools.count(1)
+        self._names = itertools.count(1)
+        self.sent: list[SentMail] = []
+        self.fate = lambda mail: Sent()
+        self.templates = Templates(None, zone=ZoneInfo("UTC"))
+        self.open()
+
+    def open(self) -> None:
+        """Start, or start again on the same store."""
+        self.store = Store.open(self.folder / "desk.db", self.now)
+        self.line = Line(self.store, self.rules(), lambda: self.now, lambda: f"CODE-{next(self._ids):04}".translate(str.maketrans("01", "XY")))
+        self.line.recover()
+
+    def restart(self) -> None:
+        """End and start again."""
+        self.line.close()
+        self.store.close()
+        self.open()
+
+    def rules(self) -> Rules:
+        ring = self.store.key_ring()
+        reading = Reading(ring, own_addresses(self.policy), {"support": self.authserv_id})
+        writer = Writer(self.policy, ring, self.templates, {"": True}, lambda: f"id{next(self._ids)}")
+        return Rules(self.policy, reading, writer)
+
+    # -- what comes in ---------------------------------------------------------------------
+
+    def receives(self, raw: bytes, *, settle: bool = True) -> None:
+        """Take a mail in and do everything that follows from it at once."""
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        name = f"1/{next(self._names)}"
+        taken = Taken("support", "INBOX", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), self.now)
+        self.line.accept([taken])
+        if settle:
+            self.run()
+
+    def mail(self, from_: str, text: str, *, subject: str = "Printer on fire", to: str = "support@desk.example", cc: str = "",
+             in_reply_to: SentMail | None = None, **headers: str) -> bytes:  # fmt: skip
+        """Write a mail as a person's program would, with a fresh Message-ID."""
+        message = EmailMessage()
+        message["From"] = from_
+        message["To"] = to
+        if cc:
+            message["Cc"] = cc
+        message["Subject"] = subject
+        message["Date"] = self.now
+        message["Message-ID"] = f"<m{next(self._ids)}@{address_key(from_).rpartition('@')[2].rstrip('>')}>"
+        if in_reply_to is not None:
+            message["In-Reply-To"] = in_reply_to["Message-ID"]
+            message["References"] = f"{in_reply_to['References']} {in_reply_to['Message-ID']}".strip()
+        for name, value in headers.items():
+            message[name.replace("_", "-")] = value
+        message.set_content(text)
+        return message.as_bytes()
+
+    def writes(self, from_: str, text: str, **more) -> None:
+        """Somebody writes a mail to the desk."""
+        self.receives(self.mail(from_, text, **more))
+
+    def answers(self, sent: SentMail, from_: str, text: str, *, quote: bool = True, **more) -> None:
+        """Somebody answers a mail of the desk as a mail program does: subject, references, Reply-To, quote."""
+        quoted = "\n\nOn Mon, 2 Mar 2026 at 09:00, Acme Support wrote:\n" + "\n".join(f"> {line}" for line in sent.text.split("\n"))
+        subject = sent["Subject"]
+        more.setdefault("subject", subject if subject.lower().startswith("re:") else f"Re: {subject}")
+        more.setdefault("to", sent["Reply-To"] or sent["From"])
+        self.receives(self.mail(from_, text + (quoted if quote else ""), in_reply_to=sent, **more))
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Decide, fire and send until nothing is left to do."""
+        while self.line.settle() or self.line.fire_due() or self._send():
+            pass
+
+    def passes(self, time: timedelta) -> None:
+        """Let time pass in one jump, then do what is due."""
+        self.now += time
+        self.run()
+
+    def lives(self, time: timedelta, step: timedelta = timedelta(minutes=15)) -> None:
+        """Let time pass in small steps, as a running daemon sees it."""
+        end = self.now + time
+        while self.now < end:
+            self.passes(min(step, end - self.now))
+
+    def _send(self) -> int:
+        mails = self.line.claim_due(16, "test")
+        attempts = []
+        for mail in mails:
+            raw = assemble(mail.head, load_body(mail.body), mail.reply_key, self.line.original)
+            assert hashlib.sha256(raw).digest() == mail.digest
+            fate = self.fate(mail)
+            if isinstance(fate, Sent):
+                self.sent.append(SentMail(mail, raw))
+            attempts.append((mail, attempt_of(mail, fate, Ladder(), self.now, 0.0)))
+        self.line.book(attempts)
+        return len(mails)
+
+    # -- what people see -----------------------------------------------------------------------
+
+    def sent_to(self, address: str) -> list[SentMail]:
+        """The mails that reached an address, in order."""
+        return [mail for mail in self.sent if address in mail.recipients]
+
+    def kinds(self, address: str) -> list[str]:
+        """What an address got, by kind."""
+        return [mail.kind for mail in self.sent_to(address)]
+
+    def last(self, address: str, kind: str = "") -> SentMail:
+        """The last mail that an address got."""
+        return next(mail for mail in reversed(self.sent_to(address)) if not kind or mail.kind == kind)
+
+    def ticket(self, number: int = 1001):
+        return self.store.views.ticket(number)
+
+    def history(self, number: int = 1001) -> list[str]:
+        return [entry.kind for entry in self.store.views.entries(number)]
+
+    def books(self):
+        return self.store.views.books()
