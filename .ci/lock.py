@@ -15,12 +15,13 @@ HEAD = """\
 # No download addresses: pip takes the packages from where this machine's settings say.
 """
 OWN = frozenset({"mailtickets", "pip", "setuptools"})  # ourselves, and what `python3 -m venv` brings
+IN_PLACE = ("editables",)  # hatchling wants it to install a checkout in place
 
 
 def wanted() -> list[Requirement]:
     """Return what pyproject.toml asks for: to build, to run, for the demo, to test."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    asked = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    asked = [*project["build-system"]["requires"], *IN_PLACE, *project["project"]["dependencies"]]
     for extra in ("demo", "dev"):
         asked += project["project"]["optional-dependencies"][extra]
     return [Requirement(text) for text in asked]

@@ -19,7 +19,9 @@ def mailbox_of(config: Config, name: str, *, readonly: bool = False) -> ImapMail
     """Return the door to a mailbox, not yet connected."""
     mailbox = config.mailboxes[name]
     if mailbox.maildir is not None:
-        return MaildirMailbox(name, mailbox.maildir, max_size=config.limits.mail_size or 2**62, readonly=readonly)
+        return MaildirMailbox(
+            name, mailbox.maildir, max_size=config.limits.mail_size or 2**62, readonly=readonly
+        )
     token = TokenCommand(mailbox.token.command) if mailbox.token and mailbox.auth == "oauth2" else None
     return ImapMailbox(
         ImapAccount(
@@ -49,4 +51,6 @@ def ladder_of(config: Config, name: str) -> Ladder:
 
 def takes_null_sender(config: Config) -> dict[str, bool]:
     """Return for each account whether acknowledgements may have an empty envelope sender."""
-    return {"": config.smtp.envelope == "null"} | {name: account.envelope == "null" for name, account in config.smtp_accounts.items()}
+    return {"": config.smtp.envelope == "null"} | {
+        name: account.envelope == "null" for name, account in config.smtp_accounts.items()
+    }

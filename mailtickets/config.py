@@ -41,7 +41,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from mailtickets.config_checks import Draft, accounts, contradictions, doubts
+from mailtickets.config_checks import Draft, accounts, contradictions
+from mailtickets.config_doubts import doubts
 from mailtickets.config_lines import Location, dotted, line_index, line_of
 from mailtickets.config_models import (
     NAMED_TABLES,

@@ -79,62 +79,6 @@ def contradictions(draft: Draft) -> Findings:
         yield Finding(("templates", "folder"), "no such folder", "create it or leave the key out")
 
 
-def doubts(draft: Draft) -> Findings:
-    """Yield what works but is probably not meant; said as warnings."""
-    for location, account in accounts(draft):
-        if account.password and account.password.is_literal:
-            yield Finding(
-                (*location, "password"),
-                "stands in the file itself",
-                'better { file = "NAME" } or { credential = "NAME" }',
-            )
-    if draft.desk and not draft.desk.admins:
-        yield Finding(("desk", "admins"), "names nobody, so nobody is told of trouble", "add an address")
-    if not draft.mailboxes:
-        yield Finding(("mailbox",), "there is none, so mail comes in by `mailtickets receive` only")
-    used = {queue.mailbox for queue in draft.queues.values()}
-    for name in draft.mailboxes:
-        if name not in used and not (len(draft.mailboxes) == 1 and "" in used):
-            yield Finding(
-                ("mailbox", name),
-                "no queue reads it, so its mail goes to the first queue",
-                f'set mailbox = "{name}" in a queue',
-            )
-    if draft.smtp and draft.limits.mail_size > draft.smtp.max_size:
-        reason = f"is less than limits.mail_size ({size_text(draft.limits.mail_size)}): a larger answer of an agent comes back unsent"
-        yield Finding(("smtp", "max_size"), reason, "set both to what the mail server takes")
-    yield from _doubts_about_people(draft)
-
-
-def _doubts_about_people(draft: Draft) -> Findings:
-    for name, queue in draft.queues.items():
-        if not queue.agents and not draft.has("queue", name, "agents"):
-            yield Finding(
-                ("queue", name, "agents"),
-                "is missing, so nobody is told of new tickets",
-                "add agents = [...]",
-            )
-        elif not queue.agents and not draft.written["queue"][name]["agents"]:  # type: ignore[index]
-            yield Finding(
-                ("queue", name, "agents"), "is empty, so nobody is told of new tickets", "name an agent"
-            )
-    in_queues = {key for queue in draft.queues.values() for key in queue.agents}
-    some_authserv_id = any(mailbox.authserv_id for mailbox in draft.mailboxes.values())
-    for key, agent in draft.agents.items():
-        if key not in in_queues:
-            yield Finding(
-                ("agent", key),
-                "is in no queue, so writes as a customer",
-                f'add "{key}" to the agents of a queue',
-            )
-        if agent.proof == "pass" and not some_authserv_id:
-            yield Finding(
-                ("agent", key, "proof"),
-                "no mailbox names an authserv_id, so every mail of this agent is held",
-                "set authserv_id",
-            )
-
-
 def _names(draft: Draft) -> Findings:
     for key in draft.names("agent"):
         if not _AGENT_KEY.match(key):

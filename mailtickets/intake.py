@@ -65,7 +65,9 @@ class Source:
         if mailbox.start_from == "all":
             start = None
         elif isinstance(mailbox.start_from, date):
-            start = datetime(mailbox.start_from.year, mailbox.start_from.month, mailbox.start_from.day, tzinfo=UTC)
+            start = datetime(
+                mailbox.start_from.year, mailbox.start_from.month, mailbox.start_from.day, tzinfo=UTC
+            )
         return cls(
             name,
             "" if mailbox.maildir else mailbox.folder,
@@ -79,14 +81,18 @@ class Source:
 class Intake:
     """One mailbox's way into the ledger. All methods run in the mailbox's thread."""
 
-    def __init__(self, source: Source, mailbox: ImapMailbox | MaildirMailbox, desk: DeskDoor, ledger: LedgerReader) -> None:
+    def __init__(
+        self, source: Source, mailbox: ImapMailbox | MaildirMailbox, desk: DeskDoor, ledger: LedgerReader
+    ) -> None:
         self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
         self._in_hand: list[Future[int]] = []
         self._unreadable: dict[int, int] = {}
 
     def round(self) -> int:
         """Take in everything that is new and mark what is decided; return how many mails were taken."""
-        taken = self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
+        taken = (
+            self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
+        )
         self.settle_in_hand()
         self.mark_decided()
         return taken
@@ -112,7 +118,9 @@ class Intake:
             return
         prefix = f"{self.mailbox.uidvalidity}/"
         # A changed UIDVALIDITY makes old UIDs name other mails, so those are left alone.
-        self.mailbox.mark([int(name[len(prefix) :]) for name in names if name.startswith(prefix)], self.source.after)
+        self.mailbox.mark(
+            [int(name[len(prefix) :]) for name in names if name.startswith(prefix)], self.source.after
+        )
 
     def _give(self, taken: list[Taken], cursor: tuple[str, str, int, int] | None) -> None:
         """Hand a batch to the desk; at most two are on their way, so that memory stays bounded."""
@@ -127,7 +135,12 @@ class Intake:
         uidvalidity, last = self._ledger.cursor(source.name, source.folder)
         fresh = uidvalidity != mailbox.uidvalidity
         if fresh and uidvalidity:
-            maillog.trouble("the server renumbered the folder", "UIDVALIDITY changed", "nothing to do: known mails are recognised", mailbox=source.name)
+            maillog.trouble(
+                "the server renumbered the folder",
+                "UIDVALIDITY changed",
+                "nothing to do: known mails are recognised",
+                mailbox=source.name,
+            )
         uids = mailbox.new_uids(0 if fresh else last)
         if fresh and source.start_from is not None:
             uids = self._leave_old(mailbox, uids)
@@ -140,19 +153,29 @@ class Intake:
             missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
             taken = [self._taken(mail.raw, f"{mailbox.uidvalidity}/{mail.uid}", mail.internal_date, mail.size, truncated=mail.truncated)
                      for mail in mails if not self._is_old(mail.internal_date)]  # fmt: skip
-            old = [(f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date) for mail in mails if self._is_old(mail.internal_date)]
+            old = [
+                (f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date)
+                for mail in mails
+                if self._is_old(mail.internal_date)
+            ]
             if old:
-                self._desk.call(self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER).result()
+                self._desk.call(
+                    self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER
+                ).result()
             # The cursor never passes a mail that could not be read yet.
             upto = min(missing, default=batch[-1] + 1) - 1
-            self._give(taken, (source.name, source.folder, mailbox.uidvalidity, max(upto, 0 if fresh else last)))
+            self._give(
+                taken, (source.name, source.folder, mailbox.uidvalidity, max(upto, 0 if fresh else last))
+            )
             count += len(taken)
             if missing:
                 break
             last, fresh = upto, False
         return count
 
-    def _fetched(self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]) -> Iterator[FetchedMail | None]:
+    def _fetched(
+        self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]
+    ) -> Iterator[FetchedMail | None]:
         limit = self.source.max_size_bytes
         if limit and len(batch) == 1 and sizes[batch[0]] > limit:
             yield mailbox.fetch_head(batch[0])
@@ -183,9 +206,15 @@ class Intake:
     def _leave_old(self, mailbox: ImapMailbox, uids: list[int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
         arrivals = mailbox.arrivals(uids)
-        old = [(f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid]) for uid in uids if uid in arrivals and self._is_old(arrivals[uid])]
+        old = [
+            (f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid])
+            for uid in uids
+            if uid in arrivals and self._is_old(arrivals[uid])
+        ]
         if old:
-            self._desk.call(self._ledger.leave_alone_in_desk, self.source.name, self.source.folder, old, OLDER).result()
+            self._desk.call(
+                self._ledger.leave_alone_in_desk, self.source.name, self.source.folder, old, OLDER
+            ).result()
         left = {uid for uid in uids if uid not in arrivals or not self._is_old(arrivals[uid])}
         if uids and not left:
             self._give([], (self.source.name, self.source.folder, mailbox.uidvalidity, uids[-1]))
@@ -198,9 +227,15 @@ class Intake:
         count = 0
         known = self._ledger.known_names(source.name, source.folder, mailbox.names())
         while mails := mailbox.scan(known):
-            old = [(mail.name, mail.size, mail.internal_date) for mail in mails if self._is_old(mail.internal_date)]
+            old = [
+                (mail.name, mail.size, mail.internal_date)
+                for mail in mails
+                if self._is_old(mail.internal_date)
+            ]
             if old:
-                self._desk.call(self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER).result()
+                self._desk.call(
+                    self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER
+                ).result()
             taken = [
                 self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
                 for mail in mails
@@ -217,7 +252,17 @@ class Intake:
         return self.source.start_from is not None and arrived < self.source.start_from
 
     def _taken(self, raw: bytes, name: str, arrived: datetime, size: int, *, truncated: bool) -> Taken:
-        return Taken(self.source.name, self.source.folder, name, hashlib.sha256(raw).digest(), compress(raw), raw, size, arrived, truncated)
+        return Taken(
+            self.source.name,
+            self.source.folder,
+            name,
+            hashlib.sha256(raw).digest(),
+            compress(raw),
+            raw,
+            size,
+            arrived,
+            truncated,
+        )
 
 
 class LedgerReader(Protocol):
@@ -235,7 +280,9 @@ class LedgerReader(Protocol):
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`; only in the desk's thread."""
 
-    def leave_alone_in_desk(self, mailbox: str, folder: str, names: Sequence[tuple[str, int, datetime]], reason: str) -> None:
+    def leave_alone_in_desk(
+        self, mailbox: str, folder: str, names: Sequence[tuple[str, int, datetime]], reason: str
+    ) -> None:
         """See `Ledger.leave_alone`; only in the desk's thread."""
 
     def alarm_in_desk(self, alarm: Alarm) -> None:
@@ -267,7 +314,14 @@ def _batches(uids: Sequence[int], sizes: dict[int, int], limit: int) -> Iterator
 class MailboxThread(threading.Thread):
     """Polls one mailbox for as long as the desk runs: IDLE for speed, a regular round as the net."""
 
-    def __init__(self, intake: Intake, desk: DeskDoor, ledger: LedgerReader, first_round: Callable[[str], None], progress: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        desk: DeskDoor,
+        ledger: LedgerReader,
+        first_round: Callable[[str], None],
+        progress: Callable[[], None],
+    ) -> None:
         super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
         self._intake, self._desk, self._ledger = intake, desk, ledger
         self._first_round, self._progress = first_round, progress
@@ -292,7 +346,9 @@ class MailboxThread(threading.Thread):
                 failures += 1
                 pause = backoff(failures, random.random()).total_seconds()  # noqa: S311
                 maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
-                self._trouble(f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False)
+                self._trouble(
+                    f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False
+                )
             finally:
                 self._intake.mailbox.close()
             self._stop_event.wait(pause)
@@ -318,7 +374,10 @@ class MailboxThread(threading.Thread):
         now = time.monotonic()
         self._failing_since = self._failing_since or now
         if tell_now or now - self._failing_since > TELL_AFTER.total_seconds():
-            self._desk.call(self._ledger.alarm_in_desk, Alarm(f"mailbox {name}", f"The mailbox {name} cannot be read", reason, remedy))
+            self._desk.call(
+                self._ledger.alarm_in_desk,
+                Alarm(f"mailbox {name}", f"The mailbox {name} cannot be read", reason, remedy),
+            )
 
     def stop(self) -> None:
         """Ask the thread to end after the mail in hand."""

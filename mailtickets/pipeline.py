@@ -374,6 +374,17 @@ class Line:
         occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
         self._queue(self.rules.writer.to_admins("trouble", values, occasion, self.original, now), (), 0)
 
+    def alarm_now(self, alarm: Alarm) -> None:
+        """Tell the admins of trouble, in a transaction of its own."""
+        with self._store.transaction():
+            self.alarm(alarm)
+
+    def recovered_now(self, kind: str) -> None:
+        """Tell the admins of recovery, in a transaction of its own; nothing is written where there was no trouble."""
+        if self._store.alarms.get(kind):
+            with self._store.transaction():
+                self.recovered(kind)
+
     def recovered(self, kind: str) -> None:
         """Tell the admins once that a trouble is over; inside the caller's transaction."""
         state = self._store.alarms.clear(kind)

@@ -43,23 +43,33 @@ class Sender:
         self._clock, self._holder = clock, holder
         self._away_until: dict[str, datetime] = {}
         self._away_since: dict[str, float] = {}
+        self._stopping = False
         self.last_sent_at: datetime | None = None
 
     async def send_due(self) -> int:
-        """Claim, send and book until nothing is due; return how many mails were tried."""
+        """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried."""
         count = 0
-        while mails := await self._in_desk(self._line.claim_due, CLAIM, self._holder):
+        while not self._stopping:
+            mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
             assert isinstance(mails, list)  # noqa: S101  (for the type checker)
+            if not mails:
+                break
             count += len(mails)
             await self._send_all(mails)
         return count
+
+    def stop(self) -> None:
+        """Claim nothing more; what is claimed and not yet on its way goes back to the outbox."""
+        self._stopping = True
 
     async def _send_all(self, mails: Sequence[Mail]) -> None:
         running = {asyncio.create_task(self._attempt(mail)) for mail in mails}
         done: list[tuple[Mail, Attempt]] = []
         booked = time.monotonic()
         while running:
-            finished, running = await asyncio.wait(running, timeout=BOOK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            finished, running = await asyncio.wait(
+                running, timeout=BOOK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
             done += [task.result() for task in finished]
             late = time.monotonic() - booked >= BOOK_AFTER_SECONDS
             if done and (len(done) >= BOOK_AT_ONCE or late or not running):
@@ -68,24 +78,39 @@ class Sender:
 
     async def _attempt(self, mail: Mail) -> tuple[Mail, Attempt]:
         now = self._clock()
-        away_until = self._away_until.get(mail.account)
-        if away_until and now < away_until:
-            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, "waiting for the mail server", away_until, counts=False))
+        away_until = now if self._stopping else self._away_until.get(mail.account)
+        if away_until and (now < away_until or self._stopping):
+            return mail, Attempt(
+                Booking(mail.id, State.DEFERRED, now, "waiting for the mail server", away_until, counts=False)
+            )
         pool = self._pools.get(mail.account)
         if pool is None:
             why = f"the configuration has no [smtp_account.{mail.account}] any more"
-            return mail, Attempt(Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients))
+            return mail, Attempt(
+                Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
+            )
         try:
             raw = await self._bytes_of(mail)
         except (KeyError, ValueError) as error:
             why = f"the stored mail is damaged ({error})"
-            return mail, Attempt(Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients))
+            return mail, Attempt(
+                Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
+            )
         started = time.monotonic()
-        fate = await pool.send("" if mail.null_sender else mail.sender, mail.recipients, raw, never_notify=not mail.human and mail.null_sender)
+        fate = await pool.send(
+            "" if mail.null_sender else mail.sender,
+            mail.recipients,
+            raw,
+            never_notify=not mail.human and mail.null_sender,
+        )
         if mail.null_sender and isinstance(fate, Rejected) and fate.phase is Phase.MAIL:
             # RFC 3834 section 3.3 lets automatic answers have no sender; some submission servers refuse that.
             fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False)
-        attempt = attempt_of(mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), random.random())  # noqa: S311
+        if self._stopping and isinstance(fate, Deferred):
+            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, fate.reason, now, counts=False))
+        attempt = attempt_of(
+            mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), random.random()
+        )  # noqa: S311
         self._note(mail, fate, attempt, time.monotonic() - started)
         return mail, attempt
 
@@ -128,7 +153,12 @@ class Sender:
         since = self._away_since.setdefault(account, now)
         self._away_until[account] = self._clock() + OUTAGE_PAUSE
         if now - since > TELL_AFTER_SECONDS or fate.retry.value == "slow":
-            self._call(self._line.alarm_now, Alarm(_alarm_kind(account), "Mail cannot be sent", fate.reason, "The mails wait in the outbox."))
+            self._call(
+                self._line.alarm_now,
+                Alarm(
+                    _alarm_kind(account), "Mail cannot be sent", fate.reason, "The mails wait in the outbox."
+                ),
+            )
 
 
 def _alarm_kind(account: str) -> str:

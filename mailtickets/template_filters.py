@@ -39,6 +39,7 @@ def filters(zone: ZoneInfo, words: Mapping[str, Any]) -> dict[str, Callable[...,
         "wrap72": wrap72,
         "quote": quote,
         "paragraphs": paragraphs,
+        "sentence": sentence,
     }
 
 
@@ -55,6 +56,17 @@ def size(count: int) -> str:
         return f"{round(count / 1000)} KB"
     megabytes = count / 1_000_000
     return f"{megabytes:.1f} MB" if megabytes < 9.95 else f"{round(megabytes)} MB"
+
+
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence: a capital at the start, a full stop at the end; an address keeps its letters."""
+    clause = str(clause).strip()
+    if not clause:
+        return ""
+    first = clause.split(" ", 1)[0]
+    if first.isalpha() and first.islower():
+        clause = clause[0].upper() + clause[1:]
+    return clause if clause[-1] in ".!?:" else f"{clause}."
 
 
 def quote(text: str) -> str:

@@ -90,13 +90,17 @@ _ACKNOWLEDGEMENT: dict[str, object] = {
 }
 
 _EVENTS: dict[str, tuple[str, str, str]] = {
-    "bounced": ("", "", "ana@customer.example: no such mailbox (5.1.1)"),
+    "bounced": ("ana@customer.example", "", "no such mailbox (5.1.1)"),
     "auto_reply": ("Ana Lima", "I am out of office until 1 December.", ""),
     "taken": ("Kim Archer", "", ""),
     "note": ("Lee Moss", "The spare printer is in my car.\nKey is at the reception.", ""),
-    "assigned": ("Kim Archer", "", "Lee Moss"),
+    "assigned": ("Kim Archer", "", ""),
     "closed": ("Kim Archer", "", ""),
-    "status": ("Kim Archer", "", "Awaiting your reply"),
+    "status": (
+        "desk",
+        "",
+        "No reminder was sent: our mail to the customer comes back. The ticket is open again.",
+    ),
     "outside": ("carl@elsewhere.example", "I can bring the toner.", ""),
     "sent_elsewhere": ("Kim Archer", "Lee is on the way.", ""),
     "news": ("", "", ""),
@@ -176,7 +180,9 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             html="<p>Hello,</p><p>the <b>printer</b> smells of smoke.</p><p>Ana</p>",
             attachments=[{"name": "display.jpg", "size": 1_240_000}, {"name": "log.txt", "size": 812}],
             left_out=[{"name": "video.mov", "size": 18_400_000}],
-            hints=["May belong to SUP-1038; answer #merge SUP-1038."],
+            hints=[
+                "may belong to SUP-1038, which the same person opened within the hour; answer #merge SUP-1038"
+            ],
             assignee="kim",
             participants=["ben@customer.example"],
             others=["billing@acme.example"],
@@ -217,7 +223,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             code="K7Q2",
             sender="kim@acme.example",
             text="The new toner comes tomorrow.",
-            why="it carried no reply key",
+            why="The mail carries no proof that kim@acme.example sent it (no reply key).",
             key_line="",
         )
     },
@@ -245,14 +251,14 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     },
     "not_sent": {
         "command": _values(
-            why='"#reslove" is no command',
+            why="#reslove is not a command that I know.",
             text="#reslove\nAll done, Ana.",
             word="#reslove",
             nearest="#resolve",
             failed=[],
         ),
         "failed": _values(
-            why="the customer's mail server refused it",
+            why="Your answer could not be delivered.",
             text="All done, Ana.",
             word="",
             nearest="",
@@ -271,8 +277,10 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
         ),
     },
     "receipt": {
-        "done": _values(done=["The ticket is yours.", "The status is now Picked up."], problems=[]),
-        "problems": _values(done=[], problems=["There is no agent called leee."]),
+        "done": _values(
+            done=["The ticket is yours", "SUP-1042 is picked up; the next move is yours"], problems=[]
+        ),
+        "problems": _values(done=[], problems=["there is no agent called leee"]),
     },
     "help": {
         "plain": _values(

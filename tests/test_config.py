@@ -7,14 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mailtickets import config as config_module
 from mailtickets.config import ConfigInvalid, Secret, find_config, load
-from mailtickets.config_lines import line_index
-from mailtickets.durations import Duration, parse_size, size_text
-from mailtickets.errors import CredentialUnavailable
 
 BAD = sorted((Path(__file__).parent / "configs").glob("bad-*"))
 
@@ -47,12 +42,6 @@ email = "kim@acme.example"
 name = "Lee Moss"
 email = "lee@acme.example"
 """
-
-# One line each between the bars; the comments of the test name them by number.
-SHAPES = (
-    """a.b = 1  # ] [|"q.x" = '''|[no] = header|'''|[t.u]|list = [ "]",  # not the end ]|"""
-    """  { k = 2, m = [3,|  4] },|]|[[r]]|x = \"""a \\\""" b|y = 1|\"""|[[r]]|x = 2026-01-31T10:00:00Z"""
-)
 
 
 def written(folder, text=SHORT, mode=0o600):
@@ -309,126 +298,6 @@ def test_no_message_shows_a_secret_however_the_file_is_broken(tmp_path):
         except ConfigInvalid as refused:
             said = str(refused)
         assert "hunter2" not in said, said
-
-
-def test_lines_are_found_in_every_shape_of_toml():
-    """Dotted keys, quoted keys, lists over lines, texts over lines, inline tables, lists of tables."""
-    text = SHAPES.replace("|", "\n")
-    lines = line_index(text)
-    wanted = {
-        ("a", "b"): 1,
-        ("q.x",): 2,
-        ("t", "u"): 5,
-        ("t", "u", "list"): 6,
-        ("t", "u", "list", 0): 6,
-        ("t", "u", "list", 1, "k"): 7,
-        ("t", "u", "list", 1, "m", 1): 8,
-        ("r", 0): 10,
-        ("r", 0, "x"): 11,
-        ("r", 1): 14,
-        ("r", 1, "x"): 15,
-    }
-    assert {place: lines.get(place) for place in wanted} == wanted
-    assert ("r", 0, "y") not in lines
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("0s", 0), ("90s", 90), ("30m", 1800), ("24h", 86400), ("5d", 432000)]
-)
-def test_durations_count_plain_time(text, seconds):
-    """A duration knows its length and keeps its own text."""
-    duration = Duration.parse(text)
-    assert (duration.seconds, duration.timedelta, str(duration)) == (
-        seconds,
-        timedelta(seconds=seconds),
-        text,
-    )
-
-
-def test_durations_compare_by_length():
-    """60 minutes are an hour, whatever is written."""
-    assert Duration.parse("60m") == Duration.parse("1h") < Duration.parse("61m")
-
-
-@pytest.mark.parametrize(
-    ("text", "remedy"),
-    [
-        ("24", 'write a number with its unit, such as "24h" or "24m"'),
-        ("4 hrs", 'write "4h"'),
-        ("2 Days", 'write "2d"'),
-        ("٣h", "write a number and one of s, m, h, d"),
-        ("1h30m", "write a number and one of s, m, h, d"),
-        ("24h\n", 'write "24h"'),
-        ("5wd", 'write plain time such as "5d"'),
-    ],
-)
-def test_what_is_no_duration_is_answered_with_one(text, remedy):
-    """The remedy is the nearest thing that would work."""
-    with pytest.raises(ValueError, match="; ") as refused:
-        Duration.parse(text)
-    assert remedy in str(refused.value)
-
-
-@given(st.text(max_size=40))
-def test_no_text_breaks_durations_or_sizes(text):
-    """Any text is a duration or a size, or is refused in words."""
-    for read in (Duration.parse, parse_size):
-        try:
-            read(text)
-        except ValueError as refused:
-            assert "; " in str(refused)  # noqa: PT017 - either outcome is right
-
-
-@given(st.integers(min_value=0, max_value=10**12))
-def test_sizes_are_shown_as_they_could_be_written(size):
-    """`size_text` and `parse_size` undo each other."""
-    text = size_text(size)
-    assert len(text) > 13 or parse_size(text) == size
-
-
-def test_secrets_come_from_where_the_file_says(tmp_path, monkeypatch):
-    """File, environment, command and systemd credential each give their first line."""
-    (tmp_path / "secret").write_text("from file\r\nsecond line\n", encoding="utf-8")
-    monkeypatch.setenv("MAILTICKETS_TEST_SECRET", "from environment")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert Secret(file=tmp_path / "secret").resolve() == "from file"
-    assert Secret(env="MAILTICKETS_TEST_SECRET").resolve() == "from environment"
-    assert Secret(command=("printf", "from command\\nx")).resolve() == "from command"
-    assert Secret(credential="secret").resolve() == "from file"
-
-
-@pytest.mark.parametrize(
-    ("secret", "reason"),
-    [
-        (Secret(file=Path("/no/such/file")), "file /no/such/file does not exist; write the password into it"),
-        (Secret(file=Path("/")), "file / cannot be read"),
-        (Secret(file=Path("/dev/null")), "file /dev/null is empty; put the password on its first line"),
-        (Secret(file=Path("/dev/zero")), "file /dev/zero is too large for a password"),
-        (Secret(env="MAILTICKETS_NOT_SET"), "variable MAILTICKETS_NOT_SET is not set in the environment"),
-        (Secret(command=("/no/such/program",)), "command /no/such/program does not exist"),
-        (Secret(command=("/",)), "command / cannot be run"),
-        (
-            Secret(command=("sh", "-c", "echo hunter2 >&2; exit 3")),
-            "command sh failed with exit code 3; run it by hand",
-        ),
-        (Secret(credential="smtp"), "systemd credential smtp is only there when systemd starts mailtickets"),
-    ],
-)
-def test_a_secret_that_cannot_be_had_says_what_to_do(secret, reason, monkeypatch):
-    """The error names the place and the remedy, and nothing that the place printed."""
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    with pytest.raises(CredentialUnavailable) as missing:
-        secret.resolve()
-    assert str(missing.value).startswith(reason)
-    assert "hunter2" not in str(missing.value)
-
-
-def test_a_secret_shows_its_source_and_never_itself():
-    """repr, str and format of a secret hold nothing of it."""
-    secret = Secret(text="hunter2")
-    assert (
-        f"{secret} {secret!r} {secret.source}" == "*** Secret(the config file itself) the config file itself"
-    )
 
 
 def test_an_unreadable_file_is_refused_in_words(tmp_path):

@@ -7,6 +7,7 @@ import tomllib
 from datetime import date
 from pathlib import Path
 
+import click
 import pytest
 from pydantic_core import PydanticUndefined
 
@@ -120,10 +121,14 @@ def test_the_example_config_loads_with_every_default_uncommented(tmp_path):
 def test_the_samples_of_the_example_config_are_valid(tmp_path):
     """The commented-out tables (a further SMTP account, a Maildir) are accepted as written."""
     text = EXAMPLE.read_text(encoding="utf-8")
-    blocks = re.findall(r"^# \[(?:smtp_account|mailbox)\..*\n(?:# [a-z_]+ = .*\n|## .*\n)+", text, re.MULTILINE)
+    blocks = re.findall(
+        r"^# \[(?:smtp_account|mailbox)\..*\n(?:# [a-z_]+ = .*\n|## .*\n)+", text, re.MULTILINE
+    )
     assert len(blocks) == 2
     path = tmp_path / "config.toml"
-    samples = "".join(line[2:] + "\n" for block in blocks for line in block.strip().split("\n") if line[1] == " ")
+    samples = "".join(
+        line[2:] + "\n" for block in blocks for line in block.strip().split("\n") if line[1] == " "
+    )
     path.write_text(text.replace('# mailbox = "support"', 'mailbox = "support"') + samples, encoding="utf-8")
     config = load(path)
     assert config.smtp_accounts["billing"].host == "mail.billing.example"
@@ -132,10 +137,10 @@ def test_the_samples_of_the_example_config_are_valid(tmp_path):
 
 
 def shown_commands() -> list[str]:
-    """Return the names of all commands, also of those under a group."""
-    from mailtickets.cli import main
+    """Return the names of all commands."""
+    from mailtickets.cli import cli
 
-    return sorted(getattr(main, "commands", {}))
+    return sorted(cli.list_commands(click.Context(cli)))
 
 
 def test_every_command_is_in_the_readme():

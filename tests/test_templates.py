@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 from mailtickets.desk.notices import Notice
 from mailtickets.mail.compose import KEY_PLACEHOLDER, Head, assemble, compose_body, compose_head
 from mailtickets.mail.message import Address
-from mailtickets.template_filters import filters, paragraphs, quote, size, wrap72
+from mailtickets.template_filters import filters, paragraphs, quote, sentence, size, wrap72
 from mailtickets.templates import KINDS, SAMPLES, TemplateBroken, Templates, built_in_folder
 from tests.support.golden import assert_golden, masked, matches
 
@@ -416,6 +416,21 @@ def test_wrapping_keeps_items_quotes_and_long_words_readable():
     assert wrap72(f"> {'word ' * 20}").split("\n")[1].startswith("> word")
     assert wrap72(f"see https://x.example/{'y' * 90} now").split("\n")[1] == f"https://x.example/{'y' * 90}"
     assert max(map(len, wrap72("word " * 500).split("\n"))) <= 72
+
+
+@pytest.mark.parametrize(
+    ("clause", "said"),
+    [
+        ("it quotes a note", "It quotes a note."),
+        ("Done. Really?", "Done. Really?"),
+        ("ana@customer.example is gone", "ana@customer.example is gone."),
+        ("#reslove is no command", "#reslove is no command."),
+        ("", ""),
+    ],
+)
+def test_a_clause_becomes_a_sentence(clause, said):
+    """A capital and a full stop, where they belong."""
+    assert sentence(clause) == said
 
 
 def test_quote_marks_every_line():

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mailtickets.config import Config
+    from mailtickets.config import Config, Mailbox
+    from mailtickets.config import SmtpAccount as SmtpTable
     from mailtickets.secrets_source import Secret
-    from mailtickets.transport.imap import ImapAccount
+    from mailtickets.transport.imap import ImapMailbox
     from mailtickets.transport.smtp import SmtpAccount
 
 EXIT_CONFIG = 78  # sysexits.h EX_CONFIG
@@ -75,16 +76,13 @@ def _count(number: int) -> str:
 
 
 def _all_secrets(config: Config) -> Iterator[tuple[str, Secret]]:
-    from mailtickets.accounts import smtp_tables
-
-    for section, table in smtp_tables(config):
+    tables: dict[str, SmtpTable | Mailbox] = {"smtp": config.smtp}
+    tables |= {f"smtp_account.{name}": account for name, account in config.smtp_accounts.items()}
+    tables |= {f"mailbox.{name}": mailbox for name, mailbox in config.mailboxes.items()}
+    for section, table in tables.items():
         for key, secret in (("password", table.password), ("token", table.token)):
             if secret is not None:
                 yield f"{section}.{key}", secret
-    for name, mailbox in config.mailboxes.items():
-        for key, secret in (("password", mailbox.password), ("token", mailbox.token)):
-            if secret is not None:
-                yield f"mailbox.{name}.{key}", secret
 
 
 def _secrets(config: Config) -> Iterator[Problem]:
@@ -149,21 +147,25 @@ def _user() -> str:
 
 def _connections(config: Config) -> Iterator[Problem]:
     """Log in at every server, one after the other; say what worked, yield what did not."""
-    from mailtickets.accounts import imap_account, smtp_account, smtp_tables
+    from mailtickets.accounts import mailbox_of, smtp_of
+    from mailtickets.transport.imap import ImapMailbox
 
-    for name, mailbox in config.mailboxes.items():
+    for name, table in config.mailboxes.items():
         section = f"mailbox.{name}"
-        if mailbox.maildir is not None:
-            yield from _maildir(config, section, mailbox.maildir)
-        elif trouble := imap_trouble(imap_account(name, mailbox, readonly=True)):
+        if table.maildir is not None:
+            yield from _maildir(config, section, table.maildir)
+            continue
+        mailbox = mailbox_of(config, name, readonly=True)
+        if isinstance(mailbox, ImapMailbox) and (trouble := imap_trouble(mailbox)):
             yield Problem(str(config.path), 0, section, "", *trouble)
         else:
-            click.echo(f"{section}: logged in at {mailbox.host}, folder {mailbox.folder} is there")
-    for section, table in smtp_tables(config):
-        if reason := smtp_trouble(smtp_account(section, table)):
-            yield Problem(str(config.path), 0, section, "", reason)
+            click.echo(f"{section}: logged in at {table.host}, folder {table.folder} is there")
+    for name in ("", *config.smtp_accounts):
+        account = smtp_of(config, name)
+        if reason := smtp_trouble(account):
+            yield Problem(str(config.path), 0, account.section, "", reason)
         else:
-            click.echo(f"{section}: {table.host} would take our mail")
+            click.echo(f"{account.section}: {account.host} would take our mail")
 
 
 def _maildir(config: Config, section: str, folder: Path) -> Iterator[Problem]:
@@ -182,12 +184,10 @@ def _maildir(config: Config, section: str, folder: Path) -> Iterator[Problem]:
         click.echo(f"{section}: {folder} is a maildir")
 
 
-def imap_trouble(account: ImapAccount) -> tuple[str, str] | None:
-    """Log in and open the folder read-only; return reason and remedy where that fails."""
+def imap_trouble(mailbox: ImapMailbox) -> tuple[str, str] | None:
+    """Log in and open the folder; return reason and remedy where that fails."""
     from mailtickets.errors import MailboxUnavailable
-    from mailtickets.transport.imap import ImapMailbox
 
-    mailbox = ImapMailbox(account)
     try:
         mailbox.connect()
     except MailboxUnavailable as failed:

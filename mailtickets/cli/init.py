@@ -114,6 +114,8 @@ def _absolute(file: str | None) -> str:
 
 
 def _imap(talk: Talk, address: str, ca_file: str, *, test: bool) -> Server:
+    from mailtickets.transport.imap import ImapMailbox
+
     domain = address.rpartition("@")[2]
     known = provider_servers(domain)
     host = talk.guess("imap_host", lambda: known[0] if known else guessed_host("imap", domain, 993, listens))
@@ -123,7 +125,7 @@ def _imap(talk: Talk, address: str, ca_file: str, *, test: bool) -> Server:
         if not test:
             return server
         click.echo(f"Trying to read mail at {server.host}:{server.port} ...")
-        trouble = imap_trouble(_imap_account(server))
+        trouble = imap_trouble(ImapMailbox(_imap_account(server)))
         if trouble is None:
             click.echo("  logged in.")
             return server

@@ -22,6 +22,7 @@ MAX_PIECES = 50  # of one RFC 2231 parameter
 # RFC 5322 section 2.2: a name is printable ASCII without the colon. The quantifiers are
 # possessive: a header of a million continuation lines keeps no state for going back.
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+LINE_ENDS = re.compile(rb"[\r\n]*+")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _CONTROL = re.compile(
@@ -43,6 +44,15 @@ class Head:
     body_start: int
     defects: tuple[str, ...]
     received_count: int = 0
+
+
+def skip_preface(raw: bytes) -> int:
+    """Return where the header begins: behind a byte order mark, blank lines and an mbox "From " line."""
+    position = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+    position = LINE_ENDS.match(raw, position).end()  # type: ignore[union-attr]  # matches nothing, too
+    if raw.startswith((b"From ", b">From "), position):
+        position = raw.find(b"\n", position) + 1 or len(raw)
+    return position
 
 
 def split_head(

@@ -190,21 +190,19 @@ def drop_empty(root: Node) -> None:
 def _trim_edge(root: Node, edge: int) -> None:
     """Take line breaks and white space off one edge of a tree (0: the beginning, -1: the end)."""
     node = root
-    while node.children:
-        child = node.children[edge]
-        if isinstance(child, str):
-            if child.strip():
+    while True:
+        if not node.children:
+            if node is root:
                 return
-            node.children.pop(edge)
-        elif child.tag == "br":
-            node.children.pop(edge)
-        elif child.children:
+            node = root  # what held only breaks is empty now, and goes on the next way down
+            continue
+        child = node.children[edge]
+        if isinstance(child, Node) and child.children:
             node = child
-        elif child.tag in ("img", "hr", "td", "th"):
+        elif (child.strip() != "") if isinstance(child, str) else (child.tag in ("img", "hr", "td", "th")):
             return
         else:
             node.children.pop(edge)
-            node = root  # what held only it is empty now
 
 
 def pictures(root: Node) -> frozenset[str]:

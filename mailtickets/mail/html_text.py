@@ -166,7 +166,7 @@ class _Page:
             self._break_line()
             return
         if tag in _BLOCKS:
-            self._due(self._gap(node))
+            self._due(self._gap(node, nested=bool(self._lists)))
         if tag == "hr" or is_quote_border(node):
             self._due(1)
             self._put(RULE)
@@ -200,7 +200,7 @@ class _Page:
                 self._line.append(note)
         if tag in _BLOCKS:
             self._fresh = False
-            self._due(self._gap(node))
+            self._due(self._gap(node, nested=len(self._lists) > 1))
         if is_quote(node):
             self._due(1)
             self._quotes = max(0, self._quotes - 1)
@@ -231,10 +231,10 @@ class _Page:
         self._close()
         return "\n".join(line.replace("\xa0", " ").rstrip() for line in self._lines).strip("\n")
 
-    def _gap(self, node: Node) -> int:
+    def _gap(self, node: Node, *, nested: bool) -> int:
         # Outlook writes each line as a paragraph of this class, without space between them.
         close = node.tag not in _SPACED or "msonormal" in node.marks()
-        return 1 if close or (node.tag in ("ul", "ol") and self._lists) else 2
+        return 1 if close or (node.tag in ("ul", "ol") and nested) else 2
 
     def _due(self, breaks: int) -> None:
         if not self._fresh:
@@ -304,7 +304,7 @@ class _Page:
             self._breaks = 0
             self._line.append(" " if self._line[-1].endswith(":") else " | ")
         else:
-            self._breaks = max(self._breaks, 1)
+            self._breaks = 1 if self._row >= 0 else max(self._breaks, 1)
         self._space = False
         self._fresh = True
         self._row = len(self._lines) + (1 if self._breaks and self._line else 0)

@@ -21,6 +21,7 @@ MAX_LETTERS = 1_000_000
 MAX_DEPTH = 300  # a conversation of 60 nested quotes has 240
 MAX_NODES = 50_000
 MAX_TEXTS = 100_000
+CHUNK = 16_384  # octets read between two looks at the limits
 
 VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
@@ -56,14 +57,20 @@ class _Builder:
         self._open = [self.root]
         self._count = 0
         self._texts = 0
+        self.too_complex = False
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
-        if len(self._open) > MAX_DEPTH or self._count > MAX_NODES:
-            raise TooComplexError
+        if self._refused(len(self._open) > MAX_DEPTH or self._count > MAX_NODES):
+            return
         node = Node(tag.lower(), {name.lower(): value or "" for name, value in attributes.items()})
         self._open[-1].children.append(node)
         self._open.append(node)
+
+    def _refused(self, beyond: bool) -> bool:
+        # An exception from here would not stop the parser before the end of its input.
+        self.too_complex = self.too_complex or beyond
+        return self.too_complex
 
     def end(self, _tag: str) -> None:
         if len(self._open) > 1:
@@ -71,8 +78,8 @@ class _Builder:
 
     def data(self, text: str) -> None:
         self._texts += 1
-        if self._texts > MAX_TEXTS:
-            raise TooComplexError
+        if self._refused(self._texts > MAX_TEXTS):
+            return
         self._open[-1].children.append(text)
 
     def comment(self, _text: str) -> None:
@@ -91,10 +98,16 @@ def read_tree(html: str) -> Node:
     builder = _Builder()
     parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
     try:
-        etree.fromstring(octets, parser)
+        for start in range(0, len(octets), CHUNK):
+            parser.feed(octets[start : start + CHUNK])
+            if builder.too_complex:
+                break
+        parser.close()
     except (etree.LxmlError, ValueError, AssertionError) as fault:
-        if isinstance(fault, TooComplexError) or not builder.root.children:
+        if not builder.root.children:
             raise TooComplexError from fault
+    if builder.too_complex:
+        raise TooComplexError
     return builder.root
 
 
@@ -138,7 +151,9 @@ def write_tree(root: Node) -> str:
 
 _NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,60}")
 # A number of more digits is no character, and `int` refuses a very long one.
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
+_ENTITY = re.compile(
+    r"&(?:#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,31});?"
+)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _BREAKING = frozenset(
     (

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from html import escape
 
 from mailtickets.mail import charsets
+from mailtickets.mail.flowed import unflowed
 from mailtickets.mail.header_text import (
+    LINE_ENDS,
     Head,
     decode_words,
     file_name,
     one_line,
     parameters,
+    skip_preface,
     split_head,
     unfold,
 )
@@ -54,8 +57,6 @@ _RETURNED = frozenset(
     }
 )
 _ENCODINGS = {"x-uue": "x-uuencode", "uuencode": "x-uuencode", "uue": "x-uuencode", "": "7bit"}
-_LINE_ENDS = re.compile(rb"[\r\n]*+")
-_UNFLOW_QUOTE = re.compile(r">*")
 
 
 @dataclass(slots=True)
@@ -244,7 +245,7 @@ def _read_leaf(
         _read_calendar(raw, start, part, content, body)
     is_text = kind in {"text/plain", "text/html"} or (is_unsplit and part.depth < MAX_DEPTH)
     if is_text and content.disposition != "attachment" and not content.name:
-        _read_text(raw, start, part.end, content, body)
+        _read_text(raw, start, part, content, body)
     elif len(body.attachments) >= MAX_ATTACHMENTS:
         body.defects[f"{MAX_ATTACHMENTS} attachments read, the rest not"] = None
     else:
@@ -278,8 +279,9 @@ def _decoded(raw: bytes, start: int, end: int, encoding: str, limit: int) -> tup
     return decoded[:limit], cut_end < end or len(decoded) > limit
 
 
-def _read_text(raw: bytes, start: int, end: int, content: _Content, body: Body) -> None:
+def _read_text(raw: bytes, start: int, part: _Part, content: _Content, body: Body) -> None:
     is_html = content.type == "text/html"
+    end = part.end
     room = MAX_TEXT_BYTES - (body.html_bytes if is_html else body.text_bytes)
     decoded, is_cut = _decoded(raw, start, end, content.encoding, room)
     if is_cut:
@@ -304,36 +306,9 @@ def _read_text(raw: bytes, start: int, end: int, content: _Content, body: Body) 
     body.text_bytes += len(decoded)
     if content.parameters.get("format", "").lower() == "flowed":
         text = unflowed(text, delete_space=content.parameters.get("delsp", "").lower() == "yes")
+    if part.parent == "multipart/alternative":
+        body.begins_as_lone_html = False  # it is the plain version, in the wrong place
     body.texts.append((False, text))
-
-
-def unflowed(text: str, *, delete_space: bool) -> str:
-    """Return format=flowed text with its paragraphs put together again (RFC 3676 section 4).
-
-    delete_space   DelSp=yes: the space that marks a flowed line is not part of the text.
-    """
-    lines: list[str] = []
-    paragraph: list[str] = []
-    paragraph_depth = 0
-    for line in text.split("\n"):
-        depth = _UNFLOW_QUOTE.match(line).end()  # type: ignore[union-attr]  # matches the empty string too
-        rest = line[depth:].removeprefix(" ")  # space-stuffing, section 4.4
-        is_signature = rest == "-- "
-        if paragraph and (depth != paragraph_depth or is_signature):
-            lines.append("".join(paragraph))
-            paragraph = []
-        if not paragraph:
-            paragraph_depth = depth
-            paragraph.append(">" * depth + (" " if depth and rest else ""))
-        if rest.endswith(" ") and not is_signature:
-            paragraph.append(rest[:-1] if delete_space else rest)
-            continue
-        paragraph.append(rest)
-        lines.append("".join(paragraph))
-        paragraph = []
-    if paragraph:
-        lines.append("".join(paragraph))
-    return "\n".join(lines)
 
 
 def _read_report(raw: bytes, start: int, end: int, content: _Content, body: Body) -> None:
@@ -341,7 +316,7 @@ def _read_report(raw: bytes, start: int, end: int, content: _Content, body: Body
     decoded, _ = _decoded(raw, start, end, content.encoding, MAX_REPORT_BYTES)
     position = 0
     while position < len(decoded) and len(body.report) < MAX_REPORT_GROUPS:
-        position = _LINE_ENDS.match(decoded, position).end()  # type: ignore[union-attr]  # matches nothing, too
+        position = LINE_ENDS.match(decoded, position).end()  # type: ignore[union-attr]  # matches nothing, too
         head = split_head(
             decoded, position, len(decoded), max_fields=MAX_PART_FIELDS, max_bytes=MAX_PART_HEAD_BYTES
         )
@@ -360,15 +335,6 @@ def _returned_header(raw: bytes, start: int, end: int, content: _Content) -> tup
     decoded, _ = _decoded(raw, start, end, content.encoding, MAX_REPORT_BYTES)
     head = split_head(decoded, skip_preface(decoded), len(decoded))
     return tuple((name, unfold(value)) for name, value in head.fields)
-
-
-def skip_preface(raw: bytes) -> int:
-    """Return where the header begins: behind a byte order mark, blank lines and an mbox "From " line."""
-    position = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
-    position = _LINE_ENDS.match(raw, position).end()  # type: ignore[union-attr]  # matches nothing, too
-    if raw.startswith((b"From ", b">From "), position):
-        position = raw.find(b"\n", position) + 1 or len(raw)
-    return position
 
 
 def _read_calendar(raw: bytes, start: int, part: _Part, content: _Content, body: Body) -> None:

@@ -20,11 +20,12 @@ from mailtickets.mail.header_text import (
     message_ids,
     one_line,
     parameters,
+    skip_preface,
     split_head,
     unfold,
 )
 from mailtickets.mail.message import Address, Message
-from mailtickets.mail.mime import skip_preface, walk
+from mailtickets.mail.mime import walk
 from mailtickets.mail.transfer_encoding import undo_encoding
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from mailtickets.mail import quote_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MAX_LINE = 400  # letters of a line that are looked at; what mail programs write is shorter
+MAX_LINE = 300  # letters of a line that are looked at; what mail programs write is shorter
 MAX_ATTRIBUTION_LINES = 4
+MAX_ATTRIBUTION = 600  # letters
 WRAPPED_FROM = 60  # letters; mail programs wrap between 66 and 80
 MAX_GAPPED_LINES = 7  # some programs tear "On ... wrote:" apart with empty lines
 MAX_HEADER_LINES = 16
@@ -152,7 +153,9 @@ def is_forward_mark(line: str) -> bool:
         return False
     if between := _between_rules(text):
         return between.startswith(quote_words.FORWARD)
-    return text.endswith((":", "\uff1a")) and text.casefold().rstrip(" :\uff1a") in quote_words.FORWARD
+    return (
+        text.endswith((":", "\uff1a")) and len(text) <= 60 and text.casefold().startswith(quote_words.FORWARD)
+    )
 
 
 def is_list_footer(line: str) -> bool:
@@ -263,6 +266,8 @@ def attribution(lines: Sequence[str], at: int) -> Attribution | None:
         if not line or (end > at + 1 and is_quoted(line) and not _WROTE_TAIL.match(line)):
             break
         joined = f"{joined} {line}".strip()
+        if len(joined) > MAX_ATTRIBUTION:
+            break
         if (strength := _strength(joined, first, opens=opens)) is not None:
             return Attribution(end, strength)
     return _gapped_attribution(lines, at, first) if opens else None

@@ -144,7 +144,11 @@ class Store:
             raise StoreUnusable(path, "there is no store yet", "start the desk with `mailtickets run` first")
         try:
             connection = sqlite3.connect(
-                f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+                f"file:{path}?mode=ro",
+                uri=True,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
             )
             _check(path, connection)
         except sqlite3.DatabaseError as error:

@@ -204,14 +204,17 @@ class Views:
         counts = dict(self._connection.execute("SELECT state, count(*) FROM copy GROUP BY state").fetchall())
         received = sum(counts.values())
         duplicates = self._connection.execute("SELECT count(*) FROM copy WHERE duplicate = 1").fetchone()[0]
-        named = [counts.get(state, 0) for state in ("on_ticket", "ignored", "held", "quarantined", "waiting")]
+        ignored, held, quarantined, waiting = (
+            counts.get(state, 0) for state in ("ignored", "held", "quarantined", "waiting")
+        )
         # A mail on a ticket without an entry there would be a mail lost: it is not explained by its state alone.
         lost = self._connection.execute(
             "SELECT count(*) FROM copy WHERE state = 'on_ticket' AND (ticket IS NULL OR NOT EXISTS"
             " (SELECT 1 FROM ticket WHERE ticket.number = copy.ticket))"
         ).fetchone()[0]
-        on_tickets = named[0] - lost
-        return Books(received, on_tickets, *named[1:], received - on_tickets - sum(named[1:]), duplicates)
+        on_tickets = counts.get("on_ticket", 0) - lost
+        unexplained = received - on_tickets - ignored - held - quarantined - waiting
+        return Books(received, on_tickets, ignored, held, quarantined, waiting, unexplained, duplicates)
 
     def counts(self) -> dict[str, int]:
         """Return how many tickets are in each status."""

@@ -39,6 +39,7 @@ from mailtickets.transport.network import (
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
 __all__ = ["FetchedMail", "ImapAccount", "ImapMailbox", "Security"]
 
@@ -147,6 +148,15 @@ class ImapMailbox:
                 if isinstance(size := item.get(b"RFC822.SIZE"), int):
                     self._sizes[uid] = size
         return dict(self._sizes)
+
+    def arrivals(self, uids: Sequence[int]) -> dict[int, datetime]:
+        """Return INTERNALDATE (aware, UTC) for each mail that is still there, without fetching it."""
+        found: dict[int, datetime] = {}
+        for some in chunks(uids, UIDS_PER_COMMAND):
+            with self._asking("asking when mails arrived") as client:
+                answer = client.fetch(some, ["INTERNALDATE"])
+            found |= {uid: utc(item.get(b"INTERNALDATE")) for uid, item in answer.items()}
+        return found
 
     def fetch(self, uids: Sequence[int]) -> Iterator[FetchedMail]:
         """Yield the mails, in order, without touching their flags.

@@ -181,15 +181,17 @@ class MaildirMailbox:
             if path.is_symlink():
                 return None
             raise self._unavailable(error) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 return None
             truncated = about.st_size > self._max_size
-            try:
-                raw = file.read(HEAD_BYTES if truncated else self._max_size + 1)
-            except OSError as error:
-                raise self._unavailable(error) from error
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                raw = file.read(HEAD_BYTES if truncated else about.st_size)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        finally:
+            os.close(descriptor)
         return MaildirMail(name, raw, datetime.fromtimestamp(about.st_mtime, UTC), about.st_size, truncated)
 
     def _stamp(self) -> int:

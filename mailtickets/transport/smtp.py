@@ -24,7 +24,7 @@ from mailtickets.transport.network import (
     one_line,
     tls_context,
 )
-from mailtickets.transport.smtp_transaction import Envelope, Timeouts, transmit
+from mailtickets.transport.smtp_transaction import Envelope, Timeouts, hang_up, transmit
 
 if TYPE_CHECKING:
     import ssl
@@ -165,6 +165,10 @@ class SmtpPool:
             self._retire(self._idle.pop())
         if self._quitting:
             await asyncio.wait(self._quitting)
+        for _ in range(3):
+            await asyncio.sleep(
+                0
+            )  # sockets are closed in the next rounds of the loop, which may have no more
 
     async def check(self) -> Deferred | None:
         """Connect and log in once; return what is wrong, or None."""
@@ -292,7 +296,7 @@ class SmtpPool:
             if account.username:
                 await self._log_in(client, secret)
         except BaseException as error:
-            client.close()
+            hang_up(client)
             if isinstance(error, SMTPException | OSError | ValueError | EOFError):
                 raise self._failed(error) from error
             raise
@@ -384,6 +388,9 @@ def _no_session(trouble: Trouble, retry: Retry = Retry.SOON, code: int | None = 
 
 
 async def _quit(client: SMTP) -> None:
+    transport = client.transport
     with suppress(SMTPException, OSError):
         await client.quit(timeout=QUIT_SECONDS)
-    client.close()
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()  # all has been said; TLS would wait for a goodbye of its own
+    hang_up(client)

@@ -94,10 +94,10 @@ async def transmit(client: SMTP, mail: Envelope, timeouts: Timeouts) -> Done:
         return await _transact(client, mail, timeouts, progress)
     except asyncio.CancelledError:
         # Only `SmtpPool.close` cancels, and it wants the fate: the mail is booked, not forgotten.
-        client.close()
+        hang_up(client)
         return Done(_cut(progress, "mailtickets stopped before the server answered"))
     except (SMTPException, OSError, ValueError) as error:  # a TimeoutError is an OSError
-        client.close()
+        hang_up(client)
         unheard = isinstance(error, SMTPServerDisconnected) and progress.at == "MAIL"
         return Done(_cut(progress, _why(error, progress)), stale=unheard)
 
@@ -163,6 +163,13 @@ async def _transact(client: SMTP, mail: Envelope, timeouts: Timeouts, progress: 
     return Done(_answered(answer, progress))
 
 
+def hang_up(client: SMTP) -> None:
+    """Close at once; what was not sent yet is dropped, or a peer that reads nothing would keep the socket."""
+    if client.transport is not None:
+        client.transport.abort()  # type: ignore[attr-defined]  # typed as BaseTransport, always a Transport
+    client.close()
+
+
 async def _refused_at_mail(client: SMTP, answer: SMTPResponse, progress: _Progress) -> Done:
     if answer.code == 421:
         return Done(
@@ -170,7 +177,7 @@ async def _refused_at_mail(client: SMTP, answer: SMTPResponse, progress: _Progre
         )
     _must_be_refusal(answer)
     if answer.code in _LOGIN_WANTED:
-        client.close()
+        hang_up(client)
         fate = Deferred(
             _said(answer),
             answer.code,
@@ -199,7 +206,7 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPRespons
         await asyncio.sleep(0)  # lets it start listening
         for start in range(0, len(payload), _WRITE_AT_ONCE):
             if answer.done():
-                client.close()  # it still waits for the rest of the text, or has gone
+                hang_up(client)  # it still waits for the rest of the text, or has gone
                 return await answer
             protocol.write(payload[start : start + _WRITE_AT_ONCE])
             await _drained(transport, answer, timeouts.block)
@@ -233,10 +240,10 @@ async def _reset(client: SMTP, timeouts: Timeouts) -> None:
     try:
         answer = await client.execute_command(b"RSET", timeout=timeouts.command)
     except (SMTPException, OSError):
-        client.close()
+        hang_up(client)
         return
     if answer.code // 100 != 2:
-        client.close()
+        hang_up(client)
 
 
 def _payload(raw: bytes) -> bytes:

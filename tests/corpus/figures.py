@@ -225,7 +225,7 @@ def bounce_figures(mails: list[tuple[Entry, Message]]) -> list[Figure]:
         if wanted := entry.expect.get("recipients"):
             got = {one.address.lower() for one in bounce.recipients}
             recipients.count(is_right={one.lower() for one in wanted} <= got, file=entry.file, detail=got)
-        first = next(iter(entry.expect.get("recipients_status") or ()), {})
+        first: dict[str, Any] = next(iter(entry.expect.get("recipients_status") or ()), {})
         if bounce.recipients and first.get("code"):
             codes.count(is_right=str(bounce.recipients[0].code) == str(first["code"]), file=entry.file)
         # X.0.9nn is no code of any server: the source of the expectation makes it up for its own reasons.

@@ -468,7 +468,11 @@ def test_a_plain_footer_below_html_is_not_the_text():
     html, footer = "Content-Type: text/html\n\n<p>Hi</p>\n", "Content-Type: text/plain\n\nScanned <ok>\n"
     below = parse(mail("Content-Type: multipart/mixed; boundary=b", body=f"--b\n{html}--b\n{footer}--b--\n"))
     above = parse(mail("Content-Type: multipart/mixed; boundary=b", body=f"--b\n{footer}--b\n{html}--b--\n"))
+    version = parse(
+        mail("Content-Type: multipart/alternative; boundary=b", body=f"--b\n{html}--b\n{footer}--b--\n")
+    )
 
+    assert (version.text, version.html) == ("Scanned <ok>", "<p>Hi</p>")
     assert (below.text, below.html) == ("", "<p>Hi</p>\n<pre>Scanned &lt;ok&gt;</pre>")
     assert (above.text, above.html) == ("Scanned <ok>", "<p>Hi</p>")
 

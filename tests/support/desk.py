@@ -61,7 +61,9 @@ class SentMail:
 class Desk:
     """The line with a customer's, an agent's and an admin's view of it."""
 
-    def __init__(self, folder: Path, policy: Policy = POLICY, authserv_id: str = "", now: datetime = START) -> None:
+    def __init__(
+        self, folder: Path, policy: Policy = POLICY, authserv_id: str = "", now: datetime = START
+    ) -> None:
         self.now = now
         self.folder, self.policy, self.authserv_id = folder, policy, authserv_id
         self._ids = itertools.count(1)
@@ -74,7 +76,12 @@ class Desk:
     def open(self) -> None:
         """Start, or start again on the same store."""
         self.store = Store.open(self.folder / "desk.db", self.now)
-        self.line = Line(self.store, self.rules(), lambda: self.now, lambda: f"CODE-{next(self._ids):04}".translate(str.maketrans("01", "XY")))
+        self.line = Line(
+            self.store,
+            self.rules(),
+            lambda: self.now,
+            lambda: f"CODE-{next(self._ids):04}".translate(str.maketrans("01", "XY")),
+        )
         self.line.recover()
 
     def restart(self) -> None:
@@ -95,7 +102,9 @@ class Desk:
         """Take a mail in and do everything that follows from it at once."""
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         name = f"1/{next(self._names)}"
-        taken = Taken("support", "INBOX", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), self.now)
+        taken = Taken(
+            "support", "INBOX", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), self.now
+        )
         self.line.accept([taken])
         if settle:
             self.run()
@@ -125,7 +134,9 @@ class Desk:
 
     def answers(self, sent: SentMail, from_: str, text: str, *, quote: bool = True, **more) -> None:
         """Somebody answers a mail of the desk as a mail program does: subject, references, Reply-To, quote."""
-        quoted = "\n\nOn Mon, 2 Mar 2026 at 09:00, Acme Support wrote:\n" + "\n".join(f"> {line}" for line in sent.text.split("\n"))
+        quoted = "\n\nOn Mon, 2 Mar 2026 at 09:00, Acme Support wrote:\n" + "\n".join(
+            f"> {line}" for line in sent.text.split("\n")
+        )
         subject = sent["Subject"]
         more.setdefault("subject", subject if subject.lower().startswith("re:") else f"Re: {subject}")
         more.setdefault("to", sent["Reply-To"] or sent["From"])

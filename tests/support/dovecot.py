@@ -119,24 +119,13 @@ def make_certificates(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -
     folder.mkdir(parents=True, exist_ok=True)
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     (folder / "names").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
+    authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign")
+    name = ("-subj", "/CN=mailtickets test CA")
+    signing = ("-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2", "-extfile", "names")
     for arguments in (
-        (
-            "req",
-            "-x509",
-            *key,
-            "-keyout",
-            "ca-key.pem",
-            "-out",
-            "ca.pem",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=mailtickets test CA",
-        )
-        + ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign"),
+        ("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", *name, *authority),
         ("req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost"),
-        ("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial")
-        + ("-days", "2", "-extfile", "names", "-out", "cert.pem"),
+        ("x509", "-req", "-in", "request.pem", *signing, "-out", "cert.pem"),
     ):
         subprocess.run(("openssl", *arguments), check=True, capture_output=True, cwd=folder)
 
@@ -270,7 +259,7 @@ class Dovecot:
     def subjects(self, user: str, folder: str = "INBOX") -> list[str]:
         """Return the Subject lines of a folder, in order."""
         with self.client(user, folder) as client:
-            _, parts = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+            _, parts = client.uid("fetch", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
         return [part[1].decode().partition(":")[2].strip() for part in parts if isinstance(part, tuple)]
 
     def wait_for(self, user: str, count: int, seconds: float = 10.0) -> list[str]:

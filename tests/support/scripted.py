@@ -32,10 +32,11 @@ class Line:
     def say(self, *words: bytes) -> None:
         """Send bytes as they are; hang up where `drop_after` says so, even amid a word."""
         for word in words:
+            sent = word[: self._left]
             if self._left is not None:
-                word, self._left = word[: self._left], self._left - len(word)
+                self._left -= len(word)
             with contextlib.suppress(OSError):
-                self.sock.sendall(word)
+                self.sock.sendall(sent)
             if self._left is not None and self._left <= 0:
                 raise Hangup
 

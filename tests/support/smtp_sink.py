@@ -56,15 +56,16 @@ class _Session(SMTP):
         if not self.number:  # STARTTLS makes it a second time
             self.sink.connections += 1
             self.number = self.sink.connections
-        self.sink.transports.add(self.transport)
+        self.sink.transports.add(transport)
 
-    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+    async def smtp_RCPT(self, arg: str) -> None:
         if self.sink.dsn and arg and " NOTIFY=" in arg:
             arg, _, notify = arg.partition(" NOTIFY=")
             self.notify.append(f"NOTIFY={notify}")
         await super().smtp_RCPT(arg)
 
 
+# ruff: noqa: N802, ARG002 - aiosmtpd calls the hooks by these names and with all of these arguments
 class SmtpSink:
     """A server; `with SmtpSink() as sink:`.
 
@@ -146,13 +147,13 @@ class SmtpSink:
 
     async def handle_EHLO(
         self, server: _Session, session: Any, envelope: Any, hostname: str, lines: list[str]
-    ) -> list[str]:  # noqa: N802 - aiosmtpd's name
+    ) -> list[str]:
         session.host_name = hostname
         return [*lines[:-1], "250-DSN", lines[-1]] if self.dsn else lines
 
     async def handle_MAIL(
         self, server: _Session, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         server.notify.clear()
         if reply := self.answers.senders.get(_bare(address)):
             return reply
@@ -162,13 +163,13 @@ class SmtpSink:
 
     async def handle_RCPT(
         self, server: _Session, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         if reply := self.answers.recipients.get(address):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: _Session, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server: _Session, session: Any, envelope: Any) -> str:
         if self.answers.data:
             return self.answers.data
         mail = SinkMail(
@@ -235,6 +236,8 @@ class SmtpSink:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(5):
+            await asyncio.sleep(0)  # sockets are closed in the next rounds of the loop
 
 
 def _bare(address: str | None) -> str:

@@ -108,6 +108,8 @@ def test_of_an_oversize_mail_only_the_beginning_is_read(folder: Path):
     deliver(folder, "1.large", b"x" * 200_000)
     (mail,) = MaildirMailbox("support", folder, max_size=100_000).scan()
     assert (mail.truncated, len(mail.raw), mail.size) == (True, 65_536, 200_000)
+    (mail,) = MaildirMailbox("support", folder, max_size=2**62).scan()
+    assert (mail.truncated, len(mail.raw), mail.size) == (False, 200_000, 200_000)
 
 
 def test_a_mail_renamed_while_reading_is_found(folder: Path, mailbox: MaildirMailbox):

@@ -28,7 +28,7 @@ from mailtickets.transport.smtp import (
 )
 from tests.support.dovecot import Dovecot, make_certificates
 from tests.support.postfix import Postfix
-from tests.support.scripted import Fault, ScriptedSmtp, says, stalls
+from tests.support.scripted import Fault, Line, ScriptedSmtp, says, stalls
 from tests.support.smtp_sink import SmtpSink
 
 ANA, BEN, DESK = "ana@customer.example", "ben@customer.example", "support@desk.example"
@@ -39,7 +39,7 @@ HASTY = Timeouts(connect=2, command=0.5, data=0.5, block=0.5, final=0.5)
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
+    folder: Path = tmp_path_factory.mktemp("tls")
     make_certificates(folder)
     return folder
 
@@ -153,7 +153,7 @@ def test_an_idle_connection_is_closed(sink: SmtpSink):
 
     async def two(pool: SmtpPool) -> None:
         await pool.send(DESK, [ANA], MAIL)
-        while pool._idle:
+        while pool._idle:  # noqa: ASYNC110 - a timer of the pool's own
             await asyncio.sleep(0.01)
         await pool.send(DESK, [ANA], MAIL)
 
@@ -332,7 +332,12 @@ def test_fate_at_each_step(step: str, fault: Fault, expected: type):
 
 def test_a_large_mail_refused_midway_is_refused():
     """A server that says 552 while the text still comes has not taken it."""
-    with ScriptedSmtp(faults={"text": says(b"552 too much\r\n")}, extensions=[b"8BITMIME"]) as server:
+
+    def refuse(line: Line, tag: bytes) -> None:
+        line.hear()
+        line.say(b"552 too much\r\n")
+
+    with ScriptedSmtp(faults={"text": refuse}, extensions=[b"8BITMIME"]) as server:
         fate = send(plain(server.port), raw=MAIL + b"sixty letters\r\n" * 1_000_000)
     assert isinstance(fate, Rejected)
     assert fate.code == 552
@@ -341,7 +346,7 @@ def test_a_large_mail_refused_midway_is_refused():
 def test_a_server_that_stops_reading_is_given_up():
     """Amid a large text: uncertain, after the time for a block."""
     with ScriptedSmtp(
-        faults={"text": lambda line, tag: server.over.wait(10)}, extensions=[b"8BITMIME"]
+        faults={"text": lambda _line, _tag: server.over.wait(10)}, extensions=[b"8BITMIME"]
     ) as server:
         fate = send(plain(server.port), raw=MAIL + b"sixty letters\r\n" * 2_000_000)
     assert isinstance(fate, Uncertain)
@@ -408,7 +413,7 @@ def test_starttls_is_never_given_up(sink: SmtpSink):
 
 
 def test_clear_text_leaves_this_machine_never():
-    """security = "none" is refused for another host before anything is sent."""
+    """Security = "none" is refused for another host before anything is sent."""
     fate = send(plain(25, host="mail.desk.example"))
     assert isinstance(fate, Deferred)
     assert "clear text" in fate.reason
@@ -474,7 +479,7 @@ def test_xoauth2_refreshes_a_refused_token_once(tmp_path: Path):
 def test_xoauth2_with_a_token_that_stays_refused_is_not_tried_soon():
     """Two logins, then account trouble that names the token."""
     with ScriptedSmtp(token="other", extensions=[b"AUTH XOAUTH2"]) as server:
-        fate = send(plain(server.port, username="support", token=lambda refresh: "old"))
+        fate = send(plain(server.port, username="support", token=lambda _refresh: "old"))
         assert server.connections == 2
     assert isinstance(fate, Deferred)
     assert fate.retry is Retry.SLOW
@@ -516,7 +521,7 @@ def test_closing_cuts_what_does_not_end_and_says_what_became_of_it(step: str, ex
 
         async def cut(pool: SmtpPool) -> list[Fate]:
             task = asyncio.create_task(pool.send(DESK, [ANA], MAIL))
-            while not any(line.startswith(b"RCPT" if step == "RCPT" else b".") for line in server.heard):
+            while not any(line.startswith(b"RCPT" if step == "RCPT" else b".") for line in server.heard):  # noqa: ASYNC110 - a thread hears it
                 await asyncio.sleep(0.01)
             await pool.close(0.05)
             return [await task, await pool.send(DESK, [ANA], MAIL)]

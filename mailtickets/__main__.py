@@ -1,0 +1,5 @@
+"""`python -m mailtickets`."""
+
+from mailtickets.cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from mailtickets import __version__
+
+# Command, the module that has it, and its line in the overview.
+COMMANDS = {
+    "demo": ("demo", "Play a whole desk on embedded servers; needs no configuration."),
+    "init": ("init", "Ask a few questions, test both servers, write config.toml."),
+    "check": ("check", "Say what is wrong with the configuration and the templates."),
+    "run": ("running", "Run the desk; --once does one round and ends."),
+    "receive": ("running", "Take one mail from standard input, for a mail server's pipe."),
+    "list": ("looking", "List tickets."),
+    "show": ("looking", "Show one ticket with its history."),
+    "search": ("looking", "Find tickets by words in them."),
+    "why": ("looking", "Explain where a mail went and why, or what a ticket will do next."),
+    "ledger": ("books", "Balance the books: where every mail is."),
+    "quarantine": ("books", "List, show, retry or drop mails that were set aside."),
+    "held": ("books", "List mails that wait for their agent's confirmation."),
+    "outbox": ("books", "List mails that are not sent yet; retry or cancel one."),
+    "status": ("books", "Say how the desk is; exit code 1 where something is wrong."),
+    "backup": ("books", "Copy the store to a file while the desk runs."),
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mailtickets.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mailtickets")
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(),
+    help="Configuration; without it ./config.toml, then /etc/mailtickets/config.toml.",
+)
+def cli(config: str | None) -> None:  # noqa: ARG001  (read by the commands from the context)
+    """A service desk whose only user interface is e-mail.
+
+    Customers write to your support address, agents answer from their own mail program, and this
+    daemon keeps the tickets in between. Try it without any configuration: mailtickets demo
+    """
+
+
+def main() -> None:
+    """Run the command line; a fault a person can mend is one sentence, not a traceback."""
+    from mailtickets.cli.words import explained
+
+    try:
+        cli(prog_name="mailtickets", standalone_mode=True)
+    except Exception as error:
+        answer = explained(error)
+        if answer is None:
+            raise
+        text, code = answer
+        click.echo(text, err=True)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""Commands that look at tickets: list, show, search, why. They only read, also while the daemon runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    harmless,
+    loaded,
+    number_of,
+    print_json,
+    reading_store,
+    rfc3339,
+    stamp,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from mailtickets.desk.ticket import Ticket
+    from mailtickets.store import Store
+    from mailtickets.store.views import CopyView, EntryView
+
+as_json = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+
+
+def ticket_json(ticket: Ticket) -> dict[str, Any]:
+    """Return a ticket as `list --json` prints it; these keys are fixed."""
+    return {
+        "reference": ticket.reference,
+        "status": ticket.status.value,
+        "priority": ticket.priority,
+        "type": ticket.type,
+        "queue": ticket.queue,
+        "subject": ticket.subject,
+        "requester": ticket.requester,
+        "assignee": ticket.assignee or None,
+        "created_at": rfc3339(ticket.created_at),
+        "updated_at": rfc3339(ticket.updated_at),
+    }
+
+
+def _print_tickets(tickets: Sequence[Ticket], zone: ZoneInfo) -> None:
+    if not tickets:
+        click.echo("no tickets")
+        return
+    rows = [
+        (
+            t.reference,
+            t.status.value,
+            t.priority,
+            t.assignee or "-",
+            t.requester or "unknown sender",
+            t.subject,
+            stamp(t.updated_at, zone),
+        )
+        for t in tickets
+    ]
+    click.echo(
+        table(
+            rows, ("reference", "status", "priority", "assignee", "requester", "subject", "changed"), limit=42
+        )
+    )
+
+
+@click.command("list")
+@click.option("--all", "everything", is_flag=True, help="Closed tickets too.")
+@click.option("--queue", default="", help="Only this queue.")
+@click.option("--assignee", default="", metavar="AGENT", help="Only this agent's.")
+@click.option(
+    "--status", default="", help="Only this status: open, pending, waiting, third_party, resolved, closed."
+)
+@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@as_json
+def list_(*, everything: bool, queue: str, assignee: str, status: str, limit: int, as_json: bool) -> None:
+    """List tickets, the last changed first; closed ones only with --all.
+
+    \b
+    mailtickets list --assignee kim
+    mailtickets list --status waiting --json
+    """  # noqa: D301
+    config = loaded()
+    tickets = reading_store(config).views.tickets(
+        unfinished=not everything, queue=queue, assignee=assignee, status=status, limit=limit
+    )
+    if as_json:
+        print_json([ticket_json(ticket) for ticket in tickets])
+    else:
+        _print_tickets(tickets, config.desk.zone)
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@as_json
+def search(*, words: tuple[str, ...], as_json: bool) -> None:
+    """Find tickets by words in subjects, mails and notes, the best match first."""
+    config = loaded()
+    tickets = reading_store(config).views.search(" ".join(words))
+    if as_json:
+        print_json([ticket_json(ticket) for ticket in tickets])
+    else:
+        _print_tickets(tickets, config.desk.zone)
+
+
+@click.command()
+@click.argument("reference")
+@as_json
+def show(*, reference: str, as_json: bool) -> None:
+    """Show one ticket: its state, its people, and its whole history.
+
+    REFERENCE is SUP-1042 or just 1042. [A] marks what only agents read, [D] what only the desk notes.
+    """
+    config = loaded()
+    store = reading_store(config)
+    ticket = _find(store, reference)
+    entries = store.views.entries(ticket.number)
+    if as_json:
+        people = [{"address": p.address, "name": p.name, "role": p.role.value} for p in ticket.people]
+        links = [f"{ticket.tag}-{ticket.linked}"] if ticket.linked else []
+        print_json(
+            {
+                **ticket_json(ticket),
+                "participants": people,
+                "tags": [],
+                "links": links,
+                "entries": [_entry_json(e) for e in entries],
+            }
+        )
+        return
+    zone = config.desk.zone
+    click.echo(f"{ticket.reference}  {harmless(ticket.subject)}")
+    click.echo(
+        f"{ticket.status.value}, {ticket.priority}, {ticket.type}, queue {ticket.queue}, assigned to {ticket.assignee or 'nobody'}"
+    )
+    click.echo(f"opened {stamp(ticket.created_at, zone)}, changed {stamp(ticket.updated_at, zone)}")
+    for person in ticket.people:
+        click.echo(f"  {person.role.value:<12} {harmless(person.name)} <{harmless(person.address)}>")
+    for kind, due in store.views.timers(ticket.number):
+        click.echo(f"  next: {kind} {stamp(due, zone)}")
+    for entry in entries:
+        click.echo("")
+        click.echo(_headline(entry, zone))
+        for line in harmless(entry.text).split("\n") if entry.text else ():
+            click.echo(f"    {line}")
+
+
+def _headline(entry: EntryView, zone: ZoneInfo) -> str:
+    mark = {"customer": "", "agents": " [A]", "desk": " [D]"}[entry.audience]
+    to = f" to {', '.join(entry.to)}" if entry.to else ""
+    reason = f": {entry.reason}" if entry.reason else ""
+    return harmless(
+        f"{entry.seq:>3}  {stamp(entry.at, zone)}  {entry.kind}{mark} by {entry.actor}{to}{reason}"
+    )
+
+
+def _entry_json(entry: EntryView) -> dict[str, Any]:
+    return {
+        "seq": entry.seq,
+        "kind": entry.kind,
+        "at": rfc3339(entry.at),
+        "actor": entry.actor,
+        "audience": entry.audience,
+        "to": list(entry.to),
+        "subject": entry.subject,
+        "text": entry.text,
+        "message_id": entry.message_id,
+        "reason": entry.reason,
+    }
+
+
+def _find(store: Store, reference: str) -> Ticket:
+    number = number_of(reference)
+    ticket = store.views.ticket(number) if number is not None else None
+    if ticket is None:
+        click.echo(f"there is no ticket {harmless(reference)}; `mailtickets list --all` shows all", err=True)
+        sys.exit(EXIT_FAILED)
+    return ticket
+
+
+@click.command()
+@click.argument("what", metavar="REFERENCE|MESSAGE-ID")
+@as_json
+def why(*, what: str, as_json: bool) -> None:
+    """Explain: where a mail went and by which evidence, or how a ticket came to be as it is and what comes next.
+
+    \b
+    mailtickets why SUP-1042
+    mailtickets why '<CAF1234@mail.customer.example>'
+    """  # noqa: D301
+    config = loaded()
+    store = reading_store(config)
+    zone = config.desk.zone
+    if "@" not in what:
+        ticket = _find(store, what)
+        copies = store.views.copies_of(ticket=ticket.number)
+        timers = store.views.timers(ticket.number)
+        if as_json:
+            print_json(
+                {
+                    **ticket_json(ticket),
+                    "mails": [_copy_json(c) for c in copies],
+                    "next": [{"kind": k, "at": rfc3339(d)} for k, d in timers],
+                }
+            )
+            return
+        changed = [
+            e for e in store.views.entries(ticket.number) if e.kind in {"status", "assigned", "linked"}
+        ]
+        click.echo(f"{ticket.reference} is {ticket.status.value}.")
+        for entry in changed:
+            click.echo(harmless(f"  {stamp(entry.at, zone)}  {entry.kind} {entry.reason} (by {entry.actor})"))
+        for copy in copies:
+            _explain(copy, zone)
+        for mail in store.views.outbox(ticket=ticket.number):
+            click.echo(
+                harmless(
+                    f"sent: {mail.kind} to {', '.join(mail.to)}: {mail.state} {mail.last_error}".rstrip()
+                )
+            )
+        for kind, due in timers:
+            click.echo(f"next: {kind}, {stamp(due, zone)}")
+        if not timers:
+            click.echo("next: nothing by itself; the ticket waits for a person")
+        return
+    message_id = what if what.startswith("<") else f"<{what}>"
+    copies = store.views.copies_of(message_id=message_id)
+    ours = store.views.outbox(message_id=message_id)
+    if as_json:
+        print_json({"mails": [_copy_json(c) for c in copies], "ours": [m.id for m in ours]})
+        return
+    for copy in copies:
+        _explain(copy, zone)
+    for mail in ours:
+        click.echo(
+            harmless(
+                f"ours: {mail.kind} to {', '.join(mail.to)}, {mail.state} {stamp(mail.sent_at, zone)} {mail.last_error}".rstrip()
+            )
+        )
+    if not copies and not ours:
+        click.echo("no mail with that Message-ID was taken in or sent", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _explain(copy: CopyView, zone: ZoneInfo) -> None:
+    click.echo(
+        harmless(
+            f"mail {copy.id} from {copy.sender or 'unknown sender'}, taken {stamp(copy.taken, zone)}: {copy.state}, {copy.reason}"
+        )
+    )
+    for step in copy.why:
+        click.echo(harmless(f"    {step}"))
+
+
+def _copy_json(copy: CopyView) -> dict[str, Any]:
+    return {
+        "id": copy.id,
+        "at": rfc3339(copy.taken),
+        "from": copy.sender,
+        "subject": copy.subject,
+        "message_id": copy.message_id,
+        "state": copy.state,
+        "reason": copy.reason,
+        "why": list(copy.why),
+        "ticket": copy.ticket,
+    }

@@ -1,0 +1,76 @@
+"""`mailtickets run` and `mailtickets receive`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, loaded
+
+MAX_READ = 1 << 20
+
+
+@click.command()
+@click.option(
+    "--once", is_flag=True, help="One round: take mail in, do what is due, send, end. For cron and tests."
+)
+def run(*, once: bool) -> None:
+    """Run the desk until it is told to stop.
+
+    SIGTERM finishes the mail in hand and ends; SIGHUP reads the configuration again and keeps the old one
+    where the new one is wrong. Log lines go to standard error. A second daemon on the same store ends at once.
+
+    \b
+    mailtickets run                     under systemd, or in a terminal
+    mailtickets run --once              from cron: exit code 1 where a mailbox could not be read
+    """  # noqa: D301  (click's mark for lines that stay as they are)
+    import asyncio
+
+    from mailtickets import maillog
+
+    config = loaded()
+    maillog.set_up(form=config.log.format, level=config.log.level)
+    for warning in config.warnings:
+        maillog.note("configuration", warning=str(warning))
+    if once:
+        from mailtickets.once import one_round
+
+        sys.exit(EXIT_FAILED if asyncio.run(one_round(config)) else 0)
+    from mailtickets.daemon import Daemon
+
+    sys.exit(asyncio.run(Daemon(config).run()))
+
+
+@click.command()
+@click.option(
+    "--mailbox",
+    default="",
+    metavar="NAME",
+    help="The mailbox in the configuration it counts as; the first one without this.",
+)
+def receive(*, mailbox: str) -> None:
+    """Take one mail from standard input into the desk.
+
+    For a mail server's pipe: exit code 0 means that the mail is safe on disk, 75 that the server should
+    keep it and try again. The running daemon decides it within a second; without a daemon this command does
+    the round itself.
+
+    \b
+    support: "|/usr/bin/mailtickets --config /etc/mailtickets/config.toml receive"
+    """  # noqa: D301
+    import sqlite3
+
+    from mailtickets.once import receive_one
+    from mailtickets.store import StoreUnusable
+
+    config = loaded()
+    raw = sys.stdin.buffer.read()
+    if not raw.strip():
+        click.echo("there was no mail on standard input", err=True)
+        sys.exit(EXIT_FAILED)
+    try:
+        receive_one(config, raw, mailbox or next(iter(config.mailboxes), "receive"))
+    except (sqlite3.Error, OSError, StoreUnusable) as error:
+        click.echo(f"the mail could not be stored: {error}; try again later", err=True)
+        sys.exit(EXIT_TRY_LATER)

@@ -1,0 +1,92 @@
+"""Wording for people: errors, times, and text of strangers made harmless for a terminal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailtickets.mail.compose import visible_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from mailtickets.config import Config
+    from mailtickets.store import Store
+
+EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits.h
+
+
+def explained(error: Exception) -> tuple[str, int] | None:
+    """Return what to tell a person about an error and the exit code, or None for a fault of ours."""
+    from mailtickets.config import ConfigInvalid
+    from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
+    from mailtickets.store import StoreBusy, StoreUnusable
+
+    if isinstance(error, ConfigInvalid):
+        return "\n".join(str(problem) for problem in error.problems), EXIT_CONFIG
+    if isinstance(error, StoreBusy | StoreUnusable | MailboxUnavailable | CredentialUnavailable):
+        return str(error), EXIT_FAILED
+    if isinstance(error, sqlite3.OperationalError):
+        return f"the store cannot be used now: {error}", EXIT_TRY_LATER
+    return None
+
+
+def loaded() -> Config:
+    """Return the configuration the command line names. Raises ConfigInvalid."""
+    from mailtickets.config import find_config, load
+
+    given = click.get_current_context().find_root().params.get("config")
+    return load(find_config(None if given is None else str(given)))
+
+
+def reading_store(config: Config) -> Store:
+    """Return the store, opened for reading only."""
+    from mailtickets.store import Store
+
+    return Store.read(config.desk.store)
+
+
+def harmless(text: str) -> str:
+    """Return text of strangers without anything that a terminal would obey; line ends stay."""
+    return "\n".join(visible_line(line) for line in text.split("\n"))
+
+
+def stamp(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Return a time in the desk's zone for people, or an empty string."""
+    return moment.astimezone(zone).strftime("%a %d %b %Y %H:%M") if moment else ""
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Return a time for scripts: RFC 3339 in UTC."""
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def print_json(value: Any) -> None:
+    """Print a value for scripts."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(rows: Sequence[Sequence[str]], headings: Sequence[str], limit: int = 60) -> str:
+    """Return rows as aligned columns, each cell cut to a limit."""
+    cells = [[_cell(cell, limit) for cell in row] for row in (headings, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def _cell(text: str, limit: int) -> str:
+    clean = visible_line(text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "\u2026"
+
+
+def number_of(reference: str) -> int | None:
+    """Return the ticket number in SUP-1042, [SUP-1042] or 1042; None where there is none."""
+    bare = reference.strip().strip("[]").rpartition("-")[2]
+    return int(bare) if bare.isascii() and bare.isdigit() and len(bare) <= 10 else None

@@ -1,0 +1,332 @@
+"""The daemon: wires rooms, threads and the clock together. APScheduler is the clock only: its jobs set events."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from mailtickets import maillog
+from mailtickets.accounts import ladder_of, mailbox_of, smtp_of, takes_null_sender
+from mailtickets.config import Config, ConfigInvalid, load
+from mailtickets.desk import silence
+from mailtickets.desk.ticket import TimerKind
+from mailtickets.deskthread import DeskLedger, DeskThread
+from mailtickets.intake import Intake, MailboxThread, Source
+from mailtickets.letters import Writer
+from mailtickets.pipeline import Line, Rules
+from mailtickets.policies import own_addresses, policy_of
+from mailtickets.reading import Reading
+from mailtickets.sending import Sender
+from mailtickets.store import Store
+from mailtickets.store.database import StoreLock
+from mailtickets.store.times import from_us
+from mailtickets.templates import Templates
+from mailtickets.transport.smtp import SmtpPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read as others
+STOP_SECONDS = 20.0
+KEEP_SENT_BYTES = timedelta(days=30)
+STUCK_SECONDS = 120.0
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a fresh word for a Message-ID."""
+    return secrets.token_hex(8)
+
+
+def new_code() -> str:
+    """Return a fresh one-time code, such as 7K3M-9QXD (40 bits)."""
+    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
+    """Return a configuration's rules, ready for the line."""
+    policy, ring = policy_of(config), store.key_ring()
+    authserv_ids = {name: mailbox.authserv_id for name, mailbox in config.mailboxes.items()}
+    reading = Reading(ring, own_addresses(policy), authserv_ids)
+    return Rules(policy, reading, Writer(policy, ring, templates, takes_null_sender(config), new_id))
+
+
+def templates_of(config: Config) -> Templates:
+    """Return the wording that a configuration names."""
+    return Templates(config.templates.folder, zone=config.desk.zone, queues=frozenset(config.queues))
+
+
+def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[Store, Line]:
+    """Open the store and the line over it, and set right what an ended process left."""
+    store = Store.open(config.desk.store, clock())
+    line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
+    line.recover()
+    return store, line
+
+
+@dataclass
+class _Parts:
+    """What a running daemon is made of; made anew by a reload where it depends on the configuration."""
+
+    config: Config
+    store: Store
+    line: Line
+    mailboxes: list[MailboxThread]
+    sender: Sender
+    pools: dict[str, SmtpPool]
+
+
+class Daemon:
+    """One desk at work: `run` returns when it was told to stop."""
+
+    def __init__(self, config: Config, clock: Callable[[], datetime] = utc_now) -> None:
+        self._config, self._clock = config, clock
+        self._lock = StoreLock(config.desk.store)
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._sending_now = False
+
+    async def run(self) -> int:
+        """Work until SIGTERM or SIGINT; return the exit code. Raises StoreBusy, StoreUnusable."""
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            self._stop, self._outbox = asyncio.Event(), asyncio.Event()
+            self._waiting_for_first_round = set(self._config.mailboxes)
+            self._desk = DeskThread(lambda: open_line(self._config, self._clock), self._wake_sender)
+            store, line = self._desk.open()
+            self._parts = self._make_parts(self._config, store, line)
+            scheduler = self._clockwork()
+            self._signals()
+            # Up: mail is stored and sent from here on. A mail server that is down must not make systemd restart us.
+            sd_notify("READY=1")
+            for mailbox in self._parts.mailboxes:
+                mailbox.start()
+            if not self._parts.mailboxes:
+                self._ready()
+            sending = asyncio.create_task(self._send_for_ever())
+            try:
+                await self._stop.wait()
+            finally:
+                scheduler.shutdown(wait=False)
+                await self._end(sending)
+            return 0
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _make_parts(self, config: Config, store: Store, line: Line) -> _Parts:
+        pools = {name: SmtpPool(smtp_of(config, name)) for name in ("", *config.smtp_accounts)}
+        ladders = {name: ladder_of(config, name) for name in pools}
+        sender = Sender(line, pools, ladders, self._desk.call, self._clock, self._holder)
+        return _Parts(config, store, line, self._make_mailboxes(config, store, line), sender, pools)
+
+    def _make_mailboxes(self, config: Config, store: Store, line: Line) -> list[MailboxThread]:
+        first_start = from_us(int(store.setting("first_start", "0")))
+        threads = []
+        for name in config.mailboxes:
+            ledger = DeskLedger(Store.read(config.desk.store), store, line, self._clock)
+            intake = Intake(
+                Source.of(config, name, first_start), mailbox_of(config, name), self._desk, ledger
+            )
+            threads.append(MailboxThread(intake, self._desk, ledger, self._first_round, self._progress))
+        return threads
+
+    def _clockwork(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        scheduler.add_job(self._outbox.set, "interval", seconds=1)
+        scheduler.add_job(self._daily, "interval", hours=24, next_run_time=utc_now() + timedelta(minutes=5))
+        if watchdog := os.environ.get("WATCHDOG_USEC"):
+            scheduler.add_job(self._feed_watchdog, "interval", seconds=max(int(watchdog) / 2_000_000, 0.1))
+        scheduler.start()
+        return scheduler
+
+    def _signals(self) -> None:
+        self._loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self._reload()))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._told_to_stop)
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            maillog.note("stopping at once")
+            os._exit(0)  # the second signal: everything that counts is committed
+        maillog.note("stopping")
+        sd_notify("STOPPING=1")
+        self._stop.set()
+
+    # -- at work -----------------------------------------------------------------------------
+
+    def _wake_sender(self) -> None:
+        self._loop.call_soon_threadsafe(self._outbox.set)
+
+    async def _send_for_ever(self) -> None:
+        while True:
+            await self._outbox.wait()
+            self._outbox.clear()
+            self._sending_now = True
+            try:
+                await self._parts.sender.send_due()
+            except Exception as error:  # noqa: BLE001  (a fault in sending must not end the desk; the mails stay in the outbox)
+                maillog.broken("sending failed; it is tried again", None, error)
+                await asyncio.sleep(5)
+            finally:
+                self._sending_now = False
+
+    def _first_round(self, mailbox: str) -> None:
+        self._loop.call_soon_threadsafe(self._polled, mailbox)
+
+    def _polled(self, mailbox: str) -> None:
+        was_waiting = bool(self._waiting_for_first_round)
+        self._waiting_for_first_round.discard(mailbox)
+        if was_waiting and not self._waiting_for_first_round:
+            self._ready()
+
+    def _ready(self) -> None:
+        maillog.ready(
+            store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()
+        )
+
+    def _progress(self) -> None:
+        self._desk.call(self._note_poll)
+
+    def _note_poll(self) -> None:
+        with self._parts.store.transaction():
+            self._parts.store.set_setting("last_poll", self._clock().isoformat())
+
+    def _feed_watchdog(self) -> None:
+        if time.monotonic() - self._desk.last_turn < STUCK_SECONDS and self._desk.is_alive():
+            sd_notify("WATCHDOG=1")
+
+    def _daily(self) -> None:
+        self._desk.call(self._forget_old)
+
+    def _forget_old(self) -> None:
+        now = self._clock()
+        with self._parts.store.transaction():
+            self._parts.store.outbox.forget_bytes(now - KEEP_SENT_BYTES)
+            self._parts.store.tickets.forget_acknowledgements(now)
+        self._parts.store.release_memory()
+
+    # -- reload and end ----------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        """Take a changed configuration whole, or keep the good one whole."""
+        sd_notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            config = await asyncio.to_thread(load, self._config.path)
+            templates = await asyncio.to_thread(templates_of, config)
+            problems = await asyncio.to_thread(templates.check)
+        except ConfigInvalid as invalid:
+            first, more = invalid.problems[0], len(invalid.problems) - 1
+            self._kept(str(first) + (f" (and {more} more)" if more else ""))
+            return
+        except OSError as error:
+            self._kept(str(error))
+            return
+        if problems:
+            self._kept(str(problems[0]))
+            return
+        if config.desk.store != self._config.desk.store:
+            self._kept("desk.store changed; that needs a restart")
+            return
+        await self._swap(config, templates)
+        maillog.note("reloaded", file=str(config.path))
+        sd_notify("READY=1")
+
+    def _kept(self, why: str) -> None:
+        maillog.trouble(
+            "reload failed; the old configuration stays", why, "correct the file and reload again"
+        )
+        sd_notify("READY=1")
+
+    async def _swap(self, config: Config, templates: Templates) -> None:
+        old = self._parts
+        old.sender.stop()
+        for mailbox in old.mailboxes:
+            mailbox.stop()
+        await asyncio.to_thread(_join, old.mailboxes)
+        rules = rules_of(config, old.store, templates)
+        await asyncio.wrap_future(self._desk.call(old.line.use, rules))
+        moved = await asyncio.wrap_future(self._desk.call(recompute_timers, old.store, rules, self._clock()))
+        self._config = config
+        self._parts = self._make_parts(config, old.store, old.line)
+        for mailbox in self._parts.mailboxes:
+            mailbox.start()
+        for reference, before, after in moved if isinstance(moved, list) else []:
+            maillog.note("timer moved", ticket=reference, before=before.isoformat(), after=after.isoformat())
+        for pool in old.pools.values():
+            await pool.close(STOP_SECONDS)
+
+    async def _end(self, sending: asyncio.Task[None]) -> None:
+        """Finish the mail in hand, then end: threads first, then what is being sent, then the store."""
+        parts = self._parts
+        for mailbox in parts.mailboxes:
+            mailbox.stop()
+        parts.sender.stop()
+        joining = asyncio.create_task(asyncio.to_thread(_join, parts.mailboxes))
+        await self._finish_sending(sending, parts)
+        await joining
+        await asyncio.to_thread(self._desk.stop)
+        maillog.note("stopped")
+
+    async def _finish_sending(self, sending: asyncio.Task[None], parts: _Parts) -> None:
+        """Let the mails on their way finish and be booked; cut them off only after the time for stopping."""
+        self._outbox.set()
+        deadline = time.monotonic() + STOP_SECONDS - 5
+        while self._sending_now and time.monotonic() < deadline:
+            await asyncio.wait({sending}, timeout=0.05)
+        for pool in parts.pools.values():
+            await pool.close(1.0)
+        while self._sending_now and not sending.done():
+            await asyncio.wait({sending}, timeout=0.05)
+        sending.cancel()
+
+
+def _join(threads: list[MailboxThread]) -> None:
+    for thread in threads:
+        thread.join(STOP_SECONDS / 2)
+
+
+def recompute_timers(store: Store, rules: Rules, now: datetime) -> list[tuple[str, datetime, datetime]]:
+    """Set the timers of silent tickets by changed rules; return what moved. Nothing becomes due in the past."""
+    moved: list[tuple[str, datetime, datetime]] = []
+    with store.transaction():
+        for number, timer in store.tickets.timers_of_kinds((TimerKind.SILENCE, TimerKind.RESOLVED)):
+            ticket = store.tickets.get(number)
+            queue = rules.policy.queues.get(ticket.queue) if ticket else None
+            if ticket is None or queue is None:
+                continue
+            due = silence.recomputed_due(ticket, queue, timer.due, now)
+            if due != timer.due:
+                store.tickets.set_timer(number, type(timer)(timer.kind, due, timer.cycle))
+                moved.append((ticket.reference, timer.due, due))
+    return moved
+
+
+def sd_notify(state: str) -> bool:
+    """Tell systemd about our state (sd_notify(3)); return whether there was anybody to tell."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
+        try:
+            door.connect(address)
+            door.sendall(state.encode())
+        except OSError:
+            return False
+    return True

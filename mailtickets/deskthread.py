@@ -1,0 +1,164 @@
+"""The desk's thread: the only one that writes the store. Others hand it work and wait for the result."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from mailtickets import maillog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.ticket import Alarm
+    from mailtickets.pipeline import Line
+    from mailtickets.store import Store
+    from mailtickets.store.ledger import Taken
+
+# How long the thread sleeps at most: mail that `receive` stored is decided within that time.
+LOOK_SECONDS = 0.5
+RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
+
+
+class DeskThread(threading.Thread):
+    """Runs the line. Work from outside goes first, then due decisions, one batch at a time.
+
+    make      opens store and line; runs in this thread, which keeps both to itself.
+    on_queued called from this thread when the outbox may hold something new.
+    """
+
+    def __init__(self, make: Callable[[], tuple[Store, Line]], on_queued: Callable[[], None]) -> None:
+        super().__init__(name="desk", daemon=True)
+        self._make, self._on_queued = make, on_queued
+        self._work: queue.SimpleQueue[
+            tuple[Callable[..., object], tuple[object, ...], Future[object]] | None
+        ] = queue.SimpleQueue()
+        self._opened: Future[tuple[Store, Line]] = Future()
+        self.last_turn = time.monotonic()
+        self._stopping = False
+        self._trouble = 0
+
+    def open(self) -> tuple[Store, Line]:
+        """Start, and return store and line once they are open. Raises what opening them raised."""
+        self.start()
+        return self._opened.result()
+
+    def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
+        """Run a function in this thread; the future has its result."""
+        future: Future[object] = Future()
+        if self._stopping:
+            future.cancel()
+        else:
+            self._work.put((function, arguments, future))
+        return future
+
+    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+        """Store a batch and decide it; the future is done when it is stored."""
+        return self.call(self._line_accept, taken, cursor)  # type: ignore[return-value]
+
+    def _line_accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
+        return self._line.accept(taken, cursor)
+
+    def stop(self) -> None:
+        """Finish what was handed in, then end. Joins."""
+        self._work.put(None)
+        self.join()
+
+    def run(self) -> None:
+        """Work until stopped. A store in trouble (full disk, locked) pauses the work and is tried again."""
+        try:
+            self._store, self._line = self._make()
+        except BaseException as error:  # noqa: BLE001  (it belongs to whoever waits for the start)
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result((self._store, self._line))
+        busy = True
+        while True:
+            self.last_turn = time.monotonic()
+            if not self._handed_in(0.0 if busy else LOOK_SECONDS):
+                break
+            busy = self._decide()
+        self._stopping = True
+        self._line.close()
+        self._store.close()
+
+    def _handed_in(self, wait: float) -> bool:
+        """Run what others handed in; return False at the end."""
+        while True:
+            try:
+                item = self._work.get(timeout=wait) if wait else self._work.get_nowait()
+            except queue.Empty:
+                return True
+            if item is None:
+                return False
+            function, arguments, future = item
+            wait = 0.0
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function(*arguments)
+            except BaseException as error:  # noqa: BLE001  (it belongs to whoever waits for the future)
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _decide(self) -> bool:
+        """Decide one batch and fire due timers; return whether there may be more to do at once."""
+        try:
+            busy = self._line.settle() > 0
+            busy = self._line.fire_due() > 0 or busy
+        except Exception as error:  # noqa: BLE001  (a store in trouble must not end the desk; nothing was written)
+            pause = RETRY_SECONDS[min(self._trouble, len(RETRY_SECONDS) - 1)]
+            self._trouble += 1
+            maillog.broken("the store cannot be written; nothing is lost, it is tried again", None, error)
+            time.sleep(pause)
+            return False
+        self._trouble = 0
+        if busy:
+            self._on_queued()
+        else:
+            self._line.idle()
+        return busy
+
+
+class DeskLedger:
+    """What a mailbox's thread needs of the ledger: its reads on a connection of its own, its writes in the desk's thread."""
+
+    def __init__(self, reader: Store, store: Store, line: Line, clock: Callable[[], datetime]) -> None:
+        self._reader, self._store, self._line, self._clock = reader, store, line, clock
+
+    def cursor(self, mailbox: str, folder: str) -> tuple[int, int]:
+        """See `Ledger.cursor`."""
+        return self._reader.ledger.cursor(mailbox, folder)
+
+    def unmarked(self, mailbox: str, folder: str) -> list[tuple[int, str]]:
+        """See `Ledger.unmarked`."""
+        return self._reader.ledger.unmarked(mailbox, folder)
+
+    def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
+        """See `Ledger.known_names`."""
+        return self._reader.ledger.known_names(mailbox, folder, names)
+
+    def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
+        """See `Ledger.set_marked`."""
+        with self._store.transaction():
+            self._store.ledger.set_marked(numbers)
+
+    def leave_alone_in_desk(
+        self, mailbox: str, folder: str, names: Sequence[tuple[str, int, datetime]], reason: str
+    ) -> None:
+        """See `Ledger.leave_alone`."""
+        with self._store.transaction():
+            self._store.ledger.leave_alone(mailbox, folder, names, reason, self._clock())
+
+    def alarm_in_desk(self, alarm: Alarm) -> None:
+        """Tell the admins."""
+        self._line.alarm_now(alarm)
+
+    def recovered_in_desk(self, kind: str) -> None:
+        """End an alarm."""
+        self._line.recovered_now(kind)

@@ -1,0 +1,137 @@
+"""One round without a daemon, and the taking in of one mail. Both act under the daemon's lock, or leave it the work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import uuid
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from mailtickets import maillog
+from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
+from mailtickets.daemon import open_line, utc_now
+from mailtickets.deskthread import DeskLedger
+from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
+from mailtickets.intake import Intake, Source
+from mailtickets.sending import Sender
+from mailtickets.store import Store, StoreBusy
+from mailtickets.store.database import StoreLock
+from mailtickets.store.ledger import Taken, compress
+from mailtickets.store.times import from_us
+from mailtickets.transport.smtp import SmtpPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailtickets.config import Config
+    from mailtickets.pipeline import Line
+
+
+class _Here:
+    """The desk's door without a thread: everything is done where it is asked for."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+        return self.call(self._settled, taken, cursor)  # type: ignore[return-value]
+
+    def _settled(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
+        number = self._line.accept(taken, cursor)
+        while self._line.settle():
+            pass
+        return number
+
+    def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
+        future: Future[object] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+async def one_round(config: Config) -> int:
+    """Take in, decide, do what is due, send; return how many mailboxes could not be read. Raises StoreBusy."""
+    failed = 0
+    with StoreLock(config.desk.store):
+        store, line = open_line(config)
+        try:
+            # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
+            for name in config.mailboxes:
+                try:
+                    _take(config, name, store, line)
+                except (MailboxUnavailable, CredentialUnavailable) as error:
+                    failed += 1
+                    maillog.trouble(f"mailbox {name} cannot be read", error.reason, error.remedy)
+            _decide(line)
+            if not failed:
+                while line.fire_due():
+                    pass
+            await _send(config, line)
+        finally:
+            line.close()
+            store.close()
+    return failed
+
+
+def _decide(line: Line) -> None:
+    while line.settle():
+        pass
+
+
+def _take(config: Config, name: str, store: Store, line: Line) -> None:
+    mailbox = mailbox_of(config, name)
+    source = Source.of(config, name, from_us(int(store.setting("first_start", "0"))))
+    here = _Here(line)
+    mailbox.connect()
+    try:
+        Intake(source, mailbox, here, DeskLedger(store, store, line, utc_now)).round()
+    finally:
+        mailbox.close()
+
+
+async def _send(config: Config, line: Line) -> None:
+    pools = {name: SmtpPool(smtp_of(config, name)) for name in ("", *config.smtp_accounts)}
+    ladders = {name: ladder_of(config, name) for name in pools}
+    here = _Here(line)
+    sender = Sender(line, pools, ladders, here.call, utc_now, f"once:{os.getpid()}")
+    try:
+        await sender.send_due()
+    finally:
+        await asyncio.gather(*(pool.close() for pool in pools.values()))
+
+
+def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
+    """Commit one mail to the ledger; without a running daemon decide it and send what follows.
+
+    Raises sqlite3.Error, OSError or StoreUnusable where it could not be stored.
+    """
+    now = utc_now()
+    store = Store.open(config.desk.store, now)
+    name = f"{now.timestamp():.6f}-{uuid.uuid4().hex}"
+    taken = Taken(mailbox, "receive", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), now)
+    try:
+        with store.transaction():
+            numbers = store.ledger.accept([taken], now)
+            store.ledger.set_marked(numbers)
+    finally:
+        store.close()
+    try:
+        asyncio.run(_round_for_received(config))
+    except StoreBusy:
+        return  # the daemon looks at least twice a second
+    except Exception as error:  # noqa: BLE001  (the mail is safe; whatever else fails must not make the server send it again)
+        maillog.broken("the mail is stored; deciding it is left to the daemon", None, error)
+
+
+async def _round_for_received(config: Config) -> None:
+    with StoreLock(config.desk.store):
+        store, line = open_line(config)
+        try:
+            _decide(line)
+            while line.fire_due():
+                pass
+            await _send(config, line)
+        finally:
+            line.close()
+            store.close()

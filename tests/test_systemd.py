@@ -1,0 +1,88 @@
+"""The systemd unit: hardened, explained, and what its comments say it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parent.parent / "systemd" / "mailtickets.service"
+MAX_EXPOSURE = 1.5
+
+needs_systemd = pytest.mark.skipif(
+    not shutil.which("systemd-analyze") and not os.environ.get("CI"),
+    reason="systemd-analyze is not installed; `make test` does it",
+)
+
+
+def settings():
+    """Return the lines of the unit that set something, as (name, value), in order."""
+    lines = UNIT.read_text(encoding="utf-8").split("\n")
+    return [
+        (name, value)
+        for name, found, value in (line.partition("=") for line in lines)
+        if found and name.isalnum()
+    ]
+
+
+@needs_systemd
+def test_the_unit_is_rated_as_well_protected():
+    """`systemd-analyze security` rates the exposure at 1.5 or lower, of 10."""
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"Overall exposure level for mailtickets\.service: ([0-9.]+)", done.stdout)
+    assert found, done.stderr
+    assert float(found[1]) <= MAX_EXPOSURE
+
+
+@needs_systemd
+def test_systemd_understands_every_line(tmp_path):
+    """`systemd-analyze verify` has nothing to say about the unit, its program put aside."""
+    unit = tmp_path / UNIT.name
+    text = UNIT.read_text(encoding="utf-8")
+    unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.split("\n") if "mailtickets" in line]
+    assert said == []
+
+
+def test_every_setting_is_explained():
+    """A comment stands above each group of settings; only the unit's plain facts go without."""
+    plain = {"Description", "Documentation", "WantedBy"}
+    explained = False
+    missing = []
+    for line in UNIT.read_text(encoding="utf-8").split("\n"):
+        if line.startswith("# "):
+            explained = True
+        elif not line or line.startswith("["):
+            explained = False
+        elif not explained and line.partition("=")[0].lstrip("#") not in plain:
+            missing.append(line)
+    assert missing == []
+
+
+def test_the_unit_runs_the_daemon_the_way_the_daemon_expects():
+    """Notify with a watchdog, reload by SIGHUP, enough time to stop, no restart on a bad configuration."""
+    unit = dict(settings())
+    assert unit["Type"] == "notify"
+    assert unit["ExecStart"].split()[1:] == ["--config", "/etc/mailtickets/config.toml", "run"]
+    assert "-HUP" in unit["ExecReload"]
+    assert int(unit["WatchdogSec"]) >= 60
+    assert int(unit["TimeoutStopSec"]) > 20
+    assert unit["RestartPreventExitStatus"] == "78"
+
+
+def test_the_unit_lets_the_parsing_child_set_its_limits():
+    """The system call filter gives back what `resource.setrlimit` needs."""
+    filters = [value for name, value in settings() if name == "SystemCallFilter"]
+    assert {"setrlimit", "prlimit64"} <= set(filters[-1].split())
