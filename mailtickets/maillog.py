@@ -55,7 +55,11 @@ class _Json(logging.Formatter):
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z")
         )
-        row = {"at": at, "level": record.levelname.lower(), "event": visible_line(record.getMessage())}
+        row: dict[str, object] = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "event": visible_line(record.getMessage()),
+        }
         row |= {
             name: value if isinstance(value, int | float | bool) else visible_line(str(value))[:MAX_VALUE]
             for name, value in fields.items()

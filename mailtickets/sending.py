@@ -108,9 +108,8 @@ class Sender:
             fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False)
         if self._stopping and isinstance(fate, Deferred):
             return mail, Attempt(Booking(mail.id, State.DEFERRED, now, fate.reason, now, counts=False))
-        attempt = attempt_of(
-            mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), random.random()
-        )  # noqa: S311
+        jitter = random.random()  # noqa: S311  (spreads retries)
+        attempt = attempt_of(mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), jitter)
         self._note(mail, fate, attempt, time.monotonic() - started)
         return mail, attempt
 

@@ -55,7 +55,7 @@ class _Commands(click.Group):
     type=click.Path(),
     help="Configuration; without it ./config.toml, then /etc/mailtickets/config.toml.",
 )
-def cli(config: str | None) -> None:  # noqa: ARG001  (read by the commands from the context)
+def cli(config: str | None) -> None:
     """A service desk whose only user interface is e-mail.
 
     Customers write to your support address, agents answer from their own mail program, and this

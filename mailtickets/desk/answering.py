@@ -243,8 +243,7 @@ def _carried_out(case: Case, facts: TicketFacts, agent: AgentPolicy, wish: _Wish
                 case.policy,
                 occasion=wish.occasion,
                 answers=answers,
-                done=done,
-                problems=[],
+                values={"done": done, "problems": []},
             )
         )
     drop: tuple[TimerKind, ...] = (
@@ -314,7 +313,7 @@ def _mail_to_customer(
         values |= {"closes_at": None, "resolved": False}
     return saying.to_customers(
         kind, after, wish.people, case.queue, case.policy, facts, occasion=wish.occasion, human=wish.public,
-        from_name=f"{agent.name} ({case.policy.desk_name})", incoming=incoming, text=wish.read.text, keyed=not wish.public, **values,
+        from_name=f"{agent.name} ({case.policy.desk_name})", incoming=incoming, text=wish.read.text, keyed=not wish.public, values=values,
     )  # fmt: skip
 
 
@@ -393,7 +392,7 @@ def help_mail(case: Case, ticket: Ticket | None) -> Outgoing:
     commands = [{"name": f"#{rule.name}", "does": rule.does} for rule in RULES.values()]
     return saying.to_agent(
         "help", agent, ticket, case.queue, case.policy, occasion=f"help:{case.event.copy}",
-        answers=case.incoming.message.message_id, commands=commands,
+        answers=case.incoming.message.message_id, values={"commands": commands},
     )  # fmt: skip
 
 

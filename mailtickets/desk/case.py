@@ -98,7 +98,7 @@ def new_ticket(case: Case, requester: Person | None) -> Ticket:
     message = case.incoming.message
     tags = [queue.tag for queue in case.policy.queues.values()]
     subject = base_subject(strip_tags(message.subject, tags))[:MAX_SUBJECT] or "(no subject)"
-    people = (requester,) if requester else ()
+    people: tuple[Person, ...] = (requester,) if requester else ()
     if requester:
         people += people_joining(message, None, case.queue, case.policy, case.policy.limits.people_per_ticket)
     return Ticket(

@@ -221,7 +221,7 @@ def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
     entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
     notice = saying.to_customers(
         "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
-        keyed=True, agent="", silence=False, reopen_until=case.now + case.queue.reopen_within,
+        keyed=True, values={"agent": "", "silence": False, "reopen_until": case.now + case.queue.reopen_within},
     )  # fmt: skip
     told = saying.event_to_agents(
         "closed",

@@ -9,7 +9,7 @@ from mailtickets.desk import answering, customers, reports, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.people import Speaker, who_speaks
-from mailtickets.desk.thread import Found, find_ticket
+from mailtickets.desk.thread import find_ticket
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailtickets.desk.facts import Facts, HeldMail
+    from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Policy
 
 # RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
@@ -163,8 +164,8 @@ def _confirmation(case: Case, held: HeldMail) -> Decision:
         why = f"I did not understand {word[:40]!r}. Write {choices} as the first line, and leave the subject as it is."
         question = saying.to_agent(
             "held" if held.kind is HoldKind.IDENTITY else "leak", agent, ticket, case.queue, case.policy,
-            occasion=f"again:{case.event.copy}", keyed=False, code=held.code, why=why, text="",
-            **({"sender": agent.email} if held.kind is HoldKind.IDENTITY else {"between": []}),
+            occasion=f"again:{case.event.copy}", keyed=False,
+            values={"code": held.code, "why": why, "text": "", "sender": agent.email, "between": []},
         )  # fmt: skip
         return Decision(
             case.verdict(Outcome.IGNORED, "an unclear confirmation; asked again", held.ticket),
@@ -248,7 +249,7 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
     author = policy.agents.get(event.author)
     occasion = f"failed:{found.newest_seq}"
     if author and not event.to_agent:
-        mail: tuple[saying.Outgoing, ...] = (
+        mail: tuple[Outgoing, ...] = (
             saying.not_sent(
                 author, after, queue, policy, why="Your answer could not be delivered.", text=event.entry_text, occasion=occasion,
                 failed=event.failed,
@@ -263,6 +264,3 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
     return Decision(
         changes=(Change(after, tuple(entries), drop=drop),), mail=mail, people=people, alarms=alarms
     )
-
-
-__all__ = ["Found", "decide"]

@@ -22,7 +22,9 @@ from mailtickets.desk.ticket import (
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
     from mailtickets.desk.facts import Facts, TicketFacts
-    from mailtickets.mail.bounce import Bounce
+    from mailtickets.desk.notices import Outgoing
+    from mailtickets.desk.ticket import TimerKind
+    from mailtickets.mail.bounce import Bounce, FailedRecipient
 
 ABSENCE_WORKING_DAYS = 3
 MAX_ABSENCE = timedelta(days=90)
@@ -66,9 +68,11 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     agents = {agent.email for agent in case.policy.agents.values()}
     named = {r.address.lower(): r for r in bounce.recipients if r.address.isascii()}
     # A forged report must not mark just anybody: only addresses this very ticket writes to.
-    failed = {a: r for a, r in named.items() if a in on_ticket | written_to | agents}
+    failed: dict[str, FailedRecipient | None] = {
+        a: r for a, r in named.items() if a in on_ticket | written_to | agents
+    }
     if not failed and len(written_to) == 1:
-        failed = dict.fromkeys(written_to, bounce.recipients[0] if bounce.recipients else None)  # type: ignore[arg-type]
+        failed = dict.fromkeys(written_to, bounce.recipients[0] if bounce.recipients else None)
     permanent = {a: r for a, r in failed.items() if r is None or r.permanent}
     people = tuple(
         PersonChange(a, bounced=(r.reason if r else "") or "undeliverable") for a, r in permanent.items()
@@ -89,15 +93,15 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     entries = [case.mail_in(Audience.AGENTS, EntryKind.BOUNCED, reason or "undeliverable")]
     after = replace(ticket, updated_at=case.now)
     reached = on_ticket - set(permanent) - set(case.facts.bounced)
-    drop = ()
+    drop: tuple[TimerKind, ...] = ()
     if permanent and not reached and ticket.status in {Status.WAITING, Status.RESOLVED}:
         after = silence.end_silence(after, Status.OPEN, case.now)
         entries.append(
             case.status_entry(Status.OPEN, "our mail comes back; no reminder and no closing by silence")
         )
-        drop = SILENCE_TIMERS  # type: ignore[assignment]
+        drop = SILENCE_TIMERS
     customers = [address for address in failed if address not in agents]
-    mail = ()
+    mail: tuple[Outgoing, ...] = ()
     if customers or not failed:
         mail = saying.event_to_agents(
             "bounced", after, case.queue, case.policy, actor=", ".join(customers) or "the customer", occasion=f"in:{case.event.copy}",

@@ -11,7 +11,7 @@ from mailtickets.mail.compose import KEY_PLACEHOLDER
 from mailtickets.mail.message import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.desk.events import Incoming
@@ -187,9 +187,10 @@ def event_to_agents(event: str, ticket: Ticket, queue: QueuePolicy, policy: Poli
 
 def to_customers(kind: str, ticket: Ticket, people: Sequence[Person], queue: QueuePolicy, policy: Policy, facts: TicketFacts | None,
                  *, occasion: str, human: bool, from_name: str = "", incoming: Incoming | None = None, text: str = "",
-                 keyed: bool = False, entry: int | None = None, **values: object) -> Outgoing:  # fmt: skip
+                 keyed: bool = False, entry: int | None = None, values: Mapping[str, object]) -> Outgoing:  # fmt: skip
     """Return one mail to the people of a ticket, all of them visible in To and Cc.
 
+    values     of the template, besides those that every mail has.
     incoming   the agent's mail whose words it carries: its attachments and formatting go with it.
     """
     answers, references = thread_of(facts)
@@ -203,7 +204,7 @@ def to_customers(kind: str, ticket: Ticket, people: Sequence[Person], queue: Que
 
 
 def to_agent(kind: str, agent: AgentPolicy, ticket: Ticket | None, queue: QueuePolicy, policy: Policy, *, occasion: str,
-             keyed: bool = True, answers: str = "", **values: object) -> Outgoing:  # fmt: skip
+             keyed: bool = True, answers: str = "", values: Mapping[str, object]) -> Outgoing:  # fmt: skip
     """Return one mail to one agent's configured address."""
     return Outgoing(
         Notice(kind, queue.language, queue.name, _values(ticket, policy, keyed=keyed and ticket is not None, **values)),
@@ -222,15 +223,18 @@ def question(hold: Hold, agent: AgentPolicy, ticket: Ticket, queue: QueuePolicy,
         values["sender"] = incoming.message.sender.address if incoming.message.sender else ""
     else:
         values["between"] = came
-    return to_agent(kind, agent, ticket, queue, policy, occasion=f"{kind}:{hold.code}", keyed=False, **values)
+    return to_agent(
+        kind, agent, ticket, queue, policy, occasion=f"{kind}:{hold.code}", keyed=False, values=values
+    )
 
 
 def not_sent(agent: AgentPolicy, ticket: Ticket | None, queue: QueuePolicy, policy: Policy, *, why: str, text: str, occasion: str,
              word: str = "", nearest: str = "", failed: Sequence[tuple[str, str]] = (), answers: str = "") -> Outgoing:  # fmt: skip
     """Return an agent's mail that did not happen, with its whole text and the reason."""
     return to_agent(
-        "not_sent", agent, ticket, queue, policy, occasion=occasion, answers=answers, why=why, text=text[:MAX_NOTICE_LETTERS],
-        word=word, nearest=nearest, failed=[{"address": a, "why": w} for a, w in failed],
+        "not_sent", agent, ticket, queue, policy, occasion=occasion, answers=answers,
+        values={"why": why, "text": text[:MAX_NOTICE_LETTERS], "word": word, "nearest": nearest,
+                "failed": [{"address": a, "why": w} for a, w in failed]},
     )  # fmt: skip
 
 

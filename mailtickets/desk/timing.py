@@ -116,8 +116,9 @@ def _remind(
     entry = Entry(EntryKind.REMINDER, now, "desk", Audience.CUSTOMER, to=to, reason=words)
     occasion = f"reminder:{ticket.cycle}:{after.silent_step}" + (f":{facts.newest_seq}" if again else "")
     mail = saying.to_customers(
-        "reminder", after, people, queue, policy, facts, occasion=occasion, human=False, keyed=True, step=after.silent_step, last=last,
-        closes_at=silence.closes_at(after, queue) if last else None, asked=saying.excerpt(asked), entry=0,
+        "reminder", after, people, queue, policy, facts, occasion=occasion, human=False, keyed=True, entry=0,
+        values={"step": after.silent_step, "last": last, "closes_at": silence.closes_at(after, queue) if last else None,
+                "asked": saying.excerpt(asked)},
     )  # fmt: skip
     return Decision(changes=(Change(after, (entry,), timers_of(after, queue)),), mail=(mail,))
 
@@ -133,8 +134,8 @@ def _close(
     after = silence.end_silence(replace(facts.ticket, updated_at=now), Status.CLOSED, now)
     entry = Entry(EntryKind.STATUS, now, "desk", Audience.AGENTS, reason=f"closed: {why}")
     mail = saying.to_customers(
-        "closed", after, people, queue, policy, facts, occasion=f"closed:{facts.ticket.cycle}", human=False, keyed=True, agent="",
-        silence=facts.ticket.status is Status.WAITING, reopen_until=now + queue.reopen_within,
+        "closed", after, people, queue, policy, facts, occasion=f"closed:{facts.ticket.cycle}", human=False, keyed=True,
+        values={"agent": "", "silence": facts.ticket.status is Status.WAITING, "reopen_until": now + queue.reopen_within},
     )  # fmt: skip
     return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),), mail=(mail,))
 

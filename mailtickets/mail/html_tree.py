@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html as entities
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -97,15 +98,13 @@ def read_tree(html: str) -> Node:
     octets = html[:MAX_LETTERS].replace("\0", "").encode("utf-8", "replace")
     builder = _Builder()
     parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
-    try:
+    # What libxml2 refuses (an empty document, a lone comment) leaves the tree as far as it came.
+    with suppress(etree.LxmlError, ValueError, AssertionError):
         for start in range(0, len(octets), CHUNK):
             parser.feed(octets[start : start + CHUNK])
             if builder.too_complex:
                 break
         parser.close()
-    except (etree.LxmlError, ValueError, AssertionError) as fault:
-        if not builder.root.children:
-            raise TooComplexError from fault
     if builder.too_complex:
         raise TooComplexError
     return builder.root

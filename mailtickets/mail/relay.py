@@ -122,7 +122,7 @@ def _clean_text(text: str, hidden: re.Pattern[str] | None) -> str:
         clean = _without(line, hidden)
         if clean == line or any(sign.isalnum() for sign in clean):
             lines.append(clean)
-    return "\n".join(lines).strip("\n")
+    return _without("\n".join(lines).strip("\n"), hidden)
 
 
 def _without(text: str, hidden: re.Pattern[str] | None) -> str:

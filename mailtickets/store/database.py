@@ -63,7 +63,7 @@ class StoreLock:
         self._store = store
         self._fd = -1
 
-    def acquire(self) -> StoreLock:
+    def acquire(self) -> Self:
         """Take the lock, or raise `StoreBusy` naming the process that has it."""
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
