@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from mailtickets.config import Config
 
 
-def mailbox_of(config: Config, name: str, *, readonly: bool = False) -> ImapMailbox | MaildirMailbox:
-    """Return the door to a mailbox, not yet connected."""
+def mailbox_of(
+    config: Config, name: str, folder: str = "", *, readonly: bool = False
+) -> ImapMailbox | MaildirMailbox:
+    """Return the door to a mailbox, not yet connected; `folder` in place of the configured one."""
     mailbox = config.mailboxes[name]
     if mailbox.maildir is not None:
         return MaildirMailbox(
@@ -27,7 +29,7 @@ def mailbox_of(config: Config, name: str, *, readonly: bool = False) -> ImapMail
         ImapAccount(
             name, mailbox.host, mailbox.username, mailbox.port, Security(mailbox.security),
             password=mailbox.password.resolve if mailbox.password and token is None else None, token=token.token if token else None,
-            ca_file=mailbox.ca_file, folder=mailbox.folder, idle=mailbox.idle, readonly=readonly,
+            ca_file=mailbox.ca_file, folder=folder or mailbox.folder, idle=mailbox.idle, readonly=readonly,
         )
     )  # fmt: skip
 

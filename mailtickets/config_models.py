@@ -131,6 +131,7 @@ class Mailbox(Table):
     after: After = "seen"  # "seen", "keep" or "move:FOLDER"
     authserv_id: OptionalText = ""  # whose Authentication-Results count (RFC 8601)
     start_from: StartFrom = "now"  # "now", "all" or a date
+    sent_folder: OptionalText = ""  # where agents' programs keep what they send past the desk
 
     @model_validator(mode="before")
     @classmethod
@@ -225,7 +226,6 @@ REQUIRED_TABLES = {
 LATER_TABLES = frozenset({"calendar", "service_level", "organisation", "type", "rule", "form", "escalation"})
 LATER_KEYS = {
     "desk": frozenset({"alert"}),
-    "mailbox": frozenset({"sent_folder"}),
     "queue": frozenset({"calendar", "service_level", "undo_window", "on_call"}),
     "agent": frozenset({"hours"}),
 }

@@ -20,7 +20,7 @@ from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.desk import silence
 from mailtickets.desk.ticket import TimerKind
 from mailtickets.deskthread import DeskLedger, DeskThread
-from mailtickets.intake import Intake, MailboxThread, Source
+from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
 from mailtickets.pipeline import Line, Rules
 from mailtickets.policies import own_addresses, policy_of
@@ -61,7 +61,8 @@ def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
     """Return a configuration's rules, ready for the line."""
     policy, ring = policy_of(config), store.key_ring()
     authserv_ids = {name: mailbox.authserv_id for name, mailbox in config.mailboxes.items()}
-    reading = Reading(ring, own_addresses(policy), authserv_ids)
+    sent_folders = {name: mailbox.sent_folder for name, mailbox in config.mailboxes.items()}
+    reading = Reading(ring, own_addresses(policy), authserv_ids, sent_folders)
     return Rules(policy, reading, Writer(policy, ring, templates, takes_null_sender(config), new_id))
 
 
@@ -135,11 +136,9 @@ class Daemon:
     def _make_mailboxes(self, config: Config, store: Store, line: Line) -> list[MailboxThread]:
         first_start = from_us(int(store.setting("first_start", "0")))
         threads = []
-        for name in config.mailboxes:
+        for source in sources(config, first_start):
             ledger = DeskLedger(Store.read(config.desk.store), store, line, self._clock)
-            intake = Intake(
-                Source.of(config, name, first_start), mailbox_of(config, name), self._desk, ledger
-            )
+            intake = Intake(source, mailbox_of(config, source.name, source.folder), self._desk, ledger)
             threads.append(MailboxThread(intake, self._desk, ledger, self._first_round, self._progress))
         return threads
 

@@ -10,7 +10,7 @@ import hashlib
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,6 +76,17 @@ class Source:
             start,
             config.limits.mail_size,
         )
+
+
+def sources(config: Config, first_start: datetime) -> list[Source]:
+    """Return every folder that mail is taken from; a folder of sent mail is only read."""
+    found: list[Source] = []
+    for name, mailbox in config.mailboxes.items():
+        source = Source.of(config, name, first_start)
+        found.append(source)
+        if mailbox.sent_folder and mailbox.maildir is None:
+            found.append(replace(source, folder=mailbox.sent_folder, after="keep"))
+    return found
 
 
 class Intake:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
-from mailtickets.mail.compose import Head, Letter, Piece, assemble, compose_body, compose_head, dump_body
+from mailtickets.mail.compose import (
+    Head,
+    HeaderUnsafe,
+    Letter,
+    Piece,
+    assemble,
+    compose_body,
+    compose_head,
+    dump_body,
+)
 from mailtickets.mail.message import Address, domain_of, local_of
 from mailtickets.mail.relay import relay_agent
 from mailtickets.store.outbox import Prepared
+from mailtickets.templates import TemplateBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +33,31 @@ if TYPE_CHECKING:
     from mailtickets.templates import Templates
 
 MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
+# A stranger's longer Message-ID is kept on its entry, but not repeated in our mail: some servers refuse it.
+MAX_ECHOED_ID = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """A mail that cannot be written to some of its recipients.
+
+    permanent   the address itself is at fault, not our wording.
+    """
+
+    kind: str
+    reader: Reader
+    author: str
+    recipients: tuple[str, ...]
+    reason: str
+    permanent: bool
+
+
+class Unwritten(Exception):  # noqa: N818  (named for the situation)
+    """Some mails of an outgoing cannot be written; `mails` are the others, which are in order."""
+
+    def __init__(self, mails: list[Prepared], lost: tuple[Unwritable, ...]) -> None:
+        super().__init__("; ".join(f"{one.kind}: {one.reason}" for one in lost))
+        self.mails, self.lost = mails, lost
 
 
 class Writer:
@@ -50,17 +85,37 @@ class Writer:
         incoming     the mail whose words and attachments go along, where the outgoing relays them.
         cycle        of the ticket: which silence the mail belongs to.
         generation   returns the present key generation of (ticket, agent).
+
+        Raises Unwritten where an address or a template makes that impossible, with the mails that
+        are in order: one recipient's odd address must not cost the others their mail.
         """
         queue = self._policy.queues[outgoing.queue]
-        letter = self._letter(outgoing, incoming)
+        try:
+            letter = self._letter(outgoing, incoming)
+        except TemplateBroken as error:
+            everybody = tuple(one.address.address for one in outgoing.to)
+            raise Unwritten([], (self._lost(outgoing, incoming, everybody, str(error)),)) from error
         body = compose_body(letter)
         packed = dump_body(body)
         groups = [(recipient,) for recipient in outgoing.to] if outgoing.separately else [outgoing.to]
         prepared: list[Prepared] = []
-        for group in groups:
+        lost: list[Unwritable] = []
+        for whole_group in groups:
+            group = whole_group
             key = self._key(outgoing, group[0], generation)
             message_id = f"<{self._new_id()}.{key or 'desk'}@{domain_of(queue.address)}>"
-            head = compose_head(self._head(outgoing, queue, group, key, message_id, now), letter.subject)
+            meant = self._head(outgoing, queue, group, key, message_id, now)
+            try:
+                head = compose_head(meant, letter.subject)
+            except HeaderUnsafe:
+                group, odd = _sorted_out(meant, letter.subject, group)
+                lost.extend(
+                    self._lost(outgoing, incoming, (address,), reason, permanent=True)
+                    for address, reason in odd
+                )
+                if not group:
+                    continue
+                head = compose_head(self._head(outgoing, queue, group, key, message_id, now), letter.subject)
             raw = assemble(head, body, key, original)
             to_null = outgoing.null_sender and self._null_sender.get(queue.smtp, False)
             prepared.append(
@@ -72,7 +127,21 @@ class Writer:
                     body=packed, reply_key=key, digest=hashlib.sha256(raw).digest(), size=len(raw), entry=outgoing.entry,
                 )
             )  # fmt: skip
+        if lost:
+            raise Unwritten(prepared, tuple(lost))
         return prepared
+
+    def _lost(
+        self,
+        outgoing: Outgoing,
+        incoming: Incoming | None,
+        recipients: tuple[str, ...],
+        reason: str,
+        *,
+        permanent: bool = False,
+    ) -> Unwritable:
+        author = self._author(outgoing, incoming)
+        return Unwritable(outgoing.notice.kind, outgoing.reader, author, recipients, reason, permanent)
 
     def to_admins(
         self,
@@ -82,7 +151,7 @@ class Writer:
         original: Callable[[bytes], bytes],
         now: datetime,
     ) -> list[Prepared]:
-        """Return a mail to each admin, from the first queue's address."""
+        """Return a mail to each admin, from the first queue's address; an admin who cannot be written to is left out."""
         if not self._policy.admins:
             return []
         queue = next(iter(self._policy.queues.values()))
@@ -99,7 +168,10 @@ class Writer:
             occasion=occasion,
             from_name=self._policy.desk_name,
         )
-        return self.prepare(outgoing, None, 0, lambda _ticket, _agent: 0, original, now)
+        try:
+            return self.prepare(outgoing, None, 0, lambda _ticket, _agent: 0, original, now)
+        except Unwritten as trouble:
+            return trouble.mails  # the log line of the alarm says the rest
 
     def _letter(self, outgoing: Outgoing, incoming: Incoming | None) -> Letter:
         notice, attachments = outgoing.notice, outgoing.attachments
@@ -146,14 +218,17 @@ class Writer:
         now: datetime,
     ) -> Head:
         thread_id = f"<{key}@{domain_of(queue.address)}>" if key else ""
-        references = tuple(one for one in (thread_id, *outgoing.references) if one)
+        references = tuple(
+            one for one in (thread_id, *outgoing.references) if one and len(one) <= MAX_ECHOED_ID
+        )
+        answers = outgoing.answers if len(outgoing.answers) <= MAX_ECHOED_ID else ""
         return Head(
             from_=Address(queue.address, outgoing.from_name),
             to=(group[0].address,),
             cc=tuple(one.address for one in group[1:]),
             reply_to=self._reply_to(queue, key),
             message_id=message_id,
-            in_reply_to=outgoing.answers or thread_id,
+            in_reply_to=answers or thread_id,
             references=references,
             date=now,
             auto_submitted=outgoing.auto_submitted,
@@ -171,6 +246,22 @@ class Writer:
         if not key or not queue.plus_addressing or len(local) > MAX_LOCAL_PART:
             return queue.address
         return f"{local}@{domain_of(queue.address)}"
+
+
+def _sorted_out(
+    head: Head, subject: str, group: tuple[Recipient, ...]
+) -> tuple[tuple[Recipient, ...], list[tuple[str, str]]]:
+    """Return the recipients to whom this head can be written, and the others with the reason."""
+    fit: list[Recipient] = []
+    odd: list[tuple[str, str]] = []
+    for one in group:
+        try:
+            compose_head(replace(head, to=(one.address,), cc=()), subject)
+        except HeaderUnsafe as error:
+            odd.append((one.address.address, f"mail cannot be written to this address ({error.reason})"))
+        else:
+            fit.append(one)
+    return tuple(fit), odd
 
 
 def _shows(html: str, attachment: Attachment) -> bool:

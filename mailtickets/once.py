@@ -14,7 +14,7 @@ from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.daemon import open_line, utc_now
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
-from mailtickets.intake import Intake, Source
+from mailtickets.intake import Intake, Source, sources
 from mailtickets.sending import Sender
 from mailtickets.store import Store, StoreBusy
 from mailtickets.store.database import StoreLock
@@ -57,12 +57,12 @@ async def one_round(config: Config) -> int:
         store, line = open_line(config)
         try:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
-            for name in config.mailboxes:
+            for source in sources(config, from_us(int(store.setting("first_start", "0")))):
                 try:
-                    _take(config, name, store, line)
+                    _take(config, source, store, line)
                 except (MailboxUnavailable, CredentialUnavailable) as error:
                     failed += 1
-                    maillog.trouble(f"mailbox {name} cannot be read", error.reason, error.remedy)
+                    maillog.trouble(f"mailbox {source.name} cannot be read", error.reason, error.remedy)
             _decide(line)
             if not failed:
                 while line.fire_due():
@@ -79,9 +79,8 @@ def _decide(line: Line) -> None:
         pass
 
 
-def _take(config: Config, name: str, store: Store, line: Line) -> None:
-    mailbox = mailbox_of(config, name)
-    source = Source.of(config, name, from_us(int(store.setting("first_start", "0"))))
+def _take(config: Config, source: Source, store: Store, line: Line) -> None:
+    mailbox = mailbox_of(config, source.name, source.folder)
     here = _Here(line)
     mailbox.connect()
     try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mailtickets import maillog
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived, MailFailed, TimerDue
+from mailtickets.desk.notices import Reader
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -29,6 +30,7 @@ from mailtickets.desk.ticket import (
     Verdict,
 )
 from mailtickets.guard import Guard, TooHard
+from mailtickets.letters import Unwritten
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.events import Incoming
     from mailtickets.desk.policy import Policy
     from mailtickets.desk.ticket import Release
-    from mailtickets.letters import Writer
+    from mailtickets.letters import Unwritable, Writer
     from mailtickets.reading import Reading
     from mailtickets.store import Store
     from mailtickets.store.ledger import Copy, Taken
@@ -277,6 +279,8 @@ class Line:
     def _decide_mail(self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE) -> None:
         """Facts, decision and everything it says, inside the caller's transaction."""
         now, policy = self._clock(), self.rules.policy
+        if copy.folder and copy.folder == self.rules.reading.sent_folders.get(copy.mailbox):
+            incoming = replace(incoming, sent_folder=True)
         message = incoming.message
         content = b"" if copy.truncated else content_digest(message)
         if self._store.tickets.is_ours(message.message_id):
@@ -306,6 +310,7 @@ class Line:
         """Write a decision: tickets, people, mails out, holds, alarms."""
         now = self._clock()
         written: dict[int, tuple[int, list[int], int]] = {}
+        unwritten: list[tuple[int, int | None, int, Unwritable]] = []
         for change in decision.changes:
             last, seqs = self._store.tickets.write(change, copy)
             written[change.ticket.number] = (last, seqs, change.ticket.cycle)
@@ -315,9 +320,14 @@ class Line:
                 raw = self._raw.get(copy or 0)
                 if raw is not None:
                     self._keep_original(outgoing.original, raw)
-            prepared = self.rules.writer.prepare(
-                outgoing, incoming, cycle, self._store.tickets.generation, self.original, now
-            )
+            try:
+                prepared = self.rules.writer.prepare(
+                    outgoing, incoming, cycle, self._store.tickets.generation, self.original, now
+                )
+            except Unwritten as trouble:
+                prepared = trouble.mails
+                seq = seqs[outgoing.entry] if outgoing.entry is not None else None
+                unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
             self._queue(prepared, seqs, last)
         for person in decision.people:
             self._store.tickets.change_person(person, now)
@@ -327,6 +337,8 @@ class Line:
         if decision.hold:
             self._store.ledger.hold(decision.hold, now)
         self._alarms(decision)
+        for ticket, seq, cycle, lost in unwritten:
+            self._tell_unwritten(ticket, seq, cycle, lost)
         if decision.release:
             self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
 
@@ -487,6 +499,25 @@ class Line:
             None,
             None,
         )
+
+    def _tell_unwritten(self, ticket: int, seq: int | None, cycle: int, lost: Unwritable) -> None:
+        """A mail that could not even be written is told like one that was refused; inside the caller's transaction."""
+        maillog.failed(0, lost.recipients, f"{lost.kind}: {lost.reason}")
+        if not ticket:
+            return
+        now, policy = self._clock(), self.rules.policy
+        event = MailFailed(
+            ticket,
+            lost.kind,
+            tuple((address, lost.reason) for address in lost.recipients),
+            self._store.tickets.text_of(ticket, seq) if seq else "",
+            lost.author,
+            lost.recipients if lost.permanent else (),
+            to_agent=lost.reader is Reader.AGENT,
+            cycle=cycle,
+        )
+        facts = self._store.facts.for_ticket(ticket, policy.limits, now)
+        self._record(decide(event, facts, policy, now), None, None)
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""

@@ -11,6 +11,8 @@ from mailtickets.mail.message import address_key, domain_of, local_of
 if TYPE_CHECKING:
     from mailtickets.config import Config
 
+NO_LIMIT = 1_000_000
+
 
 def policy_of(config: Config) -> Policy:
     """Return the rules that a configuration sets."""
@@ -48,7 +50,7 @@ def policy_of(config: Config) -> Policy:
         limits=Limits(
             ack_per_address_day=limits.ack_per_address_day, ack_per_proven_address_day=limits.ack_per_proven_address_day,
             ack_per_domain_hour=limits.ack_per_domain_hour, ack_per_hour=limits.ack_per_hour, ack_wait=limits.ack_wait.timedelta,
-            mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket, hold=limits.hold.timedelta,
+            mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT, hold=limits.hold.timedelta,
         ),
     )  # fmt: skip
 

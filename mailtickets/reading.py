@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk.events import Incoming
 from mailtickets.desk.thread import evidence
-from mailtickets.mail.authentication import authentication
-from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify
+from mailtickets.mail.authentication import Proof, authentication
+from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify, person_behind_front_door
 from mailtickets.mail.keys import LOOP_FIELD
 from mailtickets.mail.parse import parse
 from mailtickets.mail.relay import relay_customer
@@ -28,11 +28,13 @@ class Reading:
     """What reading a mail needs besides its bytes. One configuration per mail, from start to end.
 
     authserv_ids   for each mailbox the one whose Authentication-Results count; "" or absent: none.
+    sent_folders   for each mailbox the folder with what is sent past the desk; "" or absent: none.
     """
 
     ring: KeyRing
     own: OwnAddresses
     authserv_ids: Mapping[str, str]
+    sent_folders: Mapping[str, str]
 
     def read(
         self,
@@ -50,10 +52,14 @@ class Reading:
             message = replace(message, size_bytes=size)
         ours = self.ring.is_our_loop(message.header(LOOP_FIELD), message.message_id)
         classification = classify(message, ours=ours, own_addresses=self.own)
+        proof = authentication(message, self.authserv_ids.get(mailbox, ""))
+        if behind := person_behind_front_door(message, self.own):
+            message = replace(message, sender=behind, sender_doubt="")
+            proof = Proof.NONE  # whatever was proven is about the group address
         return Incoming(
             message=message,
             classification=classification,
-            proof=authentication(message, self.authserv_ids.get(mailbox, "")),
+            proof=proof,
             evidence=evidence(message, self.ring, _whole_body(message), classification),
             text=new_text(message),
             relayed=relay_customer(message),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import answering, customers, reports, saying, silence
+from mailtickets.desk import answering, customers, elsewhere, reports, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.people import Speaker, who_speaks
@@ -61,6 +61,8 @@ def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> De
         return Decision(case.verdict(Outcome.IGNORED, reason, facts.duplicate_ticket))
     if classification.origin is Origin.OWN:
         return Decision(case.verdict(Outcome.IGNORED, "loop: a mail of our own came back"))
+    if incoming.sent_folder:
+        return elsewhere.sent_past_the_desk(case)
     if incoming.message.received_count > MAX_RECEIVED:
         return Decision(case.verdict(Outcome.IGNORED, f"loop: more than {MAX_RECEIVED} Received fields"))
     if classification.origin is Origin.REPORT:

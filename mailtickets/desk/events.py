@@ -27,6 +27,7 @@ class Incoming:
     digest     SHA-256 of the raw original.
     arrived    when it reached the desk (INTERNALDATE, or the moment of `receive`).
     mailbox    where it was taken from.
+    sent_folder  it lies among what was sent past the desk, from the support address.
     truncated  only its header and first 64 KB were taken, because it is too large.
     """
 

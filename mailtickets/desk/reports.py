@@ -106,7 +106,7 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
         mail = saying.event_to_agents(
             "bounced", after, case.queue, case.policy, actor=", ".join(customers) or "the customer", occasion=f"in:{case.event.copy}",
             detail=reason or "The receiving server returned our mail.",
-        )  # type: ignore[assignment]  # fmt: skip
+        )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "our mail came back", ticket.number)
     return Decision(verdict, (Change(after, tuple(entries), drop=drop),), mail, people, alarms=alarms)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.mail.absence import away_until, is_absence, subject_of_machine
 from mailtickets.mail.bounce import comes_from_mail_system, has_null_path, read_bounce
-from mailtickets.mail.message import address_key, domain_of, local_of
+from mailtickets.mail.message import Address, address_key, domain_of, local_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -125,7 +125,7 @@ def classify(message: Message, *, ours: bool, own_addresses: OwnAddresses) -> Cl
     origin, reason = (Origin.OWN, "it is our own mail") if ours else _origin(message, bounce)
     is_absent = origin is Origin.AUTO_REPLY and _is_absence(message)
     is_front_door = _is_front_door(message, own_addresses)
-    claimed = not ours and _claims_own_address(message, own_addresses, is_front_door=is_front_door)
+    claimed = not ours and _claims_own_address(message, own_addresses)
     spam = _is_marked_as_spam(message)
     answer_reason = reason or _why_not_answer(
         message, own_addresses, claimed=claimed, spam=spam, is_front_door=is_front_door
@@ -251,14 +251,24 @@ def _is_front_door(message: Message, own: OwnAddresses) -> bool:
     return bool(identity) and any(address.replace("@", ".") == identity for address in own.addresses)
 
 
-def _claims_own_address(message: Message, own: OwnAddresses, *, is_front_door: bool) -> bool:
-    if not any(own.contains(one.address) for one in message.from_):
-        return False
-    # A front door may write its own address into From; the person then stands in another field.
-    behind = _ADDRESS.findall(message.header("X-Original-From")[:1000]) or [
-        one.address for one in message.reply_to
-    ]
-    return not (is_front_door and len(behind) == 1 and not own.contains(behind[0]))
+def _claims_own_address(message: Message, own: OwnAddresses) -> bool:
+    return (
+        any(own.contains(one.address) for one in message.from_)
+        and person_behind_front_door(message, own) is None
+    )
+
+
+def person_behind_front_door(message: Message, own: OwnAddresses) -> Address | None:
+    """Return who wrote a mail into whose From our own group address was put; None for any other mail.
+
+    A group address that hands mail to the desk may write itself into From (to pass DMARC); the writer
+    is then the single X-Original-From or Reply-To. It is a claim without proof.
+    """
+    if not any(own.contains(one.address) for one in message.from_) or not _is_front_door(message, own):
+        return None
+    behind = [Address(address) for address in _ADDRESS.findall(message.header("X-Original-From")[:1000])]
+    behind = behind or list(message.reply_to)
+    return behind[0] if len(behind) == 1 and not own.contains(behind[0].address) else None
 
 
 def _is_blind_copy(message: Message, own: OwnAddresses) -> bool:

@@ -139,9 +139,11 @@ def _automatic(head: Head) -> list[tuple[str, str]]:
         raise HeaderUnsafe("Auto-Submitted", f"unknown value {head.auto_submitted!r}")
     if head.loop and not _LOOP_VALUE.fullmatch(head.loop):
         raise HeaderUnsafe(LOOP_FIELD, "not a word of printable ASCII")
+    # Exchange: "All" would also suppress the report that a reminder did not arrive, which the desk needs.
+    suppress = {"auto-replied": "All", "auto-generated": "DR, RN, NRN, OOF, AutoReply"}
     return [
         ("Auto-Submitted", head.auto_submitted),
-        ("X-Auto-Response-Suppress", "All" if head.auto_submitted else ""),
+        ("X-Auto-Response-Suppress", suppress.get(head.auto_submitted, "")),
         (LOOP_FIELD, head.loop),
     ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,28 @@ from tests.support.smtp_sink import SmtpSink
 
 @pytest.fixture(scope="session")
 def sink() -> Iterator[SmtpSink]:
-    """One recording SMTP server for all stories; each desk has an address of its own."""
+    """One recording SMTP server for all stories; each desk has an address of its own. Never take it down."""
     with SmtpSink() as server:
         yield server
 
 
 @pytest.fixture
-def desk(tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str) -> Iterator[DeskProcess]:
-    """A desk that is configured and not started yet."""
-    process = DeskProcess(tmp_path, dovecot, sink, account)
-    yield process
-    process.stop()
+def make_desk(
+    tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str
+) -> Iterator[Callable[..., DeskProcess]]:
+    """Configure a desk, not started yet; see `DeskProcess` for what can be said about it."""
+    made: list[DeskProcess] = []
+
+    def make(*, server: SmtpSink = sink, **more: Any) -> DeskProcess:
+        made.append(DeskProcess(tmp_path, dovecot, server, account, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., DeskProcess]) -> DeskProcess:
+    """A desk with the shortest configuration there is, not started yet."""
+    return make_desk()

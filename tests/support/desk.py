@@ -92,7 +92,7 @@ class Desk:
 
     def rules(self) -> Rules:
         ring = self.store.key_ring()
-        reading = Reading(ring, own_addresses(self.policy), {"support": self.authserv_id})
+        reading = Reading(ring, own_addresses(self.policy), {"support": self.authserv_id}, {"support": "Sent"})
         writer = Writer(self.policy, ring, self.templates, {"": True}, lambda: f"id{next(self._ids)}")
         return Rules(self.policy, reading, writer)
 

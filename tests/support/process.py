@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from mailtickets.cli import cli
 from tests.support.dovecot import Dovecot
 from tests.support.smtp_sink import SinkMail, SmtpSink
 
@@ -28,14 +32,10 @@ admins = ["it@desk.example"]
 host = "127.0.0.1"
 port = {smtp_port}
 security = "none"
+{smtp}
 
 [mailbox.support]
-host = "127.0.0.1"
-port = {imap_port}
-security = "none"
-username = "{user}"
-password = {{ file = "imap-password" }}
-poll = "{poll}"
+{mailbox}
 
 [queue.support]
 address = "{user}@desk.example"
@@ -52,6 +52,18 @@ name = "Lee Moss"
 email = "lee@desk.example"
 {more}
 """
+
+IMAP = """\
+host = "127.0.0.1"
+port = {imap_port}
+security = "none"
+username = "{user}"
+password = {{ file = "imap-password" }}
+poll = "{poll}"
+"""
+
+# Mail programs fold long References between ids; the library would make encoded words of them.
+WRITING = default.clone(max_line_length=900)
 
 
 class Received:
@@ -76,12 +88,41 @@ class Received:
     def html(self) -> str:
         return self._body("html")
 
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The attachments by name."""
+        return {part.get_filename() or "": part.get_content() for part in self.parsed.iter_attachments()}
+
+    @property
+    def everything(self) -> str:
+        """Head and all text parts, decoded: what a curious reader could find."""
+        heads = "\n".join(f"{name}: {value}" for name, value in self.parsed.items())
+        parts = (part for part in self.parsed.walk() if part.get_content_maintype() == "text")
+        return "\n".join((heads, *(part.get_content() for part in parts)))
+
     def __repr__(self) -> str:
         return f"<to {', '.join(self.recipients)}: {self['Subject']}>"
 
 
+def is_one_thread(mails: Iterable[bytes]) -> bool:
+    """Tell whether a mail program that goes by References and In-Reply-To shows these mails as one conversation."""
+    threads: list[set[str]] = []
+    for raw in mails:
+        mail = BytesParser(policy=default).parsebytes(raw, headersonly=True)
+        names = ("Message-ID", "In-Reply-To", "References")
+        ids = {word for name in names for word in str(mail[name] or "").split()}
+        touched = [thread for thread in threads if thread & ids]
+        threads = [thread for thread in threads if not thread & ids] + [ids.union(*touched)]
+    return len(threads) == 1
+
+
 class DeskProcess:
-    """`mailtickets run` with everything around it. `user` is the mailbox and the local part of the queue's address."""
+    """`mailtickets run` with everything around it. `user` is the mailbox and the local part of the queue's address.
+
+    queue, smtp   further lines of these tables.
+    mailbox       the lines of the mailbox; without it the IMAP account at `dovecot`.
+    more          further tables.
+    """
 
     def __init__(
         self,
@@ -92,30 +133,31 @@ class DeskProcess:
         *,
         queue: str = "",
         more: str = "",
+        smtp: str = "",
+        mailbox: str = IMAP,
         poll: str = "2s",
     ) -> None:
         self.folder, self.dovecot, self.sink, self.user = folder, dovecot, sink, user
         self.address = f"{user}@desk.example"
-        self.queue, self.more, self.poll = queue, more, poll
         self.process: subprocess.Popen[bytes] | None = None
         self._ids = 0
+        self.config = folder / "config.toml"
         (folder / "imap-password").write_text("secret\n")
         (folder / "imap-password").chmod(0o600)
-        self.configure()
+        account = mailbox.format(imap_port=dovecot.imap, user=user, poll=poll)
+        self._write(CONFIG.format(
+            smtp_port=sink.port, smtp=smtp, mailbox=account, user=user, queue=queue, more=more
+        ))  # fmt: skip
 
-    def configure(self, *, queue: str | None = None, more: str | None = None) -> None:
-        """Write config.toml, with further lines of the queue and further tables."""
-        self.queue, self.more = self.queue if queue is None else queue, self.more if more is None else more
-        text = CONFIG.format(
-            smtp_port=self.sink.port,
-            imap_port=self.dovecot.imap,
-            user=self.user,
-            poll=self.poll,
-            queue=self.queue,
-            more=self.more,
-        )
-        (self.folder / "config.toml").write_text(text)
-        (self.folder / "config.toml").chmod(0o600)
+    def _write(self, text: str) -> None:
+        self.config.write_text(text)
+        self.config.chmod(0o600)
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the configuration as an admin does with an editor."""
+        text = self.config.read_text()
+        assert old in text
+        self._write(text.replace(old, new))
 
     # -- the process -------------------------------------------------------------------------
 
@@ -148,39 +190,78 @@ class DeskProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 25.0) -> int:
         """End it as systemd does; return the exit code."""
         if self.process is None or self.process.poll() is not None:
             return 0 if self.process is None else self.process.returncode
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(25)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the daemon did not end in {seconds} s\n{self.log[-3000:]}") from None
 
     def reload(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 
-    def command(self, *arguments: str, stdin: bytes = b"", code: int | None = 0) -> str:
-        """Run a command of ours on this desk's configuration; return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "mailtickets", "--config", str(self.folder / "config.toml"), *arguments],
-            input=stdin, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        if code is not None and done.returncode != code:
-            raise AssertionError(
-                f"{arguments} ended with {done.returncode}:\n{done.stdout.decode()}{done.stderr.decode()}"
-            )
-        return done.stdout.decode() + (done.stderr.decode() if done.returncode else "")
+    def run(self, *arguments: str, stdin: bytes = b"", before: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Run a command of ours on this desk's configuration; return its exit code and all that it printed.
 
-    def json(self, *arguments: str, code: int | None = 0):
-        return json.loads(self.command(*arguments, "--json", code=code))
+        before   words in front of it, such as `prlimit --fsize=1000`.
+        """
+        command = [sys.executable, "-m", "mailtickets", "--config", str(self.config), *arguments]
+        done = subprocess.run([*before, *command], input=stdin, capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+
+    def command(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run a command that must succeed; return what it prints."""
+        code, words = self.run(*arguments, stdin=stdin)
+        assert code == 0, f"{arguments} ended with {code}:\n{words}"
+        return words
+
+    def json(self, *arguments: str):
+        """Return what a reading command prints with --json; it runs in this process, since stories ask often."""
+        done = CliRunner().invoke(cli, ["--config", str(self.config), *arguments, "--json"])
+        assert done.exit_code == 0, f"{arguments} ended with {done.exit_code}: {done.output} {done.exception!r}"
+        return json.loads(done.stdout)
+
+    # -- what became of it -------------------------------------------------------------------
+
+    def status(self, reference: str) -> str:
+        return self.json("show", reference)["status"]
+
+    def kinds(self, reference: str) -> list[str]:
+        """Return the kinds of a ticket's entries, in order."""
+        return [entry["kind"] for entry in self.json("show", reference)["entries"]]
+
+    def references(self) -> list[str]:
+        """Return all tickets, the oldest first."""
+        return sorted(ticket["reference"] for ticket in self.json("list", "--all", "--limit", "1000"))
+
+    def wait_status(self, reference: str, status: str, seconds: float = 15.0) -> None:
+        self.wait(lambda: self.status(reference) == status, f"{reference} to be {status}", seconds)
+
+    def at_rest(self, received: int, seconds: float = 15.0) -> dict[str, int]:
+        """Wait until so many mails are taken in and decided, and all that follows is sent; return the books."""
+
+        def rests() -> bool:
+            books = self.json("ledger")
+            unsent = {"queued", "deferred", "sending"} & {mail["state"] for mail in self.json("outbox")}
+            return books["received"] >= received and not books["waiting"] and not unsent
+
+        self.wait(rests, f"{received} mails to be done with: {self.json('ledger')}", seconds)
+        books = self.json("ledger")
+        assert (books["received"], books["unexplained"]) == (received, 0)
+        return books
 
     # -- mail --------------------------------------------------------------------------------
 
-    def mail(self, from_: str, text: str, *, subject: str = "Printer on fire", to: str = "", cc: str = "",
-             in_reply_to: Received | None = None, **headers: str) -> bytes:  # fmt: skip
+    def mail(self, from_: str, text: str, *, subject: str = "Printer on fire", to: str = "", cc: str = "", html: str = "",
+             files: dict[str, bytes] | None = None, in_reply_to: Received | None = None, **headers: str) -> bytes:  # fmt: skip
         """Write a mail as a person's program would."""
         self._ids += 1
-        message = EmailMessage()
+        message = EmailMessage(policy=WRITING)
         message["From"], message["To"], message["Subject"] = from_, to or self.address, subject
         if cc:
             message["Cc"] = cc
@@ -194,11 +275,15 @@ class DeskProcess:
         for name, value in headers.items():
             message[name.replace("_", "-")] = value
         message.set_content(text)
+        if html:
+            message.add_alternative(html, subtype="html")
+        for name, content in (files or {}).items():
+            message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
         return message.as_bytes()
 
-    def deliver(self, raw: bytes, *recipients: str) -> None:
+    def deliver(self, raw: bytes, *recipients: str, sender: str = "ana@customer.example") -> None:
         """Put a mail into the desk's mailbox, as the company's mail server does."""
-        self.dovecot.deliver(raw, *(recipients or (self.address,)))
+        self.dovecot.deliver(raw, *(recipients or (self.address,)), sender=sender)
 
     def writes(self, from_: str, text: str, **more) -> None:
         """Somebody writes to the support address."""
@@ -234,7 +319,12 @@ class DeskProcess:
         )
         return self.to(address)
 
-    def wait(self, condition, what: str, seconds: float = 15.0) -> None:
+    def wait_log(self, words: str, count: int = 1, seconds: float = 15.0) -> str:
+        """Wait until words stand in the log so many times; return the last line that has them."""
+        self.wait(lambda: self.log.count(words) >= count, f"{words!r} in the log", seconds)
+        return next(line for line in reversed(self.log.splitlines()) if words in line)
+
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = 15.0) -> None:
         """Wait until something is true; fail with the log if it never is."""
         end = time.monotonic() + seconds
         while not condition():

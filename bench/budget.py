@@ -1,0 +1,140 @@
+"""What this machine can do at best, one step after the other, with the same mails.
+
+    seconds per mail = fetch + parse + commit + sends x send        budget = 1 / seconds per mail
+
+    fetch    raw IMAP client, BODY.PEEK[] in batches of 50, from the same Dovecot and the same folder
+    parse    the standard library's BytesParser (compat32), eight headers read, all parts decoded
+    commit   one small row in one SQLite transaction, WAL, synchronous = FULL
+    send     one mail of acknowledgement's size over one reused connection into the storing sink
+
+That is the work that no desk can leave out, done by the cheapest means that Python has, in one
+process. A desk does more (decides, composes, files, indexes), and may do it side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.parser
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosmtplib
+
+from bench.imap_client import RawImap
+from bench.tools import benchlib
+
+HEADERS = (
+    "From",
+    "To",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Date",
+    "Auto-Submitted",
+)
+COMMITS = 400
+SAMPLE = 400  # mails that are parsed, and mails that are sent
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Seconds that each step takes for one mail."""
+
+    fetch: float
+    parse: float
+    commit: float
+    send: float
+
+    def seconds(self, sends: int = 1) -> float:
+        """Seconds for one mail in and so many out."""
+        return self.fetch + self.parse + self.commit + sends * self.send
+
+    def rate(self, sends: int = 1) -> float:
+        """Mails in a second, at best."""
+        return 1 / self.seconds(sends)
+
+    def __str__(self) -> str:
+        parts = {"fetch": self.fetch, "parse": self.parse, "commit": self.commit, "send": self.send}
+        return " + ".join(f"{name} {1000 * value:.2f}" for name, value in parts.items()) + " ms"
+
+
+def mean(budgets: list[Budget]) -> Budget:
+    """Return the mean of measurements made before and after a run."""
+    columns = zip(*((b.fetch, b.parse, b.commit, b.send) for b in budgets), strict=True)
+    return Budget(*(sum(column) / len(budgets) for column in columns))
+
+
+def measure(imap_port: int, user: str, count: int, folder: Path, smtp_port: int) -> Budget:
+    """Measure all four steps with the mails in a user's INBOX; about five seconds.
+
+    folder   for the SQLite file and what the sink stores; on the disk that the desk's store uses.
+    """
+    fetch, raws = _fetch(imap_port, user, count)
+    step = max(1, len(raws) // SAMPLE)
+    parse = _parse(raws[::step])
+    return Budget(fetch, parse, _commit(folder), _send(folder, smtp_port))
+
+
+def _fetch(port: int, user: str, count: int) -> tuple[float, list[bytes]]:
+    with RawImap(port, user) as client:
+        client.select()
+        started = time.perf_counter()
+        raws = client.fetch_all(count)
+        seconds = time.perf_counter() - started
+    if len(raws) != count:
+        raise RuntimeError(f"fetched {len(raws)} mails of {count}")
+    return seconds / count, raws
+
+
+def _parse(raws: list[bytes]) -> float:
+    parser = email.parser.BytesParser()
+    started = time.perf_counter()
+    for raw in raws:
+        message = parser.parsebytes(raw)
+        for name in HEADERS:
+            str(message[name])
+        for part in message.walk():
+            if not part.is_multipart():
+                part.get_payload(decode=True)
+    return (time.perf_counter() - started) / len(raws)
+
+
+def _commit(folder: Path) -> float:
+    file = folder / "budget.db"
+    for each in folder.glob("budget.db*"):
+        each.unlink()
+    with sqlite3.connect(file, isolation_level=None) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b BLOB)")
+        started = time.perf_counter()
+        for _ in range(COMMITS):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO t (a, b) VALUES (?, ?)", ("x" * 60, b"y" * 400))
+            connection.execute("COMMIT")
+        seconds = time.perf_counter() - started
+    connection.close()
+    return seconds / COMMITS
+
+
+def _send(folder: Path, port: int) -> float:
+    """Send mails of the corpus preset `tiny`: about 1 KB, as an acknowledgement without its HTML part is."""
+    tiny = folder / "tiny"
+    if not tiny.exists():
+        benchlib.corpus(str(tiny), "make", "--n", str(SAMPLE), "--seed", "4", "--preset", "tiny")
+    raws = [Path(name).read_bytes() for name in benchlib.mails(str(tiny))]
+
+    async def send_all() -> float:
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, use_tls=False, start_tls=False)
+        await client.connect()
+        started = time.perf_counter()
+        for raw in raws:
+            await client.sendmail("support@desk.example", ["user@customer.example"], raw)
+        seconds = time.perf_counter() - started
+        await client.quit()
+        return seconds / len(raws)
+
+    return asyncio.run(send_all())

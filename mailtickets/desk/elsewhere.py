@@ -1,0 +1,54 @@
+"""Pure: answers that agents sent past the desk, found in the folder of sent mail. Filed, and sent by nobody again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mailtickets.desk import saying, silence
+from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.ticket import Audience, Change, Decision, EntryKind, Outcome, Status, TimerKind
+
+if TYPE_CHECKING:
+    from mailtickets.desk.case import Case
+    from mailtickets.desk.facts import TicketFacts
+
+
+def sent_past_the_desk(case: Case) -> Decision:
+    """File a sent mail as the public answer that it is; one that answers no ticket is left alone."""
+    facts = _answered_ticket(case)
+    if facts is None:
+        return Decision(case.verdict(Outcome.IGNORED, "sent past the desk, and answers no ticket"))
+    ticket = facts.ticket
+    entry = case.mail_in(
+        Audience.CUSTOMER, EntryKind.MAIL_OUT, "sent past the desk, from the support address"
+    )
+    status = Status.PENDING if case.queue.after_reply == "pending" else Status.WAITING
+    after = replace(ticket, updated_at=case.now)
+    if status is Status.WAITING:
+        after = silence.begin_waiting(after, case.now, case.queue)
+    else:
+        after = silence.end_silence(after, status, case.now)
+    entries = (entry, case.status_entry(after.status, "answered past the desk"))
+    change = Change(
+        after,
+        entries,
+        timers_of(after, case.queue),
+        (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE),
+        ids=(case.incoming.message.message_id,) if case.incoming.message.message_id else (),
+    )
+    told = saying.event_to_agents(
+        "sent_elsewhere", after, case.queue, case.policy, actor=case.actor, occasion=f"in:{case.event.copy}", text=case.incoming.text,
+        detail="It was found in the folder of sent mail and is not sent again.",
+    )  # fmt: skip
+    return Decision(
+        case.verdict(Outcome.ON_TICKET, "an answer sent past the desk", ticket.number), (change,), told
+    )
+
+
+def _answered_ticket(case: Case) -> TicketFacts | None:
+    """Our own folder of sent mail needs no proof: any id, key or tag of ours leads to the ticket."""
+    numbers = [known.ticket for known in case.facts.known_ids]
+    numbers += [key.ticket for key in case.incoming.evidence.keys]
+    numbers += [number for _, number in case.incoming.evidence.tags]
+    return next((facts for number in numbers if (facts := case.facts.ticket(number))), None)
