@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mailtickets.mail.compose import visible_line
+from mailtickets.mail.keys import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,9 @@ class _Json(logging.Formatter):
             "event": visible_line(record.getMessage()),
         }
         row |= {
-            name: value if isinstance(value, int | float | bool) else visible_line(str(value))[:MAX_VALUE]
+            name: value
+            if isinstance(value, int | float | bool)
+            else without_keys(visible_line(str(value)))[:MAX_VALUE]
             for name, value in fields.items()
             if value is not None
         }
@@ -71,7 +74,7 @@ class _Json(logging.Formatter):
 
 
 def _value(value: object) -> str:
-    text = visible_line(str(value))[:MAX_VALUE]
+    text = without_keys(visible_line(str(value)))[:MAX_VALUE]
     return f'"{text}"' if " " in text or not text else text
 
 

@@ -290,11 +290,9 @@ class Line:
         queue, _ = policy.queue_for(message, copy.mailbox)
         question = Question(
             copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
-            agent=agent.key if agent else "", text=incoming.text,
+            agent=agent.key if agent else "",
         )  # fmt: skip
         facts = self._store.facts.for_mail(question, now)
-        if grant:
-            facts = replace(facts, same_text_seq=None)
         decision = decide(MailArrived(incoming, copy.id, self._code(), grant), facts, policy, now)
         verdict = decision.verdict
         assert verdict is not None  # noqa: S101  (every decision about a mail has one)

@@ -56,17 +56,19 @@ class Reading:
         if behind := person_behind_front_door(message, self.own):
             message = replace(message, sender=behind, sender_doubt="")
             proof = Proof.NONE  # whatever was proven is about the group address
+        text = new_text(message)
         return Incoming(
             message=message,
             classification=classification,
             proof=proof,
             evidence=evidence(message, self.ring, _whole_body(message), classification),
-            text=new_text(message),
-            relayed=relay_customer(message),
+            text=text,
+            relayed=relay_customer(message, text),
             digest=digest,
             arrived=arrived,
             mailbox=mailbox,
             truncated=truncated,
+            provable=bool(self.authserv_ids.get(mailbox)),
         )
 
 

@@ -44,11 +44,13 @@ class Sender:
         self._away_until: dict[str, datetime] = {}
         self._away_since: dict[str, float] = {}
         self._stopping = False
+        self._unbooked: list[tuple[Mail, Attempt]] = []
         self.last_sent_at: datetime | None = None
 
     async def send_due(self) -> int:
         """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried."""
         count = 0
+        await self._book()
         while not self._stopping:
             mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
             assert isinstance(mails, list)  # noqa: S101  (for the type checker)
@@ -64,17 +66,26 @@ class Sender:
 
     async def _send_all(self, mails: Sequence[Mail]) -> None:
         running = {asyncio.create_task(self._attempt(mail)) for mail in mails}
-        done: list[tuple[Mail, Attempt]] = []
+        for task in running:
+            # Kept even if booking fails meanwhile: what the server took must never look unsent.
+            task.add_done_callback(lambda done: self._unbooked.append(done.result()))
         booked = time.monotonic()
         while running:
-            finished, running = await asyncio.wait(
+            _, running = await asyncio.wait(
                 running, timeout=BOOK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
-            done += [task.result() for task in finished]
+            await asyncio.sleep(0)  # the callbacks of what has finished run first
             late = time.monotonic() - booked >= BOOK_AFTER_SECONDS
-            if done and (len(done) >= BOOK_AT_ONCE or late or not running):
-                await self._in_desk(self._line.book, done)
-                done, booked = [], time.monotonic()
+            if self._unbooked and (len(self._unbooked) >= BOOK_AT_ONCE or late or not running):
+                await self._book()
+                booked = time.monotonic()
+
+    async def _book(self) -> None:
+        """Write results; what a full disk or a locked store kept from being written is written first next time."""
+        results = list(self._unbooked)
+        if results:
+            await self._in_desk(self._line.book, results)
+            del self._unbooked[: len(results)]
 
     async def _attempt(self, mail: Mail) -> tuple[Mail, Attempt]:
         now = self._clock()

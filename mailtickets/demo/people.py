@@ -21,18 +21,18 @@ _UNFOLDED = SMTP.clone(max_line_length=0)  # the standard library would encode a
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the play; `password` opens the mailbox, "" where there is none."""
+    """Somebody of the play; `password` opens the mailbox."""
 
     first_name: str
     full_name: str
     address: str
-    password: str = ""
+    password: str
 
 
 ANA = Person("Ana", "Ana Client", "ana@customer.example", "ana")
 KIM = Person("Kim", "Kim Archer", "kim@acme.example", "kim")
 LEE = Person("Lee", "Lee Moss", "lee@acme.example", "lee")
-MALLORY = Person("Mallory", "Kim Archer", "mallory@elsewhere.example")
+MALLORY = "mallory@elsewhere.example"  # an address only: what Mallory writes bears the names of others
 DESK = Person("the desk", "Acme Support", "support@acme.example", "support")
 WITH_MAILBOX = (ANA, KIM, LEE, DESK)
 

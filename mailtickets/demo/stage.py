@@ -39,7 +39,7 @@ class _Stage:
     def __init__(self, folder: DemoFolder, *, stay: bool) -> None:
         self._folder, self._stay = folder, stay
         names = {person.address: person.first_name for person in WITH_MAILBOX}
-        self._telling = Telling(names, marks_for(sys.stdout.encoding))
+        self._telling = Telling(names, marks_for(sys.stdout.encoding), paced=sys.stdout.isatty())
         self._servers = MailServers({p.address: p.password for p in WITH_MAILBOX}, folder.mails)
         self._desk = DeskProcess(folder)
         self._told_to_end = asyncio.Event()
@@ -90,20 +90,20 @@ class _Stage:
 
     def _programme(self) -> None:
         tell = self._telling
-        tell.line("A whole service desk by e-mail, in about twenty seconds", bold=True)
+        tell.line("A whole service desk by e-mail, in half a minute", bold=True)
         tell.line()
         for who, what in (
-            ("Ana", "is a customer: ana@customer.example"),
-            ("Kim and Lee", "are the agents behind support@acme.example; they use their usual mail programs"),
-            ("the desk", f"is the real daemon, configured by {self._folder.config}"),
-            ("the servers", "IMAP and SMTP, are inside this program; no mail leaves this machine"),
+            ("Ana", "is a customer, ana@customer.example"),
+            ("Kim and Lee", "are agents and answer for support@acme.example, from their own mail programs"),
+            ("the desk", f"is the real daemon with a real configuration, {self._folder.config}"),
+            ("the servers", "for IMAP and SMTP live inside this program; no mail leaves this machine"),
         ):
             tell.line(f"  {who:<13} {what}")
 
     async def _the_books(self, books: Books) -> None:
         tell = self._telling
-        tell.scene("The books")
-        tell.remark("Every mail that came in is in exactly one place, and the desk can say in which.")
+        await tell.scene("The books")
+        tell.remark("Every mail that came in is in exactly one place.")
         for command in ("ledger", "list"):
             tell.line()
             tell.line(f"{' ' * 10}$ {self._command(command)}", bold=True)
@@ -137,9 +137,8 @@ class _Stage:
         width = max(len(self._command(command)) for command in commands)
         for command, what in commands.items():
             tell.line(f"  {self._command(command):<{width}}   # {what}")
-        tell.line(
-            f"  {f'ls {shlex.quote(str(self._folder.mails))}':<{width}}   # every mail of the play, as .eml files to open"
-        )
+        files = f"ls {shlex.quote(str(self._folder.mails))}"
+        tell.line(f"  {files:<{width}}   # every mail of the play, in order, as files to open")
         if not self._stay:
             tell.line()
             tell.line("Next", bold=True)
@@ -173,7 +172,7 @@ class _Stage:
         while True:
             mail = await self._servers.mail_after(told)
             told += 1
-            self._telling.mail(mail, ", ".join(mail.recipients), words=False)
+            self._telling.mail(mail, ", ".join(mail.recipients))
 
     def _command(self, command: str) -> str:
         return f"{_program()} --config {shlex.quote(str(self._folder.config))} {command}"
@@ -188,5 +187,5 @@ def _program() -> str:
     if found and Path(found).resolve() == own.resolve():
         return "mailtickets"
     with suppress(ValueError):
-        own = own.resolve().relative_to(Path.cwd())
+        own = own.absolute().relative_to(Path.cwd())
     return shlex.quote(str(own))

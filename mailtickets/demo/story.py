@@ -19,7 +19,8 @@ from mailtickets.demo.people import (
     new_mail,
     send,
 )
-from mailtickets.mail.visible_text import message_text
+from mailtickets.demo.telling import footer, without_footer
+from mailtickets.mail.visible_text import message_text, new_text
 from mailtickets.store import Store
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ Answer = TypeVar("Answer")
 PATIENCE_SECONDS = 20.0  # for any one thing; on a slow machine the longest takes 4
 LOOK_SECONDS = 0.04  # between two looks into the store, which tells nobody of its changes
 NUMBER = 1001  # of the first ticket of a new store
+KINDS = {  # of the desk's mails, in the words of the play
+    "acknowledgement": "acknowledgement",
+    "agent_new": "a new ticket",
+    "agent_event": "news",
+    "agent_reopened": "open again",
+    "answer": "Kim's answer",
+    "resolved": "the solution",
+    "closed": "closing",
+    "receipt": "receipt",
+    "held": "a question",
+}
 
 
 class PlayStopped(Exception):  # noqa: N818  (named for the situation)
@@ -77,115 +89,126 @@ class Play:
 
     async def _a_customer_writes(self) -> Passed:
         tell = self._telling
-        tell.scene("A customer writes")
+        await tell.scene("A customer writes")
         await self._writes(ANA, new_mail(
             ANA, "Printer on fire",
-            "Hello,\n\nour printer on the second floor smokes since this morning, and the display says E-451.\n"
-            "Can you help?\n\nKind regards\nAna",
+            "Hello,\n\nour printer on the second floor smokes since this morning, and the display says E-451."
+            " Can you help?\n\nAna",
         ))  # fmt: skip
-        acknowledgement = await self._gets(ANA, "the acknowledgement", words=False)
+        acknowledgement = await self._gets(ANA, "acknowledgement")
         tell.frame("what Ana reads", message_text(acknowledgement.message))
         tell.remark(
-            "An acknowledgement to a sender who is not proven repeats none of the sender's words, so that nobody can"
-            " use the desk to write to strangers."
+            "Anybody can write Ana's address into From. Until her mail server vouches for her, nothing of what she wrote"
+            " is sent back to it."
         )
-        notice = await self._gets(KIM, "the notice of the new ticket", words=False)
-        await self._gets(LEE, "the notice of the new ticket", words=False)
-        tell.words(message_text(notice.message), lines=12)
+        notice = await self._gets(KIM, "agent_new")
+        await self._gets(LEE, "agent_new")
+        tell.remark("Both agents get Ana's words, and below them what answering will do:")
+        tell.words(footer(message_text(notice.message)), lines=10)
         await self._state("open")
         return notice
 
     async def _an_agent_answers(self, notice: Passed) -> None:
         tell = self._telling
-        tell.scene("An agent answers, from an ordinary mail program")
+        await tell.scene("Kim answers, by pressing Reply in a mail program")
         await self._writes(KIM, answer(
             KIM, notice.message,
             "Hello Ana,\n\nplease pull the plug first. What does the label on the back say: PX-100 or PX-200?\n\nKim",
         ))  # fmt: skip
-        await self._gets(ANA, "Kim's answer")
+        await self._gets(ANA, "answer")
         tell.remark(
-            "Kim's own words went on, from the desk's address. The quote below them stayed here: with it came Kim's"
-            " key for this ticket, which proves that it was Kim."
+            "Ana got Kim's own words, from the desk's address. The quoted notice below them stayed behind; the key in it"
+            " has proven that it was Kim who wrote."
         )
-        await self._gets(LEE, "the news that Kim has the ticket")
+        taken = await self._gets(LEE, "agent_event")
+        tell.words(without_footer(message_text(taken.message)))
         await self._state("waiting")
 
     async def _the_customer_is_silent(self) -> Passed:
         tell = self._telling
-        tell.scene("The customer is silent")
-        tell.remark("The real times are 24 h, 72 h and 96 h; here they are 3, 6 and 9 seconds.")
-        await self._gets(ANA, "the first reminder")
-        last = await self._gets(ANA, "the second reminder", words=False)
-        tell.words(message_text(last.message), lines=14)
-        closing = await self._gets(ANA, "the closing mail", words=False)
-        tell.words(message_text(closing.message), lines=8)
+        await tell.scene("Ana does not answer")
+        tell.remark(
+            "Usual are a reminder after 24 and 72 hours and the end after 96; here it is 3, 6 and 9 seconds."
+        )
+        first = await self._gets(ANA, "reminder", "reminder 1")
+        tell.words(without_footer(message_text(first.message)))
+        second = await self._gets(ANA, "reminder", "reminder 2")
+        tell.words(without_footer(message_text(second.message)))
+        closing = await self._gets(ANA, "closed")
+        tell.words(without_footer(message_text(closing.message)))
         await self._state("closed")
         return closing
 
     async def _the_customer_comes_back(self, closing: Passed) -> Passed:
-        self._telling.scene("The customer answers after all")
-        await self._writes(ANA, answer(
+        tell, before = self._telling, len(self._servers.all_to(ANA.address))
+        await tell.scene("Ana answers after all")
+        copy = await self._writes(ANA, answer(
             ANA, closing.message, "Sorry, I was ill! It is a PX-200.\n\nAna",
         ))  # fmt: skip
-        notice = await self._gets(KIM, "the notice that the ticket is open again", words=False)
+        notice = await self._gets(KIM, "agent_reopened")
+        self._nothing_went_to(ANA, before, copy)
         await self._state("open")
-        self._telling.remark("Only Kim is told, whose ticket it is. A reopening sends the customer nothing.")
+        tell.remark("Only Kim is told, whose ticket it is.")
         return notice
 
     async def _the_agents_talk(self) -> None:
         tell, before = self._telling, len(self._servers.all_to(ANA.address))
-        tell.scene("The agents talk among themselves")
-        note = answer(
-            LEE,
-            self._last(LEE).message,
-            "#note\nThe PX-200 had a recall in May. Send a new one, do not repair it.\n\nLee",
-        )
-        copy = await self._writes(LEE, note)
-        await self._gets(KIM, "Lee's note")
+        await tell.scene("Lee tells Kim something that is not for customers")
+        note = "#note\nThe PX-200 was called back in May. Send a new one, do not repair it.\n\nLee"
+        copy = await self._writes(LEE, answer(LEE, self._servers.all_to(LEE.address)[-1].message, note))
+        await self._gets(KIM, "agent_event", "note")
+        receipt = await self._gets(LEE, "receipt")
+        tell.words(without_footer(message_text(receipt.message)))
         self._nothing_went_to(ANA, before, copy)
-        tell.remark("A note goes to the agents. Ana gets nothing, whatever stands in it.")
 
     async def _solved(self, notice: Passed) -> Passed:
         tell = self._telling
-        tell.scene("Solved")
+        await tell.scene("Kim has the solution")
         await self._writes(KIM, answer(
             KIM, notice.message,
-            "#resolve\nHello Ana,\n\nyour printer is part of a recall. A new one is on its way and arrives tomorrow.\n\nKim",
+            "#resolve\nHello Ana,\n\nyour printer was called back by its maker. A new one arrives tomorrow.\n\nKim",
         ))  # fmt: skip
-        resolved = await self._gets(ANA, "Kim's solution", words=False)
-        tell.words(message_text(resolved.message), lines=12)
+        resolved = await self._gets(ANA, "resolved")
+        tell.words(without_footer(message_text(resolved.message)), lines=10)
+        receipt = await self._gets(KIM, "receipt")
+        tell.words(without_footer(message_text(receipt.message)))
         await self._state("resolved")
         return resolved
 
     async def _a_machine_answers(self, resolved: Passed) -> None:
-        tell, before = self._telling, len(self._servers.all_to(ANA.address))
-        tell.scene("A machine answers")
+        tell, before = self._telling, len(self._servers.mails)
+        await tell.scene("Ana's mail program answers by itself: she is on holiday")
         copy = await self._writes(
             ANA,
             absence_notice(ANA, resolved.message, "I am away until Monday and will answer then."),
             envelope="",
         )
-        self._nothing_went_to(ANA, before, copy)
-        tell.remark(f"The desk: {copy.reason}. Filed on the ticket, answered by nobody, reopens nothing.")
+        if len(self._servers.mails) != before + 1 or self._views.outbox():
+            raise PlayStopped("a machine was answered, and must not be")
+        tell.remark(f"The desk: {copy.why[-1]}. So it is filed, but answers nobody and reopens nothing.")
         await self._state("resolved")
 
     async def _somebody_pretends(self) -> None:
         tell, before = self._telling, len(self._servers.all_to(ANA.address))
-        tell.scene("Somebody pretends to be an agent")
-        forged = new_mail(
+        await tell.scene("Mallory pretends to be Kim")
+        text = "Hello Ana,\n\nplease send us your password, so that we can deliver.\n\nKim"
+        copy = await self._writes(
             KIM,
-            "Re: [SUP-1001] Printer on fire",
-            "Hello Ana,\n\nplease send us your password, so that we can deliver.\n\nKim",
+            new_mail(KIM, f"Re: [SUP-{NUMBER}] Printer on fire", text),
+            envelope=MALLORY,
+            shown="Mallory, as Kim",
         )
-        copy = await self._writes(KIM, forged, envelope=MALLORY.address, shown="Mallory, as Kim")
+        question = await self._gets(KIM, "held")
+        tell.words(without_footer(message_text(question.message)), lines=5)
         self._nothing_went_to(ANA, before, copy)
-        await self._gets(KIM, "the question whether this was Kim")
-        tell.remark(
-            "From is only a claim. Without Kim's key the mail is held until Kim says yes, and Ana never sees it."
-        )
+        tell.remark(f"The desk: {copy.reason}. It is held until Kim says yes; Ana never sees it.")
 
     async def _books(self) -> Books:
         await self._until(lambda: not self._views.outbox() or None, "every mail to be sent")
+        for reader in (ANA, KIM, LEE):
+            if untold := self._servers.all_to(reader.address)[self._read[reader.address] :]:
+                subjects = ", ".join(mail.message.subject for mail in untold)
+                raise PlayStopped(f"{reader.first_name} got mail that is not in the play: {subjects}")
         books = self._views.books()
         if books.unexplained or books.waiting:
             raise PlayStopped(f"the ledger does not balance: {books}")
@@ -205,6 +228,7 @@ class Play:
         )
         passed = await self._soon(self._servers.mail_to(DESK.address, seen), "the mail to arrive")
         self._telling.mail(passed, DESK.address, sender=shown)
+        self._telling.words(new_text(passed.message))
         return await self._until(
             lambda: next(
                 (c for c in self._views.copies_of(message_id=mail["Message-ID"]) if c.state != "waiting"),
@@ -213,18 +237,21 @@ class Play:
             f"the desk to decide about {writer.first_name}'s mail",
         )
 
-    async def _gets(self, reader: Person, what: str, *, words: bool = True) -> Passed:
-        """Wait for the next mail to somebody and tell it."""
+    async def _gets(self, reader: Person, kind: str, what: str = "") -> Passed:
+        """Wait for the next mail to somebody, make sure that it is what it must be, and tell it."""
+        what = what or KINDS[kind]
         seen = self._read.get(reader.address, 0)
         mail = await self._soon(
-            self._servers.mail_to(reader.address, seen), f"{what} to reach {reader.first_name}"
+            self._servers.mail_to(reader.address, seen), f"the {what} to reach {reader.first_name}"
         )
         self._read[reader.address] = seen + 1
-        self._telling.mail(mail, reader.address, words=words)
+        self._telling.mail(mail, reader.address, what)
+        kinds = [ours.kind for ours in self._views.outbox(message_id=mail.message.message_id)]
+        if kinds != [kind]:
+            raise PlayStopped(
+                f"{reader.first_name} got {kinds or 'a mail that is not ours'} instead of the {what}"
+            )
         return mail
-
-    def _last(self, reader: Person) -> Passed:
-        return self._servers.all_to(reader.address)[-1]
 
     def _nothing_went_to(self, reader: Person, before: int, copy: CopyView) -> None:
         """What a mail sets off is queued in the transaction that decides it: so now it can be told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 import time
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mailtickets.mail.compose import visible_line
-from mailtickets.mail.visible_text import message_text, new_text
 
 if TYPE_CHECKING:
     from mailtickets.demo.embedded import Passed
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WIDTH = 88
 INDENT = " " * 10
 EXCERPT_LINES = 6
+READING_SECONDS = 1.5  # between two scenes, for a person at a terminal; the play itself never waits for time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class Telling:
     """The teller. Colours are taken away by click where standard output is no terminal.
 
     names  address -> the name under which the play speaks of its owner.
+    paced  whether a person reads along and gets time between the scenes.
     """
 
-    def __init__(self, names: dict[str, str], marks: Marks) -> None:
-        self.names, self.marks = names, marks
+    def __init__(self, names: dict[str, str], marks: Marks, *, paced: bool = False) -> None:
+        self.names, self.marks, self.paced = names, marks, paced
         self._began = time.monotonic()
         self._scene = 0
 
@@ -64,36 +66,34 @@ class Telling:
         """Write one line as it is; strangers' words are made harmless by whoever brings them."""
         click.echo(click.style(text, **style) if style else text)  # type: ignore[arg-type]
 
-    def scene(self, title: str) -> None:
+    async def scene(self, title: str) -> None:
         """Begin a scene."""
         self._scene += 1
+        if self.paced:
+            await asyncio.sleep(READING_SECONDS)
         self.line()
         self.line(f"{self._scene}. {title}", bold=True)
 
-    def remark(self, text: str, *, space: bool = False) -> None:
+    def remark(self, text: str) -> None:
         """Explain something in the teller's own voice."""
-        if space:
-            self.line()
         for line in textwrap.wrap(text, WIDTH - len(INDENT)):
-            self.line(INDENT + line, dim=True)
+            self.line(INDENT + line, italic=True)
 
-    def mail(self, mail: Passed, to: str, *, words: bool = True, sender: str = "") -> None:
-        """Tell that a mail went from somebody to somebody, and what it says."""
+    def mail(self, mail: Passed, to: str, what: str = "", *, sender: str = "") -> None:
+        """Tell that a mail went from somebody to somebody, and what it is."""
         shown = f"{sender or self.writer(mail.message)} {self.marks.arrow} {self.name(to)}"
         at = f"{mail.at - self._began:7.1f} s "
-        self.line(
-            at + click.style(shown, fg="cyan", bold=True) + f"   {visible_line(mail.message.subject)[:WIDTH]}"
-        )
-        if words:
-            self.words(new_text(mail.message) or message_text(mail.message))
+        about = f"{what}: " if what else ""
+        subject = visible_line(mail.message.subject)[:WIDTH]
+        self.line(f"{at}{click.style(shown, fg='cyan', bold=True)}   {about}{subject}")
 
     def words(self, text: str, lines: int = EXCERPT_LINES) -> None:
-        """Tell a mail's words, or their beginning."""
-        wrapped = wrap(text, WIDTH - len(INDENT) - 2)
-        for line in wrapped[:lines]:
-            self.line(f"{INDENT}{click.style(self.marks.bar, dim=True)} {line}".rstrip())
+        """Tell a mail's words, or their beginning, without empty lines."""
+        wrapped = [line for line in wrap(text, WIDTH - len(INDENT) - 2) if line]
         if len(wrapped) > lines:
-            self.line(f"{INDENT}{click.style(self.marks.bar, dim=True)} ...")
+            wrapped[lines - 1 :] = ["..."]
+        for line in wrapped:
+            self.line(f"{INDENT}{click.style(self.marks.bar, dim=True)} {line}")
 
     def state(self, text: str) -> None:
         """Tell what the desk has in its store."""
@@ -125,9 +125,27 @@ def wrap(text: str, width: int) -> list[str]:
     """Return a text as lines of bounded width; line ends stay, control characters do not."""
     lines: list[str] = []
     for line in text.strip().split("\n"):
-        lines += textwrap.wrap(visible_line(line), width, subsequent_indent=_hanging(line)) or [""]
+        lines += textwrap.wrap(visible_line(line), width) or [""]
     return lines
 
 
-def _hanging(line: str) -> str:
-    return "> " if line.startswith(">") else ""
+def without_footer(text: str) -> str:
+    """Return a notice's words without what it quotes and without its footer, which follows a line of dashes."""
+    body, _ = _parted(text)
+    return "\n".join(line for line in body.split("\n") if not line.startswith((">", "We last wrote:")))
+
+
+def footer(text: str) -> str:
+    """Return what stands in a notice below its line of dashes, without the key, which says nothing to a reader."""
+    _, below = _parted(text)
+    return "\n".join(line for line in below.split("\n") if not line.startswith("Ref: "))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    lines = text.split("\n")
+    at = next((number for number, line in enumerate(lines) if _ends_body(line)), len(lines))
+    return "\n".join(lines[:at]), "\n".join(lines[at + 1 :])
+
+
+def _ends_body(line: str) -> bool:
+    return (len(line) >= 10 and not line.strip("-")) or line.startswith("Acme Support | ")

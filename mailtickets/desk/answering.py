@@ -26,6 +26,7 @@ from mailtickets.desk.ticket import (
     Timer,
     TimerKind,
 )
+from mailtickets.mail.relay import fit_for_customers
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
@@ -109,14 +110,19 @@ def answer(case: Case) -> Decision:
     if read.problem:
         why = f"{read.problem.word} {read.problem.why}."
         return _returned(case, why, word=read.problem.word, nearest=read.problem.nearest)
-    if case.facts.same_text_seq is not None and text.strip():
-        verdict = case.verdict(
-            Outcome.IGNORED,
-            "duplicate: the same text of the same agent within 10 minutes",
-            facts.ticket.number,
-        )
-        return Decision(verdict)
     is_note = is_note or read.has("note")
+    if not case.event.grant and read.text and _said_before(case, agent, read.text, is_note=is_note):
+        if not read.commands:
+            return Decision(
+                case.verdict(
+                    Outcome.IGNORED,
+                    "duplicate: the same text of the same agent within 10 minutes",
+                    facts.ticket.number,
+                )
+            )
+        return _returned(
+            case, "You sent the same text less than 10 minutes ago. For commands alone, leave the text out."
+        )
     sends_files = any(not attachment.inline for attachment in case.incoming.relayed.attachments)
     public = not is_note and (bool(read.text) or sends_files) and not _only_help(read)
     if not read.commands and not public and not (is_note and read.text):
@@ -194,7 +200,7 @@ def _carried_out(case: Case, facts: TicketFacts, agent: AgentPolicy, wish: _Wish
                 case,
                 EntryKind.MAIL_OUT,
                 Audience.CUSTOMER,
-                read.text,
+                _as_read(agent, read.text),
                 tuple(r.address.address for r in sent.to),
             ),
         )
@@ -208,7 +214,7 @@ def _carried_out(case: Case, facts: TicketFacts, agent: AgentPolicy, wish: _Wish
                 case,
                 EntryKind.MAIL_OUT,
                 Audience.CUSTOMER,
-                read.text,
+                _as_read(agent, read.text),
                 (),
                 reason="sent by the agent's own mail",
             ),
@@ -340,6 +346,16 @@ def _still_to_reach(case: Case, ticket: Ticket) -> tuple[Person, ...]:
     return tuple(person for person in ticket.participants if person.address not in reached)
 
 
+def _as_read(agent: AgentPolicy, text: str) -> str:
+    """Return an agent's words as customers read them: the history and the reminders quote them to customers."""
+    return fit_for_customers(text, (agent.email, *agent.aliases))
+
+
+def _said_before(case: Case, agent: AgentPolicy, text: str, *, is_note: bool) -> bool:
+    kind, words = (EntryKind.NOTE, text) if is_note else (EntryKind.MAIL_OUT, _as_read(agent, text))
+    return any(said.kind is kind and said.text == words for said in case.facts.said)
+
+
 def _went_to_note_address(case: Case) -> bool:
     message = case.incoming.message
     addresses = (*(a.address for a in (*message.to, *message.cc)), *message.delivered_to)
@@ -367,6 +383,22 @@ def _leak(
     if newer:
         return f"It answers an older mail: {newer[-1].actor} wrote after it.", newer
     return None
+
+
+def answers_nothing(case: Case) -> Decision:
+    """Return an agent's mail that confirms what does not wait any more."""
+    why = (
+        "The question in its subject was answered before, or is too old: nothing waits for this confirmation."
+    )
+    if case.found.ticket is not None:
+        return _returned(case, why)
+    agent = case.standing.agent
+    assert agent is not None  # noqa: S101
+    mail = saying.not_sent(
+        agent, None, case.queue, case.policy, why=why, text=case.incoming.text, occasion=f"in:{case.event.copy}",
+        answers=case.incoming.message.message_id,
+    )  # fmt: skip
+    return Decision(case.verdict(Outcome.IGNORED, f"returned to the agent: {why}"), mail=(mail,))
 
 
 def _returned(case: Case, why: str, *, word: str = "", nearest: str = "") -> Decision:
@@ -444,7 +476,7 @@ def already_sent(case: Case) -> Decision | None:
         case,
         EntryKind.MAIL_OUT,
         Audience.CUSTOMER,
-        case.incoming.text,
+        _as_read(agent, case.incoming.text),
         tuple(a.address for a in customers),
         "sent by the agent's own mail",
     )

@@ -100,12 +100,20 @@ def new_ticket(case: Case, requester: Person | None) -> Ticket:
     subject = base_subject(strip_tags(message.subject, tags))[:MAX_SUBJECT] or "(no subject)"
     people: tuple[Person, ...] = (requester,) if requester else ()
     if requester:
-        people += people_joining(message, None, case.queue, case.policy, case.policy.limits.people_per_ticket)
+        people += joining(case, None)
     return Ticket(
         number=case.facts.next_number, tag=case.queue.tag, queue=case.queue.name, subject=subject,
         requester=requester.address if requester else "", created_at=case.incoming.arrived, updated_at=case.now,
         language=case.queue.language, people=people, proven=case.standing.proven, assignee=first_owner(case),
     )  # fmt: skip
+
+
+def joining(case: Case, ticket: Ticket | None) -> tuple[Person, ...]:
+    """Return who joins by this mail; where senders can be proven, only a proven one brings people along."""
+    if case.incoming.provable and not case.standing.proven:
+        return ()
+    limit = case.policy.limits.people_per_ticket
+    return people_joining(case.incoming.message, ticket, case.queue, case.policy, limit)
 
 
 def first_owner(case: Case) -> str:
@@ -120,9 +128,13 @@ def first_owner(case: Case) -> str:
 
 
 def joined(ticket: Ticket, *people: Person) -> Ticket:
-    """Return the ticket with more people; who is there stays what they are."""
-    there = {person.address for person in ticket.people}
-    return replace(ticket, people=(*ticket.people, *(p for p in people if p.address not in there)))
+    """Return the ticket with more people; who was outside may be admitted, nobody is sent outside."""
+    admitted = {person.address for person in ticket.participants}
+    new = {p.address: p for p in people if p.address not in admitted}
+    kept = (new.pop(p.address) if new.get(p.address, p).role is not p.role else p for p in ticket.people)
+    there = tuple(kept)
+    known = {person.address for person in there}
+    return replace(ticket, people=(*there, *(p for p in new.values() if p.address not in known)))
 
 
 def with_role(ticket: Ticket, address: str, name: str, role: Role) -> Ticket:

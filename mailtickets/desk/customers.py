@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
-from mailtickets.desk.case import SILENCE_TIMERS, joined, new_ticket, with_role
-from mailtickets.desk.people import Speaker, people_joining, people_suggested
+from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, new_ticket, with_role
+from mailtickets.desk.people import Speaker, people_suggested
 from mailtickets.desk.policy import LARGE_PROVIDERS
-from mailtickets.desk.thanks import is_thanks
+from mailtickets.desk.thanks import is_signature, is_thanks
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -32,14 +32,13 @@ from mailtickets.mail.classify import Origin
 from mailtickets.mail.message import domain_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mailtickets.desk.case import Case
     from mailtickets.desk.facts import AckCounts, TicketFacts
     from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Limits
 
-ACK_TRY_AGAIN = timedelta(minutes=10)
+ACK_ROUND = timedelta(minutes=10)
+ACK_ROUNDS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 CLOSE_WORDS = frozenset({"close"})
 
 
@@ -76,7 +75,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         mail.append(_acknowledge(case, ticket))
         entries.append(_acknowledged(case.now, ticket))
     elif wait:
-        timers.append(Timer(TimerKind.ACKNOWLEDGE, case.now + ACK_TRY_AGAIN))
+        timers.append(Timer(TimerKind.ACKNOWLEDGE, next_round(case.now)))
     others = [queue.address for queue in case.others]
     mail.extend(
         saying.tell_agents(
@@ -111,7 +110,7 @@ def continue_ticket(case: Case) -> Decision:
     if _says_close(case.incoming.text) and ticket.status is not Status.CLOSED:
         return _closed_by_customer(case, facts)
     message = case.incoming.message
-    people = people_joining(message, ticket, case.queue, case.policy, case.policy.limits.people_per_ticket)
+    people = joining(case, ticket)
     suggested = people_suggested(message, joined(ticket, *people), case.policy)
     after = replace(joined(ticket, *people), updated_at=case.now)
     entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
@@ -238,14 +237,9 @@ def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
 
 
 def _says_close(text: str) -> bool:
-    """A word counts only alone on its line, with nothing but a greeting or a signature around it."""
+    """A word counts only alone on its line, and where nothing but a closing and a name follows."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return (
-        bool(lines)
-        and len(lines) <= 3
-        and lines[0].rstrip(".!").lower() in CLOSE_WORDS
-        and sum(map(len, lines)) < 80
-    )
+    return bool(lines) and lines[0].rstrip(".!").lower() in CLOSE_WORDS and is_signature(lines[1:])
 
 
 def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
@@ -270,6 +264,11 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
         known=case.facts.person.wrote_before,
     )
     return limit, bool(limit)
+
+
+def next_round(now: datetime) -> datetime:
+    """Return when waiting acknowledgements are looked at again: all at one time, so that the oldest goes first."""
+    return ACK_ROUNDS_FROM + ((now - ACK_ROUNDS_FROM) // ACK_ROUND + 1) * ACK_ROUND
 
 
 def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool, known: bool) -> str:

@@ -32,9 +32,9 @@ from mailtickets.mail.classify import Origin
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailtickets.desk.facts import Facts, HeldMail
+    from mailtickets.desk.facts import Facts, HeldMail, TicketFacts
     from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.policy import Policy
+    from mailtickets.desk.policy import AgentPolicy, Policy
 
 # RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
 MAX_RECEIVED = 100
@@ -69,8 +69,14 @@ def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> De
         return reports.report(case)
     if refused := _refused(case):
         return refused
-    if facts.held is not None and not event.grant:
-        return _confirmation(case, facts.held)
+    # Only a person confirms: an absence notice quotes the code in its subject too, and asking it again would loop.
+    if incoming.evidence.code and classification.origin is Origin.PERSON and not event.grant:
+        return _with_code(case)
+    return _ordinary(case)
+
+
+def _ordinary(case: Case) -> Decision:
+    classification = case.incoming.classification
     if classification.origin is Origin.AUTO_REPLY:
         if case.found.ticket and case.standing.speaker is not Speaker.FORGED_AGENT:
             return reports.automatic_reply(case)
@@ -140,22 +146,22 @@ def _from_agent(case: Case) -> Decision:
             return answering.held_for_proof(case)
 
 
-def _confirmation(case: Case, held: HeldMail) -> Decision:
-    """An agent's answer to the question about a held mail. The code in its subject is the proof."""
-    agent = case.policy.agents.get(held.agent)
+def _with_code(case: Case) -> Decision:
+    """A mail with a confirmation's code in its subject: the agent's answer, or an ordinary mail of somebody else."""
+    held, writer = case.facts.held, case.policy.agent_of(case.sender)
+    if held is None:
+        # The question was answered before, or is too old. "yes" must not become an answer to the customer.
+        return answering.answers_nothing(case) if case.standing.agent else _ordinary(case)
     facts = case.facts.ticket(held.ticket)
-    if agent is None or facts is None or case.policy.agent_of(case.sender) is not agent:
-        verdict = case.verdict(
-            Outcome.IGNORED, "a confirmation code from somebody else's address", held.ticket
-        )
-        return Decision(
-            verdict,
-            alarms=(
-                Alarm(
-                    "foreign confirmation", f"A confirmation code for {held.agent} came from {case.sender}"
-                ),
-            ),
-        )
+    if writer is not None and facts is not None and writer is case.policy.agents.get(held.agent):
+        return _confirmation(case, held, writer, facts)
+    alarm = Alarm("foreign confirmation", f"A confirmation code for {held.agent} came from {case.sender}")
+    decision = _ordinary(case)
+    return replace(decision, alarms=(*decision.alarms, alarm))
+
+
+def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketFacts) -> Decision:
+    """An agent's answer to the question about a held mail. The code in its subject is the proof."""
     word = next(
         (line.strip().rstrip(".!").lower() for line in case.incoming.text.split("\n") if line.strip()), ""
     )

@@ -29,6 +29,7 @@ class Incoming:
     mailbox    where it was taken from.
     sent_folder  it lies among what was sent past the desk, from the support address.
     truncated  only its header and first 64 KB were taken, because it is too large.
+    provable   the admin named an authserv-id for the mailbox: a sender without a pass is then not trusted with Cc.
     """
 
     message: Message
@@ -41,6 +42,7 @@ class Incoming:
     arrived: datetime
     mailbox: str
     truncated: bool = False
+    provable: bool = False
     sent_folder: bool = False
 
 

@@ -77,6 +77,14 @@ class TicketFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the agent who writes said on the ticket in the last minutes: a note, or an answer."""
+
+    kind: EntryKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeState:
     """What became of an automatic mail: the outbox state, and when it was sent."""
 
@@ -134,7 +142,7 @@ class Facts:
     recent_ticket: int | None = None
     loads: Mapping[str, int] = field(default_factory=dict)
     last_assigned: str = ""
-    same_text_seq: int | None = None
+    said: tuple[Said, ...] = ()
     holds_today: int = 0
 
     def ticket(self, number: int) -> TicketFacts | None:

@@ -144,7 +144,7 @@ def people_joining(
     domain = message.sender.domain
     if not domain or domain in LARGE_PROVIDERS:
         return ()
-    there = {person.address for person in ticket.people} if ticket else set()
+    there = {person.address for person in ticket.participants} if ticket else set()
     room = limit - len(there) - (0 if ticket else 1)
     joining: dict[str, Person] = {}
     for address in (*message.to, *message.cc):

@@ -94,6 +94,15 @@ def after_reminder(ticket: Ticket, now: datetime, queue: QueuePolicy) -> Ticket:
     return replace(ticket, silent_step=ticket.silent_step + 1, silent_base=ticket.silent_base + late)
 
 
+def distance(ticket: Ticket, queue: QueuePolicy) -> timedelta:
+    """Return how long the next step comes after the one before it, the first after the agent's last text."""
+    steps = offsets(queue)
+    step = min(ticket.silent_step, len(steps) - 1)
+    if step == 0:
+        return steps[0] if ticket.first_wait is None else timedelta(seconds=ticket.first_wait)
+    return steps[step] - steps[step - 1]
+
+
 def closes_at(ticket: Ticket, queue: QueuePolicy, window: SendingWindow = always) -> datetime | None:
     """Return when continued silence closes the ticket, or None."""
     if ticket.silent_base is None or queue.confirm_close:

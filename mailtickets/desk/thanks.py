@@ -45,6 +45,13 @@ def is_thanks(text: str, attachments: Sequence[Attachment], language: str) -> bo
     ]
     if not sentences or not all(re.fullmatch(phrase, sentence) for sentence in sentences):
         return False
-    # What is left may only be a closing and a name of at most three words.
-    rest = [line for line in rest if not _CLOSING.fullmatch(line.rstrip(",."))]
-    return len(rest) <= 1 and all(len(_WORDS.findall(line)) <= 3 for line in rest)
+    return is_signature(rest)
+
+
+def is_signature(lines: Sequence[str]) -> bool:
+    """Tell whether lines hold at most a closing and a name of at most three words, each with a capital."""
+    rest = [line for line in lines if not _CLOSING.fullmatch(line.rstrip(",."))]
+    if len(rest) > 1 or len(lines) > 3:
+        return False
+    words = _WORDS.findall(rest[0]) if rest else []
+    return len(words) <= 3 and not any(word[0].islower() for word in words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
-from mailtickets.desk.customers import past_limit
+from mailtickets.desk.customers import next_round, past_limit
 from mailtickets.desk.ticket import (
     Audience,
     Change,
@@ -69,11 +69,15 @@ def _silence(
     if last and last.state in STILL_SENDING:
         return _later(ticket, queue, now + LOOK_AGAIN)
     step = ticket.silent_step
-    if step and last and last.state == "sent" and last.sent_at:
-        planned = silence.offsets(queue)[step] - silence.offsets(queue)[step - 1]
-        if now < last.sent_at + planned:
-            # The last step really went out later than planned: the full time counts from then.
-            return _later(ticket, queue, last.sent_at + planned)
+    if last and last.state == "sent" and last.sent_at:
+        full = last.sent_at + silence.distance(ticket, queue)
+        if now < full:
+            # Our answer or the last reminder really went out later than planned: the full time counts from then.
+            return _later(ticket, queue, full)
+    if ticket.automatic:
+        return _unreachable(
+            facts, queue, policy, now, "a machine opened the ticket, and machines are not reminded"
+        )
     if step < len(queue.reminders):
         return _remind(facts, people, queue, policy, now)
     if queue.confirm_close:
@@ -221,9 +225,7 @@ def _acknowledge(
         return Decision(changes=(Change(ticket, (entry,), drop=(TimerKind.ACKNOWLEDGE,)),))
     known = all_facts.person.wrote_before
     if past_limit(ticket.requester, all_facts.acks, policy.limits, proven=ticket.proven, known=known):
-        return Decision(
-            changes=(Change(ticket, timers=(Timer(TimerKind.ACKNOWLEDGE, now + timedelta(minutes=10)),)),)
-        )
+        return Decision(changes=(Change(ticket, timers=(Timer(TimerKind.ACKNOWLEDGE, next_round(now)),)),))
     opened = facts.public[0] if facts.public else None
     mail = saying.acknowledgement(
         ticket,

@@ -106,8 +106,6 @@ def load_body(stored: bytes) -> Body:
 
 
 _B64_BYTES = 57  # make a line of 76 letters
-_STRAY_CR = re.compile(rb"\r(?!\n)")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 1))
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 
 
@@ -115,8 +113,8 @@ def _cut(original: bytes, piece: Slice) -> bytes:
     raw = original[piece.start : piece.end]
     if piece.transform == "base64":
         return _base64_lines(raw)
-    lines = _STRAY_CR.sub(b"\n", raw.replace(b"\r\n", b"\n"))
-    if raw.isascii() and b"\0" not in raw and not _LONG_LINE.search(lines):
+    lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if raw.isascii() and b"\0" not in raw and max(map(len, lines.split(b"\n"))) <= MAX_LINE:
         return lines.replace(b"\n", b"\r\n")
     # A sender's encoding that no server has to carry: the same content in clean lines.
     if piece.encoding == "base64":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.header import decode_header
 from email.utils import format_datetime, getaddresses
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from mailtickets.mail.keys import LOOP_FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from mailtickets.mail.message import Address
@@ -296,10 +295,9 @@ def _compare(written: bytes, head: Head, subject: str, names: list[str]) -> None
     lines = written.split(b"\r\n")
     if any(len(line) > MAX_LINE or b"\r" in line or b"\n" in line or b"\0" in line for line in lines):
         raise HeaderUnsafe("head", "a line is too long or holds a stray line end")
-    parsed = message_from_bytes(written + b"\r\nbody")
-    if parsed.keys() != names or parsed.get_payload() != "body" or parsed.defects:
-        raise HeaderUnsafe("head", f"reads back as the fields {parsed.keys()}")
-    read = [(name, _unfolded(value)) for name, value in parsed.raw_items()]
+    read = _fields(lines)
+    if [name for name, _ in read] != names:
+        raise HeaderUnsafe("head", f"reads back as the fields {[name for name, _ in read]}")
     values = {name.lower(): value for name, value in read}
     groups = {"From": (head.from_,), "To": head.to, "Cc": head.cc}
     groups["Reply-To"] = (head.reply_to,) if head.reply_to else ()
@@ -321,13 +319,18 @@ def _same(field: str, read: object, meant: object) -> None:
         raise HeaderUnsafe(field, f"reads back as {read!r}"[:300])
 
 
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
-
-
-def _unfolded(value: object) -> str:
-    """Return a parsed value without its line breaks; UTF-8 bytes, which the parser keeps as surrogates, decoded."""
-    text = _FOLD.sub("", str(value))
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _fields(lines: Sequence[bytes]) -> list[tuple[str, str]]:
+    """Return the fields of a head as any reader finds them (RFC 5322 section 2.2): name, and value unfolded."""
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        text = line.decode("utf-8", "replace")
+        if text[:1] in {" ", "\t"} and found:
+            name, value = found[-1]
+            found[-1] = (name, value + text)
+        elif text:
+            name, _, value = text.partition(":")
+            found.append((name, value.strip(" ")))
+    return found
 
 
 def _decoded(value: str) -> str:
@@ -342,5 +345,13 @@ def _decoded(value: str) -> str:
     )
 
 
+# Where nothing needs quoting every parser reads the same; the general parser costs twenty times as much.
+_SIMPLE_MAILBOX = re.compile(
+    r"(?:([A-Za-z0-9]+(?: [A-Za-z0-9]+)*) <)?([A-Za-z0-9._+-]+@[A-Za-z0-9.-]+)(?(1)>)"
+)
+
+
 def _read_mailboxes(value: str) -> list[tuple[str, str]]:
+    if match := _SIMPLE_MAILBOX.fullmatch(value):
+        return [(match[1] or "", match[2])]
     return [(_decoded(name), address) for name, address in getaddresses([value])] if value else []

@@ -105,9 +105,12 @@ def _span(page: str, whole: str, wanted: str) -> tuple[int, int] | None:
     Walks over text and page together. What programs add to the text may be passed over: a number before a list's
     entry, a link's target, the name of a picture. Nothing of the page is passed over.
     """
-    before = len(letters(whole)) - len(letters(wanted))
-    if before < 0 or not letters(whole).endswith(letters(wanted)):
+    all_letters, wanted_letters = letters(whole), letters(wanted)
+    before = len(all_letters) - len(wanted_letters)
+    if before < 0 or not all_letters.endswith(wanted_letters):
         return None
+    if page.startswith(all_letters):
+        return before, len(all_letters)  # no program added anything: the usual case, without a walk
     at = on_page = seen = 0
     begins = -1
     while at < len(whole):

@@ -120,6 +120,11 @@ class KeyRing:
 LOOP_FIELD = "X-Mailtickets-Loop"
 
 
+def without_keys(text: str) -> str:
+    """Return a text with the MAC of every reply key made unreadable, for logs."""
+    return re.sub(r"(?i)\b([at][0-9]{1,4}-[0-9]{1,10}(?:-[0-9]{1,6})?)-[a-z2-7]{16}", r"\1-***", text)
+
+
 def keys_of(ring: KeyRing, message: Message, body: str) -> tuple[ReplyKey, ...]:
     """Return the valid keys a mail carries, strongest place first.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mailtickets.mail import quote_words
@@ -63,6 +64,7 @@ _ABOVE = re.compile(_any_of(quote_words.words(quote_words.ABOVE)))
 _URL_IN_BRACKETS = re.compile(r"[<(\[]?https?://[^\s<>]{1,600}[>)\]]?")
 
 
+@lru_cache(maxsize=32)  # each line is looked at by several questions, one after the other
 def plain(line: str) -> str:
     """Return a line as it is compared: cut, without invisible signs, white space around it and inside made one."""
     return " ".join(line[:MAX_LINE].translate(_INVISIBLE).split())
@@ -268,9 +270,16 @@ def attribution(lines: Sequence[str], at: int) -> Attribution | None:
         joined = f"{joined} {line}".strip()
         if len(joined) > MAX_ATTRIBUTION:
             break
-        if (strength := _strength(joined, first, opens=opens)) is not None:
+        if _may_end(line) and (strength := _strength(joined, first, opens=opens)) is not None:
             return Attribution(end, strength)
     return _gapped_attribution(lines, at, first) if opens else None
+
+
+@lru_cache(maxsize=32)
+def _may_end(line: str) -> bool:
+    """Tell whether an attribution can end with this line: with a colon, or a word for "wrote"."""
+    bare = line.rstrip("-*_ ")
+    return bare.endswith((":", "\uff1a")) or _WROTE.search(bare.casefold()) is not None
 
 
 def _strength(text: str, first: str, *, opens: bool) -> bool | None:

@@ -15,7 +15,6 @@ from urllib.parse import unquote
 import nh3
 
 from mailtickets.mail.html_cut import content_id, drop_unseen, matching_html, pictures
-from mailtickets.mail.html_text import html_to_text
 from mailtickets.mail.html_tree import Node, TooComplexError, read_tree, walk, write_tree
 from mailtickets.mail.visible_text import new_text as visible_text_of
 
@@ -89,9 +88,17 @@ def relay_agent(message: Message, new_text: str, *, hidden: Sequence[str]) -> Re
     return _relay(message, visible_text_of(message), new_text, _pattern_of(hidden))
 
 
-def relay_customer(message: Message) -> Relayed:
-    """Return a customer's mail as agents may read it: what is new in it, nothing that would be fetched."""
-    whole = visible_text_of(message)
+def fit_for_customers(text: str, hidden: Sequence[str]) -> str:
+    """Return an agent's text as the customer reads it: without key lines, keys and hidden strings."""
+    return _clean_text(text, _pattern_of(hidden))
+
+
+def relay_customer(message: Message, whole: str | None = None) -> Relayed:
+    """Return a customer's mail as agents may read it: what is new in it, nothing that would be fetched.
+
+    whole   the visible text, where the caller has it already.
+    """
+    whole = visible_text_of(message) if whole is None else whole
     return _relay(message, whole, whole, None)
 
 
@@ -139,6 +146,9 @@ def _without(text: str, hidden: re.Pattern[str] | None) -> str:
 # --- HTML -----------------------------------------------------------------------------------------
 
 
+_TAG = re.compile(r"<[^<>]*>")
+
+
 def _clean_html(root: Node, attachments: Sequence[Attachment], hidden: re.Pattern[str] | None) -> str:
     """Return a tree as harmless HTML, or "" if something hidden would stay in it."""
     named = frozenset(one.content_id for one in attachments if one.content_id)
@@ -155,9 +165,9 @@ def _clean_html(root: Node, attachments: Sequence[Attachment], hidden: re.Patter
         url_relative="deny",
         link_rel=None,
     ).strip()
-    if _shows_hidden(html, hidden):
+    if (hidden is not None or _KEY.search(html)) and _shows_hidden(html, hidden):
         return ""
-    return html if "<img" in html or html_to_text(html).strip() else ""
+    return html if "<img" in html or _TAG.sub("", html).strip() else ""
 
 
 def _fit(child: Node | str, named: frozenset[str], hidden: re.Pattern[str] | None) -> Node | str:

@@ -14,6 +14,7 @@ from mailtickets.desk.facts import (
     NoticeState,
     PersonFacts,
     PublicEntry,
+    Said,
     TicketFacts,
 )
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
@@ -45,7 +46,6 @@ class Question:
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
     agent     the agent whose address it has, or "".
-    text      an agent's new text, for finding the same text sent twice.
     """
 
     copy: int
@@ -56,7 +56,6 @@ class Question:
     queue: QueuePolicy
     limits: Limits
     agent: str = ""
-    text: str = ""
 
 
 class FactsReader:
@@ -68,6 +67,7 @@ class FactsReader:
 
     def for_mail(self, ask: Question, now: datetime) -> Facts:
         """Read what may bear on a mail."""
+        # A duplicate of a duplicate counts for nothing: where the first of them is decided again, it must find none.
         duplicate = self._duplicate(ask, now)
         if duplicate is not None:
             return Facts(duplicate_of=duplicate[0], duplicate_ticket=duplicate[1])
@@ -95,7 +95,7 @@ class FactsReader:
             recent_ticket=None if tickets else self._recent(ask.sender, ask.queue, now),
             loads=self._loads(ask.queue) if not tickets else {},
             last_assigned=self._last_assigned(ask.queue) if not tickets else "",
-            same_text_seq=self._same_text(tickets, ask, now) if ask.agent else None,
+            said=self._said(tickets, ask, now) if ask.agent else (),
             holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
         )
 
@@ -117,13 +117,14 @@ class FactsReader:
 
     def _duplicate(self, ask: Question, now: datetime) -> tuple[int, int | None] | None:
         row = self._connection.execute(
-            "SELECT id, ticket FROM copy WHERE digest = ? AND id < ? AND state <> 'waiting' ORDER BY id LIMIT 1",
+            "SELECT id, ticket FROM copy WHERE digest = ? AND id <> ? AND duplicate = 0 AND state <> 'waiting' ORDER BY id LIMIT 1",
             (ask.digest, ask.copy),
         ).fetchone()
         if row is None and ask.content:
             since = to_us(now - timedelta(days=KNOWN_CONTENT_DAYS))
             row = self._connection.execute(
-                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND state <> 'waiting' ORDER BY id LIMIT 1",
+                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND duplicate = 0 AND state <> 'waiting'"
+                " ORDER BY id LIMIT 1",
                 (ask.content, ask.copy, since),
             ).fetchone()
         return (row[0], row[1]) if row else None
@@ -261,15 +262,16 @@ class FactsReader:
         ).fetchone()
         return row[0] if row else ""
 
-    def _same_text(self, tickets: dict[int, TicketFacts], ask: Question, now: datetime) -> int | None:
-        for facts in tickets.values():
-            row = self._connection.execute(
-                "SELECT seq FROM entry WHERE ticket = ? AND kind IN ('mail_out', 'note') AND actor = ? AND at > ? AND text = ? LIMIT 1",
-                (facts.ticket.number, ask.agent, to_us(now - SAME_TEXT_WINDOW), ask.text.strip()),
-            ).fetchone()
-            if row:
-                return int(row[0])
-        return None
+    def _said(self, tickets: dict[int, TicketFacts], ask: Question, now: datetime) -> tuple[Said, ...]:
+        said: list[Said] = []
+        for number in {facts.ticket.number for facts in tickets.values()}:
+            rows = self._connection.execute(
+                "SELECT kind, text FROM entry WHERE ticket = ? AND kind IN ('mail_out', 'note') AND actor = ? AND at > ?"
+                " ORDER BY seq DESC LIMIT ?",
+                (number, ask.agent, to_us(now - SAME_TEXT_WINDOW), PUBLIC_ENTRIES),
+            )
+            said.extend(Said(EntryKind(kind), text) for kind, text in rows)
+        return tuple(said)
 
     def _holds_today(self, agent: str, now: datetime) -> int:
         row = self._connection.execute(

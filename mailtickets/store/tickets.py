@@ -197,9 +197,9 @@ class Tickets:
         )
 
     def due(self, now: datetime, limit: int = 50) -> list[tuple[int, Timer]]:
-        """Return due timers, the longest due first."""
+        """Return due timers, the longest due first, of those due together the oldest ticket's."""
         rows = self._connection.execute(
-            "SELECT ticket, kind, cycle, due FROM timer WHERE due <= ? ORDER BY due LIMIT ?",
+            "SELECT ticket, kind, cycle, due FROM timer WHERE due <= ? ORDER BY due, ticket LIMIT ?",
             (to_us(now), limit),
         )
         return [(ticket, Timer(TimerKind(kind), from_us(due), cycle)) for ticket, kind, cycle, due in rows]

@@ -63,7 +63,7 @@ poll = "{poll}"
 """
 
 # Mail programs fold long References between ids; the library would make encoded words of them.
-WRITING = default.clone(max_line_length=900)
+WRITING = default.clone(max_line_length=900, linesep="\r\n")
 
 
 class Received:

@@ -1,0 +1,29 @@
+"""A mail server that has a mail and does not say so yet: for ends in the middle of sending."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.smtp_sink import SmtpSink
+
+
+class HoldingSink(SmtpSink):
+    """Keeps the answer to the final dot back where `holds` says so, until `let_go`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds: Callable[[bytes], bool] = lambda _raw: False
+        self.held = 0
+
+    def let_go(self) -> None:
+        self.holds = lambda _raw: False
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
+        answer = await super().handle_DATA(server, session, envelope)
+        if self.holds(envelope.original_content):
+            self.held += 1
+            while self.holds(envelope.original_content):
+                await asyncio.sleep(0.01)
+        return answer

@@ -1,0 +1,94 @@
+"""kill -9 at any moment: nothing is lost, nothing automatic goes out twice."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.stories.holding_sink import HoldingSink
+from tests.support.process import IMAP, DeskProcess
+
+KIM = "Kim Archer <kim@desk.example>"
+BURST = 100
+ALL = IMAP + 'start_from = "all"'
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kill_9_in_a_burst(make_desk: Callable[..., DeskProcess], seed: int):
+    """Killed again and again in a burst of 100 mails: each is on exactly one ticket, no acknowledgement went out twice."""
+    dice = random.Random(seed)
+    desk = make_desk(more="[limits]\nack_per_domain_hour = 0", mailbox=ALL)
+    people = [f"c{number}@customer.example" for number in range(BURST)]
+    for person in people:
+        desk.writes(person, f"{person} has a burning printer.", files={"x.bin": dice.randbytes(3000)})
+
+    ours = f"{desk.user}@".encode()
+    sent = lambda: sum(ours in mail.raw for mail in desk.sink.mails)  # noqa: E731
+    # The first ends lie before and in the first batch; the others are spread over the burst.
+    moments: list[Callable[[], bool]] = [
+        lambda: " taken " in desk.log,
+        lambda: desk.log.count(" on_ticket ") > 0,
+        *(lambda more=more: sent() >= more for more in sorted(dice.sample(range(1, 3 * BURST - 20), 4))),
+    ]
+    for moment in moments:
+        desk.start(ready=False)
+        desk.wait(moment, "the moment to kill", 30)
+        desk.kill()
+    desk.start()
+    books = desk.at_rest(BURST, 60)
+
+    assert (books["on_tickets"], books["unexplained"], books["waiting"]) == (BURST, 0, 0)
+    tickets = desk.json("list", "--all", "--limit", "1000")
+    assert sorted(ticket["requester"] for ticket in tickets) == sorted(people)
+    for ticket in tickets:
+        assert desk.kinds(ticket["reference"]).count("mail_in") == 1
+    got = Counter(mail.recipients[0] for person in people for mail in desk.to(person))
+    assert set(got.values()) <= {1}, "an acknowledgement went out twice"
+    uncertain = [mail for mail in desk.json("outbox") if mail["state"] == "uncertain"]
+    assert all(mail["kind"] in {"acknowledgement", "agent_new"} for mail in uncertain)
+    missing = set(people) - set(got)
+    assert missing <= {address for mail in uncertain for address in mail["to"]}, "one is neither sent nor listed"
+    notices = Counter(mail["Subject"] for mail in desk.to("kim@desk.example"))
+    assert set(notices.values()) <= {1}
+    desk.wait(
+        lambda: all(r"\Seen" in flags for flags in desk.dovecot.flags(desk.user).values()), "all marks"
+    )
+
+
+def test_kill_9_while_the_250_is_on_its_way(make_desk: Callable[..., DeskProcess]):
+    """A human answer whose fate is unknown goes out again with the same bytes; an acknowledgement does not and is listed."""
+    with HoldingSink() as server:
+        desk = make_desk(server=server, mailbox=ALL)
+        server.holds = lambda raw: b"auto-replied" in raw
+        desk.writes("ana@customer.example", "My printer is on fire.")
+        desk.start()
+        desk.wait(lambda: server.held == 1, "the acknowledgement to be in the server's hands")
+        desk.kill()
+        server.let_go()
+        desk.start()
+        listed = desk.json("outbox")
+        assert [(m["state"], m["kind"], m["to"]) for m in listed if m["kind"] == "acknowledgement"] == [
+            ("uncertain", "acknowledgement", ["ana@customer.example"])
+        ]
+        assert len(desk.to("ana@customer.example")) == 1
+
+        notice = desk.wait_to("kim@desk.example", 1)[0]
+        server.holds = lambda raw: b"Please try water." in raw and b"ana@customer.example" in raw
+        desk.answers(notice, KIM, "Please try water.")
+        desk.wait(lambda: server.held == 2, "the answer to be in the server's hands")
+        desk.kill()
+        server.let_go()
+        desk.start()
+        first, second = desk.wait_to("ana@customer.example", 3)[1:]
+        assert first.raw == second.raw
+        desk.at_rest(2)
+        assert len(desk.to("ana@customer.example")) == 3
+        # The admin may send the acknowledgement once more, the same bytes.
+        number = next(str(m["id"]) for m in listed if m["kind"] == "acknowledgement")
+        desk.command("outbox", "retry", number)
+        again = desk.wait_to("ana@customer.example", 4)[3]
+        assert again.raw == desk.to("ana@customer.example")[0].raw
+        desk.stop()
