@@ -39,6 +39,8 @@ CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read 
 STOP_SECONDS = 20.0
 KEEP_SENT_BYTES = timedelta(days=30)
 STUCK_SECONDS = 120.0
+# After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
+READ_FIRST = timedelta(minutes=15)
 
 
 def utc_now() -> datetime:
@@ -147,6 +149,7 @@ class Daemon:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_job(self._outbox.set, "interval", seconds=1)
+        scheduler.add_job(self._desk.let_timers_go, "date", run_date=utc_now() + READ_FIRST)
         scheduler.add_job(self._daily, "interval", hours=24, next_run_time=utc_now() + timedelta(minutes=5))
         if watchdog := os.environ.get("WATCHDOG_USEC"):
             scheduler.add_job(self._feed_watchdog, "interval", seconds=max(int(watchdog) / 2_000_000, 0.1))
@@ -194,6 +197,7 @@ class Daemon:
             self._ready()
 
     def _ready(self) -> None:
+        self._desk.let_timers_go()
         maillog.ready(
             store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()
         )

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.store import store_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 # How long the thread sleeps at most: mail that `receive` stored is decided within that time.
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
+SAY_AGAIN_SECONDS = 60.0
+# Timers wait while mail waits to be decided, since an answer stops a reminder; but not for longer than this.
+FIRE_SECONDS = 5.0
 
 
 class DeskThread(threading.Thread):
-    """Runs the line. Work from outside goes first, then due decisions, one batch at a time.
+    """Runs the line. Work from outside goes first, then due decisions, one batch at a time, then due timers.
+
+    No timer fires before `let_timers_go`: after downtime mail is read first.
 
     make      opens store and line; runs in this thread, which keeps both to itself.
     on_queued called from this thread when the outbox may hold something new.
@@ -41,6 +47,10 @@ class DeskThread(threading.Thread):
         self.last_turn = time.monotonic()
         self._stopping = False
         self._trouble = 0
+        self._said_at = float("-inf")
+        self._mail_is_read = False
+        self._timers_held = True
+        self._fired_at = time.monotonic()
 
     def open(self) -> tuple[Store, Line]:
         """Start, and return store and line once they are open. Raises what opening them raised."""
@@ -62,6 +72,10 @@ class DeskThread(threading.Thread):
 
     def _line_accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
         return self._line.accept(taken, cursor)
+
+    def let_timers_go(self) -> None:
+        """Say that every mailbox was read: timers fire as soon as what was read is decided. From any thread."""
+        self._mail_is_read = True
 
     def stop(self) -> None:
         """Finish what was handed in, then end. Joins."""
@@ -110,11 +124,15 @@ class DeskThread(threading.Thread):
         """Decide one batch and fire due timers; return whether there may be more to do at once."""
         try:
             busy = self._line.settle() > 0
-            busy = self._line.fire_due() > 0 or busy
+            if self._timers_held and self._mail_is_read and not busy:
+                self._timers_held = False
+            if not self._timers_held and (not busy or time.monotonic() - self._fired_at > FIRE_SECONDS):
+                busy = self._line.fire_due() > 0 or busy
+                self._fired_at = time.monotonic()
         except Exception as error:  # noqa: BLE001  (a store in trouble must not end the desk; nothing was written)
+            self._say(error)
             pause = RETRY_SECONDS[min(self._trouble, len(RETRY_SECONDS) - 1)]
             self._trouble += 1
-            maillog.broken("the store cannot be written; nothing is lost, it is tried again", None, error)
             time.sleep(pause)
             return False
         self._trouble = 0
@@ -123,6 +141,16 @@ class DeskThread(threading.Thread):
         else:
             self._line.idle()
         return busy
+
+    def _say(self, error: Exception) -> None:
+        """Log a trouble in deciding, once a minute while it lasts."""
+        if time.monotonic() - self._said_at < SAY_AGAIN_SECONDS:
+            return
+        self._said_at = time.monotonic()
+        if trouble := store_trouble(error):
+            maillog.trouble("deciding pauses", trouble.reason, trouble.remedy)
+        else:
+            maillog.broken("deciding failed; nothing is lost, it is tried again", None, error)
 
 
 class DeskLedger:

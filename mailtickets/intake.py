@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailtickets import maillog
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
+from mailtickets.store import store_trouble
 from mailtickets.store.ledger import Taken, compress
 from mailtickets.transport.backoff import backoff
 from mailtickets.transport.imap import ImapMailbox
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailtickets.config import Config
+    from mailtickets.store import StoreTrouble
     from mailtickets.transport.imap import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 OLDER = "older than the start of the desk"
 TELL_AFTER = timedelta(minutes=15)
 SLOW_RETRY_SECONDS = 15 * 60.0
+FULL_STORE_RETRY_SECONDS = 60.0
 UNREADABLE_TRIES = 3
 
 
@@ -338,28 +341,30 @@ class MailboxThread(threading.Thread):
         self._first_round, self._progress = first_round, progress
         self._stop_event = threading.Event()
         self._failing_since: float | None = None
+        self._failures = 0
+        self._store_said_at = float("-inf")
 
     def run(self) -> None:
         """Connect, take mail, wait; after trouble again, with back-off."""
-        failures = 0
         while not self._stop_event.is_set():
             pause = 0.0
             try:
                 self._intake.mailbox.connect()
-                failures = 0
                 self._listen()
             except (MailboxUnavailable, CredentialUnavailable) as error:
-                failures += 1
                 slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
-                pause = SLOW_RETRY_SECONDS if slow else backoff(failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
+                pause = SLOW_RETRY_SECONDS if slow else self._back_off()
                 self._trouble(error.reason, error.remedy, pause, tell_now=slow)
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
-                failures += 1
-                pause = backoff(failures, random.random()).total_seconds()  # noqa: S311
-                maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
-                self._trouble(
-                    f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False
-                )
+                pause = self._back_off()
+                if trouble := store_trouble(error):
+                    pause = min(pause, FULL_STORE_RETRY_SECONDS)
+                    self._store_full(trouble)
+                else:
+                    maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
+                    self._trouble(
+                        f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False
+                    )
             finally:
                 self._intake.mailbox.close()
             self._stop_event.wait(pause)
@@ -368,12 +373,25 @@ class MailboxThread(threading.Thread):
         first = True
         while not self._stop_event.is_set():
             self._intake.round()
+            self._failures = 0
             self._progress()
             if first:
                 self._well()
                 self._first_round(self._intake.source.name)
                 first = False
             self._intake.mailbox.wait(self._intake.source.poll_seconds)
+
+    def _back_off(self) -> float:
+        self._failures += 1
+        return backoff(self._failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
+
+    def _store_full(self, trouble: StoreTrouble) -> None:
+        """Log once a minute that taking mail in pauses: nothing is marked on the server, so nothing is lost."""
+        if time.monotonic() - self._store_said_at >= FULL_STORE_RETRY_SECONDS:
+            self._store_said_at = time.monotonic()
+            maillog.trouble(
+                "taking mail in pauses", trouble.reason, trouble.remedy, mailbox=self._intake.source.name
+            )
 
     def _well(self) -> None:
         self._failing_since = None

@@ -12,6 +12,7 @@ from mailtickets.mail.compose import (
     HeaderUnsafe,
     Letter,
     Piece,
+    Slice,
     assemble,
     compose_body,
     compose_head,
@@ -99,6 +100,7 @@ class Writer:
         packed = dump_body(body)
         groups = [(recipient,) for recipient in outgoing.to] if outgoing.separately else [outgoing.to]
         prepared: list[Prepared] = []
+        cuts: dict[Slice, bytes] = {}
         lost: list[Unwritable] = []
         for whole_group in groups:
             group = whole_group
@@ -116,7 +118,7 @@ class Writer:
                 if not group:
                     continue
                 head = compose_head(self._head(outgoing, queue, group, key, message_id, now), letter.subject)
-            raw = assemble(head, body, key, original)
+            raw = assemble(head, body, key, original, cuts)
             to_null = outgoing.null_sender and self._null_sender.get(queue.smtp, False)
             prepared.append(
                 Prepared(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mailtickets import maillog
 from mailtickets.delivery import Attempt, Ladder, attempt_of
 from mailtickets.desk.ticket import Alarm
-from mailtickets.mail.compose import assemble, load_body
+from mailtickets.mail.compose import Slice, assemble, load_body
 from mailtickets.store.outbox import Booking, State
 from mailtickets.transport.fate import Deferred, Phase, Rejected, Sent
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CLAIM = 32
 BOOK_AT_ONCE, BOOK_AFTER_SECONDS = 16, 0.25
+CUTS_KEPT_BYTES = 4 << 20
 OUTAGE_PAUSE = timedelta(seconds=30)
 TELL_AFTER_SECONDS = 15 * 60
 
@@ -45,6 +46,9 @@ class Sender:
         self._away_since: dict[str, float] = {}
         self._stopping = False
         self._unbooked: list[tuple[Mail, Attempt]] = []
+        self._cuts: dict[
+            Slice, bytes
+        ] = {}  # attachments on their way: every agent of a queue gets the same ones
         self.last_sent_at: datetime | None = None
 
     async def send_due(self) -> int:
@@ -127,10 +131,16 @@ class Sender:
     async def _bytes_of(self, mail: Mail) -> bytes:
         """Put the mail together; the same bytes at every attempt, or it is not sent."""
         body = load_body(mail.body)
-        if all(isinstance(segment, bytes) for segment in body.segments):
-            raw = assemble(mail.head, body, mail.reply_key, _no_original)
-        else:
-            raw = await self._in_desk(assemble, mail.head, body, mail.reply_key, self._line.original)  # type: ignore[assignment]
+        originals: dict[bytes, bytes] = {}
+        cuts = self._cuts  # another task may begin a new one meanwhile
+        for segment in body.segments:
+            if isinstance(segment, Slice) and segment not in cuts and segment.digest not in originals:
+                original = await self._in_desk(self._line.original, segment.digest)
+                assert isinstance(original, bytes)  # noqa: S101  (for the type checker)
+                originals[segment.digest] = original
+        raw = assemble(mail.head, body, mail.reply_key, originals.__getitem__, cuts)
+        if sum(map(len, cuts.values())) > CUTS_KEPT_BYTES:
+            self._cuts = {}
         if hashlib.sha256(raw).digest() != mail.digest:
             raise ValueError("its bytes are not those that were queued")
         return raw
@@ -173,7 +183,3 @@ class Sender:
 
 def _alarm_kind(account: str) -> str:
     return f"smtp {account}".strip()
-
-
-def _no_original(digest: bytes) -> bytes:
-    raise KeyError(digest.hex())

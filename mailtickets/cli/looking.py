@@ -154,9 +154,8 @@ def _headline(entry: EntryView, zone: ZoneInfo) -> str:
     mark = {"customer": "", "agents": " [A]", "desk": " [D]"}[entry.audience]
     to = f" to {', '.join(entry.to)}" if entry.to else ""
     reason = f": {entry.reason}" if entry.reason else ""
-    return harmless(
-        f"{entry.seq:>3}  {stamp(entry.at, zone)}  {entry.kind}{mark} by {entry.actor}{to}{reason}"
-    )
+    what = harmless(f"{entry.kind}{mark} by {entry.actor}{to}{reason}")
+    return f"{entry.seq:>3}  {stamp(entry.at, zone)}  {what}"
 
 
 def _entry_json(entry: EntryView) -> dict[str, Any]:
@@ -214,7 +213,8 @@ def why(*, what: str, as_json: bool) -> None:
         ]
         click.echo(f"{ticket.reference} is {ticket.status.value}.")
         for entry in changed:
-            click.echo(harmless(f"  {stamp(entry.at, zone)}  {entry.kind} {entry.reason} (by {entry.actor})"))
+            what = harmless(f"{entry.kind} {entry.reason} (by {entry.actor})")
+            click.echo(f"  {stamp(entry.at, zone)}  {what}")
         for copy in copies:
             _explain(copy, zone)
         for mail in store.views.outbox(ticket=ticket.number):
@@ -254,7 +254,7 @@ def _explain(copy: CopyView, zone: ZoneInfo) -> None:
         )
     )
     for step in copy.why:
-        click.echo(harmless(f"    {step}"))
+        click.echo(f"    {harmless(step)}")
 
 
 def _copy_json(copy: CopyView) -> dict[str, Any]:

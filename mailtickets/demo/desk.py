@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,15 +44,18 @@ port = {imap_port}
 security = "none"
 username = "support@acme.example"
 password = {{ file = "imap-password" }}
-poll = "1s"                     # usual: "60s"; IDLE makes it quick anyway
+poll = "1s"  # usual: "60s"; IDLE makes it quick anyway
 
 [queue.support]
 address = "support@acme.example"
 tag = "SUP"
 agents = ["kim", "lee"]
-reminders = ["3s", "6s"]        # usual: ["24h", "72h"]
-close_after = "9s"              # usual: "96h"
-resolved_close_after = "15m"    # usual: "72h"
+reminders = ["{first}", "{second}"]  # usual: ["24h", "72h"]
+close_after = "{closing}"  # usual: "96h"
+resolved_close_after = "15m"  # usual: "72h"
+
+[limits]
+ack_per_address_day = 50  # usual: 3
 
 [agent.kim]
 name = "Kim Archer"
@@ -61,6 +65,10 @@ email = "kim@acme.example"
 name = "Lee Moss"
 email = "lee@acme.example"
 """
+
+
+QUICK = ("3s", "6s", "9s")  # two reminders and the end of a silence, while the play is on
+SLOW = ("1m", "2m", "3m")  # for visitors, who want to read and type
 
 
 class FolderRefused(Exception):  # noqa: N818  (named for the situation)
@@ -98,9 +106,16 @@ class DemoFolder:
         """Every mail of the play, as a file."""
         return self.path / "mails"
 
-    def write(self, imap_port: int, smtp_port: int, password: str) -> None:
-        """Write the configuration and its password files, readable by their owner only."""
-        self.config.write_text(CONFIG.format(imap_port=imap_port, smtp_port=smtp_port))
+    def write(self, imap_port: int, smtp_port: int, password: str, silence: tuple[str, str, str]) -> None:
+        """Write the configuration and its password files, readable by their owner only.
+
+        silence  after which times a silent customer is reminded, reminded again, and the ticket closed.
+        """
+        first, second, closing = silence
+        text = CONFIG.format(
+            imap_port=imap_port, smtp_port=smtp_port, first=first, second=second, closing=closing
+        )
+        self.config.write_text(text)
         for name in ("imap-password", "smtp-password"):
             (self.path / name).touch(mode=0o600)
             (self.path / name).write_text(f"{password}\n")
@@ -160,7 +175,7 @@ class DeskProcess:
 
     def __init__(self, folder: DemoFolder) -> None:
         self.folder = folder
-        self.ready, self.ended = asyncio.Event(), asyncio.Event()
+        self.ready, self.reloaded, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -182,11 +197,21 @@ class DeskProcess:
             async for line in self._process.stderr:
                 log.write(line)
                 log.flush()
-                if line.split()[2:3] == [b"ready"]:  # TIME LEVEL EVENT
+                event = line.split()[2:3]  # TIME LEVEL EVENT
+                if event == [b"ready"]:
                     self.ready.set()
+                elif event == [b"reloaded"]:
+                    self.reloaded.set()
         await self._process.wait()
-        self.ended.set()
-        self.ready.set()
+        for happening in (self.ended, self.ready, self.reloaded):  # nobody waits for a daemon that is gone
+            happening.set()
+
+    async def reload(self) -> None:
+        """Let the daemon read its configuration again; wait until it has. Raises DeskEnded, TimeoutError."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
+        await asyncio.wait_for(self.reloaded.wait(), STOP_SECONDS)
+        self.check()
 
     def check(self) -> None:
         """Raise DeskEnded if the daemon is not running any more."""

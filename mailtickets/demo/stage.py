@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailtickets.demo.desk import DemoFolder, DeskProcess, prepare
+from mailtickets.demo.desk import QUICK, SLOW, DemoFolder, DeskProcess, prepare
 from mailtickets.demo.embedded import HOST, MailServers
 from mailtickets.demo.people import DESK, WITH_MAILBOX
 from mailtickets.demo.story import Play
@@ -68,7 +68,7 @@ class _Stage:
 
     async def _whole(self) -> int:
         await self._servers.start()
-        self._folder.write(self._servers.imap_port, self._servers.smtp_port, DESK.password)
+        self._configure(QUICK)
         self._programme()
         play = Play(self._servers, self._desk, self._telling)
         try:
@@ -82,9 +82,14 @@ class _Stage:
             code = await self._desk.stop()
             self._what_to_try()
             return 1 if code else 0
+        self._configure(SLOW)
+        await self._desk.reload()
         self._what_to_try()
         self._how_to_connect()
         return await self._follow()
+
+    def _configure(self, silence: tuple[str, str, str]) -> None:
+        self._folder.write(self._servers.imap_port, self._servers.smtp_port, DESK.password, silence)
 
     # -- words -------------------------------------------------------------------------------
 
@@ -157,6 +162,10 @@ class _Stage:
         tell.line(f"  SMTP  {HOST} port {servers.smtp_port}, no encryption, password or none")
         for person in WITH_MAILBOX:
             tell.line(f"  user  {person.address:<22} password {person.password}")
+        tell.line(
+            f"  Answering as Kim or Lee sets a ticket waiting; reminders now come after {SLOW[0]} and {SLOW[1]},"
+            f" the end after {SLOW[2]}."
+        )
         tell.line()
         tell.line("Write as a customer:")
         tell.line(
@@ -167,7 +176,16 @@ class _Stage:
         tell.line(f"Every mail from here on (the desk's log is {self._folder.log}):")
 
     async def _follow(self) -> int:
-        """Tell every further mail, until the desk ends; the end by Ctrl-C comes from outside."""
+        """Tell every further mail for as long as the desk lives; the end by Ctrl-C comes from outside."""
+        telling = asyncio.ensure_future(self._tell_mails())
+        try:
+            await self._desk.ended.wait()
+            self._desk.check()
+        finally:
+            telling.cancel()
+        return 0
+
+    async def _tell_mails(self) -> None:
         told = len(self._servers.mails)
         while True:
             mail = await self._servers.mail_after(told)

@@ -301,7 +301,9 @@ class Play:
             if task.done():
                 return task.result()
             self._desk.check()
-            raise PlayStopped(f"waited {PATIENCE_SECONDS:.0f} s for {what}, and it did not happen")
+            raise PlayStopped(
+                f"waited {PATIENCE_SECONDS:.0f} s for {what}, and it did not happen; see {self._desk.folder.log}"
+            )
         finally:
             task.cancel()
             ended.cancel()

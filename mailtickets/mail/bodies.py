@@ -149,7 +149,8 @@ def _joined(part: _Part) -> _Part:
 _CONTROLS = dict.fromkeys((*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F))
 # Lines that servers or mail programs change on the way: "From " is escaped by mbox writers, spaces at the
 # end are cut off by gateways, a dot alone ends the mail at a careless server.
-_FRAGILE = re.compile(r"(?m)^From |[ \t]$|^\.$|[^\n]{77}")
+_FRAGILE = re.compile(r"(?m)^From |[ \t]$|^\.$")
+_LONGEST_PLAIN = 76
 _FROM = re.compile(rb"(?m)^From ")
 
 
@@ -158,6 +159,7 @@ def _text_part(content_type: str, text: str) -> _Part:
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
     text = text if text.endswith("\n") else f"{text}\n"
     plain = text.isascii() and KEY_PLACEHOLDER not in text and not _FRAGILE.search(text)
+    plain = plain and max(map(len, text.split("\n"))) <= _LONGEST_PLAIN
     encoded = text.encode() if plain else _quoted_printable(text)
     encoding = "7bit" if plain else "quoted-printable"
     fields = f"Content-Type: {content_type}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"

@@ -24,7 +24,7 @@ from mailtickets.mail.heads import (
 from mailtickets.mail.keys import LOOP_FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
 __all__ = [
     "KEY_PLACEHOLDER",
@@ -50,27 +50,34 @@ __all__ = [
 _KEY = re.compile(r"[!#-%(-;?-~]{0,500}")
 
 
-def assemble(head: bytes, body: Body, key: str, original: Callable[[bytes], bytes]) -> bytes:
+def assemble(
+    head: bytes,
+    body: Body,
+    key: str,
+    original: Callable[[bytes], bytes],
+    cuts: MutableMapping[Slice, bytes] | None = None,
+) -> bytes:
     """Return the bytes to send.
 
     head      from `compose_head`.
     key       takes the place of KEY_PLACEHOLDER; printable ASCII without `=`, `<`, `>`, `&` and quotes.
     original  returns a stored original by its SHA-256.
+    cuts      what was cut before, for mails that share attachments; it is added to.
 
     The same arguments always make the same bytes. Raises ValueError for a key that would need encoding.
     """
     if not _KEY.fullmatch(key):
         raise ValueError("a reply key holds a character that mail would have to encode")
     placeholder, wanted = KEY_PLACEHOLDER.encode(), key.encode()
-    originals: dict[bytes, bytes] = {}
+    cuts = {} if cuts is None else cuts
     parts = [head]
     for segment in body.segments:
         if isinstance(segment, bytes):
             parts.append(segment.replace(placeholder, wanted))
             continue
-        if segment.digest not in originals:
-            originals[segment.digest] = original(segment.digest)
-        parts.append(_cut(originals[segment.digest], segment))
+        if segment not in cuts:
+            cuts[segment] = _cut(original(segment.digest), segment)
+        parts.append(cuts[segment])
     return b"".join(parts)
 
 

@@ -67,7 +67,9 @@ _URL_IN_BRACKETS = re.compile(r"[<(\[]?https?://[^\s<>]{1,600}[>)\]]?")
 @lru_cache(maxsize=32)  # each line is looked at by several questions, one after the other
 def plain(line: str) -> str:
     """Return a line as it is compared: cut, without invisible signs, white space around it and inside made one."""
-    return " ".join(line[:MAX_LINE].translate(_INVISIBLE).split())
+    line = line[:MAX_LINE]
+    # All invisible signs are beyond ASCII.
+    return " ".join((line if line.isascii() else line.translate(_INVISIBLE)).split())
 
 
 def is_quoted(line: str) -> bool:

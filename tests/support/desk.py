@@ -86,9 +86,18 @@ class Desk:
 
     def restart(self) -> None:
         """End and start again."""
+        self.close()
+        self.open()
+
+    def close(self) -> None:
+        """End."""
         self.line.close()
         self.store.close()
-        self.open()
+
+    def use(self, policy: Policy) -> None:
+        """Take a changed configuration."""
+        self.policy = policy
+        self.line.use(self.rules())
 
     def rules(self) -> Rules:
         ring = self.store.key_ring()
@@ -142,6 +151,52 @@ class Desk:
         more.setdefault("to", sent["Reply-To"] or sent["From"])
         self.receives(self.mail(from_, text + (quoted if quote else ""), in_reply_to=sent, **more))
 
+    def machine(self, sent: SentMail, from_: str, text: str = "I am away.", **headers: str) -> None:
+        """A machine answers a mail of the desk, as RFC 3834 wants it."""
+        more = {"Auto_Submitted": "auto-replied", **headers}
+        self.answers(sent, from_, text, subject=f"Automatic reply: {sent['Subject']}", quote=False, **more)
+
+    def bounces(self, sent: SentMail, address: str, *, status: str = "5.1.1", action: str = "failed",
+                message_id: str = "") -> None:  # fmt: skip
+        """A mail server reports about a mail of the desk (RFC 3464)."""
+        self.receives(self.report(message_id or sent["Message-ID"], address, status, action))
+
+    def report(self, message_id: str, address: str, status: str = "5.1.1", action: str = "failed") -> bytes:
+        """Write a delivery status notification."""
+        return "\n".join((
+            "Return-Path: <>",
+            "From: Mail Delivery System <MAILER-DAEMON@mx.customer.example>",
+            "To: support@desk.example",
+            "Subject: Undelivered Mail Returned to Sender",
+            f"Message-ID: <dsn{next(self._ids)}@mx.customer.example>",
+            "Auto-Submitted: auto-replied",
+            "MIME-Version: 1.0",
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
+            "",
+            "--b",
+            "Content-Type: text/plain",
+            "",
+            "Your mail could not be delivered.",
+            "--b",
+            "Content-Type: message/delivery-status",
+            "",
+            "Reporting-MTA: dns; mx.customer.example",
+            "",
+            f"Final-Recipient: rfc822; {address}",
+            f"Action: {action}",
+            f"Status: {status}",
+            "Diagnostic-Code: smtp; 550 5.1.1 no such user",
+            "",
+            "--b",
+            "Content-Type: text/rfc822-headers",
+            "",
+            "From: support@desk.example",
+            f"Message-ID: {message_id}",
+            "",
+            "--b--",
+            "",
+        )).encode()  # fmt: skip
+
     # -- what happens ------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -189,6 +244,14 @@ class Desk:
 
     def ticket(self, number: int = 1001):
         return self.store.views.ticket(number)
+
+    def entries(self, number: int = 1001):
+        return self.store.views.entries(number)
+
+    def copies(self):
+        """Every copy of the ledger with its state and reason, the oldest first."""
+        rows = self.store._connection.execute("SELECT state, reason, ticket FROM copy ORDER BY id")
+        return [tuple(row) for row in rows]
 
     def history(self, number: int = 1001) -> list[str]:
         return [entry.kind for entry in self.store.views.entries(number)]

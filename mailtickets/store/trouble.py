@@ -1,0 +1,38 @@
+"""What an error of the engine means to a person: the store cannot be written now, and what to do about it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+ROOM = "make room on the disk that holds it; nothing is lost, mail stays on the server, and the desk goes on by itself"
+_MEANINGS = {
+    sqlite3.SQLITE_FULL: ("its disk is full", ROOM),
+    # A quota and a limit on the size of files come as this, like a failing disk.
+    sqlite3.SQLITE_IOERR: ("its disk is full or failing", ROOM),
+    sqlite3.SQLITE_BUSY: ("another program holds it", "end the program that has the store open for writing"),
+    sqlite3.SQLITE_LOCKED: ("another program holds it", "end the program that has the store open for writing"),
+    sqlite3.SQLITE_READONLY: ("it may not be written", "give the user of the desk the right to write the file and its folder"),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "check that its folder is there and may be written"),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "stop the desk and restore a backup"),
+    sqlite3.SQLITE_NOTADB: ("it is damaged", "stop the desk and restore a backup"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTrouble:
+    """Why the store cannot be written, and what to do."""
+
+    reason: str
+    remedy: str
+
+
+def store_trouble(error: BaseException) -> StoreTrouble | None:
+    """Return what is wrong with the store where an error comes from its engine, otherwise None."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    # The low byte is the primary code, the rest says more about it (SQLite, Result and Error Codes).
+    meaning = _MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if meaning is None:
+        return None
+    return StoreTrouble(f"the store cannot be written: {meaning[0]} ({error})", meaning[1])

@@ -1,0 +1,208 @@
+"""An agent's commands, as a table: what stands in the mail, and what it asks for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mailtickets.desk.commands import RULES, edit_distance, nearest, read_commands, read_duration
+from mailtickets.desk.ticket import Status
+
+AGENTS = ("kim", "lee")
+
+
+def read(text):
+    return read_commands(text, AGENTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rest"),
+    [
+        ("Just an answer.", [], "Just an answer."),
+        ("#close", ["close"], ""),
+        ("#CLOSE", ["close"], ""),
+        ("\n\n#close\n\nDone.\n", ["close"], "Done."),
+        ("#note\nFor us only.", ["note"], "For us only."),
+        ("#note For us only.", ["note"], "For us only."),
+        ("#take\n#pending\nI look into it.", ["take", "pending"], "I look into it."),
+        ("#take\n#take\nTwice is once.", ["take"], "Twice is once."),
+        ("#assign lee\nOver to Lee.", ["assign"], "Over to Lee."),
+        ("#assign @Lee", ["assign"], ""),
+        ("#wait 5d\nTell me next week.", ["wait"], "Tell me next week."),
+        ("#third-party", ["third-party"], ""),
+        ("##close is how you close.", [], "#close is how you close."),
+        (" #close", ["close"], ""),  # case 101: space-stuffed
+        ("\u00a0#close\u00a0", ["close"], ""),  # case 101: no-break spaces
+        ("See below.\n\nThis line:\n#close\nis no command.", [], "See below.\n\nThis line:\n#close\nis no command."),
+        ("", [], ""),
+    ],
+)
+def test_commands_stand_in_the_first_lines(text, names, rest):
+    """The first lines that start with # are commands; the text below them is the reply."""
+    found = read(text)
+    assert found.problem is None
+    assert [command.name for command in found.commands] == names
+    assert found.text == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "near"),
+    [
+        ("#resolv\nDone.", "#resolv", "#resolve"),
+        ("#colse", "#colse", "#close"),
+        ("#frobnicate", "#frobnicate", ""),
+        ("#4711 is your order number", "#4711", ""),
+        ("#", "#", ""),
+        ("\uff03close", "\uff03close", "#close"),  # case 100: a full-width sign
+        ("#cl\u043ese\nDone.", "#cl\u043ese", "#close"),  # case 100: a Cyrillic letter
+        ("#clo\u200bse", "#clo\u200bse", "#close"),  # case 100: a zero-width space
+        ("#close SUP-2001", "#close SUP-2001", "#close"),  # case 104: another ticket
+        ("#assign", "#assign", ""),
+        ("#assign mallory", "#assign mallory", ""),
+        ("#assign lea", "#assign lea", "lee"),
+        ("#wait tomorrow", "#wait tomorrow", "#wait 5d"),
+        ("#wait 0d", "#wait 0d", "#wait 5d"),
+        ("#wait 400d", "#wait 400d", "#wait 5d"),
+        ("#close\n#open", "#close and #open", ""),  # case 103
+        ("#take\n#assign lee", "#take and #assign", ""),
+        ("#wait 5d\n#wait 6d", "#wait", ""),
+        ("Done.\n#close", "#close", "#close"),
+    ],
+)
+def test_what_is_no_command_comes_back(text, word, near):
+    """Unknown, misspelt, contradictory: nothing is done, and the nearest command is named."""
+    found = read(text)
+    assert found.problem is not None
+    assert (found.problem.word, found.problem.nearest) == (word, near)
+    assert found.commands == ()
+
+
+def test_a_thousand_commands_are_none():
+    """Case 107: more than ten commands are a mistake or an attack; none is done."""
+    assert read("#take\n" * 1000).problem is not None
+
+
+def test_every_status_command_names_its_status():
+    """The help mail and the decision read the same table."""
+    assert {rule.status for rule in RULES.values() if rule.status} == set(Status)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("5d", timedelta(days=5)),
+        ("36 h", timedelta(hours=36)),
+        ("90m", timedelta(minutes=90)),
+        ("30s", timedelta(seconds=30)),
+        ("2 weeks", timedelta(weeks=2)),
+        ("366d", timedelta(days=366)),
+        ("367d", None),
+        ("0h", None),
+        ("-1d", None),
+        ("\u0665d", None),  # ARABIC-INDIC DIGIT FIVE
+        ("9999999d", None),
+        ("", None),
+    ],
+)
+def test_durations(text, duration):
+    """A duration is ASCII digits and a unit, at most a year."""
+    assert read_duration(text) == duration
+
+
+def test_the_nearest_command_is_at_most_two_letters_away():
+    """A suggestion that is far off would only confuse."""
+    assert nearest("reslove") == "#resolve"
+    assert nearest("xyzzy") == ""
+    assert edit_distance("kitten", "sitting") == 3
+
+
+@pytest.mark.parametrize("text", ["> #close", "On Monday Ana wrote:\n> #close", "-- \n#close"])
+def test_a_command_in_a_quote_or_signature_is_none(desk, text):
+    """Cases 94 and 95: only the agent's own new text can hold commands."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"Looking into it.\n\n{text}\n")
+    assert desk.ticket().status == "waiting"
+    assert "#close" not in desk.last("ana@customer.example").text
+
+
+def test_a_customers_commands_are_text(desk):
+    """Case 97: #assign in a customer's mail does nothing."""
+    desk.writes("ana@customer.example", "#assign lee\n#close\n")
+    desk.answers(desk.last("ana@customer.example"), "ana@customer.example", "#close\n")
+    assert (desk.ticket().status, desk.ticket().assignee) == ("open", "")
+
+
+def test_a_mistyped_command_sends_nothing_and_comes_back_whole(desk):
+    """The customer gets nothing; the agent gets the text, the reason and the nearest command."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "#resolv\nAll done, dear Ana.\n")
+    back = desk.last("kim@desk.example", "not_sent")
+    assert "All done, dear Ana." in back.text
+    assert "#resolve" in back.text
+    assert desk.kinds("ana@customer.example") == ["acknowledgement"]
+    assert (desk.ticket().status, desk.ticket().assignee) == ("open", "")
+
+
+def test_an_empty_answer_comes_back(desk):
+    """Case 106: nothing but a quote is no answer."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "")
+    assert desk.kinds("kim@desk.example")[-1] == "not_sent"
+    assert desk.kinds("ana@customer.example") == ["acknowledgement"]
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("#wait", "waiting"),
+        ("#pending", "pending"),
+        ("#third-party", "third_party"),
+        ("#open", "open"),
+        ("#resolve", "resolved"),
+        ("#close", "closed"),
+    ],
+)
+def test_a_command_sets_its_status_and_the_text_still_goes_out(desk, command, status):
+    """One mail with the text, whatever the status; a receipt says what was done."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"{command}\nWater is on its way.\n")
+    assert desk.ticket().status == status
+    mails = desk.sent_to("ana@customer.example")[1:]
+    assert len(mails) == 1
+    assert "Water is on its way." in mails[0].text
+    assert desk.kinds("kim@desk.example")[-1] == "receipt"
+
+
+@pytest.mark.parametrize(("command", "kinds"), [("#pending", []), ("#resolve", ["resolved"]), ("#close", ["closed"])])
+def test_a_command_without_text_tells_the_customer_only_of_an_end(desk, command, kinds):
+    """A status alone is no news for a customer, unless it ends the ticket."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"{command}\n")
+    assert desk.kinds("ana@customer.example")[1:] == kinds
+
+
+def test_help_is_answered_to_the_configured_address_without_proof(desk):
+    """#help in a mail of its own needs no proof: it tells the configured address only."""
+    desk.writes("kim@desk.example", "#help")
+    assert desk.kinds("kim@desk.example") == ["help"]
+    assert "#resolve" in desk.last("kim@desk.example").text
+    assert desk.ticket() is None
+
+
+def test_a_command_without_a_ticket_comes_back(desk):
+    """Nothing is done, and no ticket is opened in the agent's name by mistake."""
+    desk.writes("kim@desk.example", "#close\n")
+    assert desk.kinds("kim@desk.example") == ["not_sent"]
+    assert desk.ticket() is None
+
+
+def test_assigning_tells_the_new_owner(desk):
+    """The new owner and the others hear of it; the ticket's next news go to the owner alone."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "#assign lee\n")
+    assert desk.ticket().assignee == "lee"
+    assert desk.kinds("lee@desk.example") == ["agent_new", "agent_event"]
+    desk.answers(desk.last("ana@customer.example"), "ana@customer.example", "Any news?\n")
+    assert desk.kinds("lee@desk.example")[-1] == "agent_reply"
+    assert "agent_reply" not in desk.kinds("kim@desk.example")
