@@ -127,10 +127,10 @@ def test_uncertain_for_ever_never_closes(desk):
 
 
 def test_reminders_do_not_pile_up_while_the_mail_server_is_away(desk):
-    """A week without SMTP: one reminder waits, and afterwards the full distances count from its sending."""
+    """Four days without SMTP: one reminder waits, and afterwards the full distances count from its sending."""
     answered(desk)
     desk.fate = lambda mail: Deferred("no connection", account_trouble=True)
-    desk.lives(7 * DAY, HOUR)
+    desk.lives(4 * DAY, HOUR)
     assert [mail.kind for mail in desk.store.views.outbox()] == ["reminder"]
     desk.fate = lambda mail: Sent()
     desk.lives(3 * HOUR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -82,8 +83,7 @@ def test_imap_goes_away_and_comes_back(tmp_path: Path, sink: SmtpSink, account: 
             desk.writes(ANA, "My printer is on fire.")
             desk.wait_to("ana@customer.example", 1)
             server.stop()
-            line = desk.wait_log("mailbox support cannot be read")
-            assert "127.0.0.1" in line
+            desk.wait_log("mailbox support cannot be read")
             server.start()
             desk.writes(BEN, "My scanner is wet.")
             desk.wait_to("ben@customer.example", 1, 20)
@@ -101,10 +101,10 @@ def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess):
     store = max(path.stat().st_size for path in desk.folder.glob("desk.db*"))
     assert desk.process is not None
     resource.prlimit(desk.process.pid, resource.RLIMIT_FSIZE, (store + 50_000, resource.RLIM_INFINITY))
-    noise = Path("/dev/urandom").open("rb").read(1_000_000)  # noqa: SIM115
-    desk.writes(BEN, "See the picture.", files={"fire.bin": noise})
+    desk.writes(BEN, "See the picture.", files={"fire.bin": os.urandom(1_000_000)})
     line = desk.wait_log("the store cannot be written")
-    assert "disk" in line or "full" in line
+    assert "disk" in line
+    assert "make room" in line
     assert desk.dovecot.flags(desk.user)[2] == set()
     assert desk.process.poll() is None
 
