@@ -100,7 +100,7 @@ class Desk:
         level: str = "info",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.user, self.agents = folder, user, agents
+        self.folder, self.agents = folder, agents
         self.smtp_port = free_ports(1)[0]
         self.sink = Sink(folder / "sink", self.smtp_port)
         self.store = folder / "desk.db"
@@ -108,16 +108,21 @@ class Desk:
         people = "".join(
             f'[agent.{key}]\nname = "Agent {key[5:]}"\nemail = "{key}@desk.example"\n\n' for key in keys
         )
-        text = CONFIG.format(
-            smtp=self.smtp_port, imap=imap_port, user=user, agents=", ".join(f'"{key}"' for key in keys),
-            people=people, queue=queue, level=level,
-        )  # fmt: skip
-        (folder / "config.toml").write_text(text)
-        (folder / "config.toml").chmod(0o600)
+        self._config = {
+            "smtp": self.smtp_port, "imap": imap_port, "agents": ", ".join(f'"{key}"' for key in keys),
+            "people": people, "queue": queue, "level": level,
+        }  # fmt: skip
+        self.read_from(user)
         (folder / "imap-password").write_text("secret\n")
         (folder / "imap-password").chmod(0o600)
         self._server = None
         self._log_start = 0
+
+    def read_from(self, user: str) -> None:
+        """Write the configuration, with another account to take mail from."""
+        self.user = user
+        (self.folder / "config.toml").write_text(CONFIG.format(user=user, **self._config))
+        (self.folder / "config.toml").chmod(0o600)
 
     @property
     def log(self) -> str:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
+import time
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bench import budget
 from bench.desk import Desk, Servers
+from bench.report import Report, median
 from bench.tools import benchlib
+
+GROWTH_FACTOR, GROWTH_BYTES = 1.2, 8192  # promised: at most 1.2 times the compressed original, and 8 KB
+QUIET_SECONDS, LIMIT_SECONDS = 20.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One measured run.
 
-    sends   mails out for each mail in.
-    growth  bytes by which the store grew for each mail; packed: the mail's own compressed size.
+    cpu      seconds of processor time of the daemon with its children; sink_cpu: of the sink.
+    sends    mails out for each mail in.
+    growth   bytes by which the store grew for each mail; packed: the mail's own compressed size.
     """
 
     name: str
     mails: int
     seconds: float
     cpu: float
+    sink_cpu: float
     sends: int
     budget: budget.Budget
     growth: float
@@ -37,13 +45,24 @@ class Run:
 
     @property
     def ratio(self) -> float:
-        """The rate as a share of the machine's budget for as many sends."""
+        """The rate as a share of the machine's budget for as many small mails out."""
         return self.rate / self.budget.rate(self.sends)
 
+    @property
+    def carried_ratio(self) -> float:
+        """The same, where all mails out but the acknowledgement are as large as the one that came in."""
+        return self.rate / self.budget.rate(1, self.sends - 1)
+
+    @property
+    def growth_share(self) -> float:
+        """The store's growth as a share of what is promised."""
+        return self.growth / (GROWTH_FACTOR * self.packed + GROWTH_BYTES)
+
     def __str__(self) -> str:
+        each = 1000 / self.mails
         return (
-            f"{self.name}: {self.rate:.1f}/s, budget {self.budget.rate(self.sends):.1f}/s ({self.budget}, {self.sends} send(s)),"
-            f" ratio {self.ratio:.2f}; cpu {1000 * self.cpu / self.mails:.2f} ms a mail; store {self.growth / 1024:.1f} KB a mail"
+            f"{self.name}: {self.rate:.1f}/s of {self.budget.rate(max(self.sends, 1)):.0f}/s ({self.budget}); cpu a mail: desk"
+            f" {each * self.cpu:.1f} ms, sink {each * self.sink_cpu:.1f} ms; store {self.growth / 1024:.1f} KB a mail"
         )
 
 
@@ -57,19 +76,26 @@ def corpus(work: Path, name: str, *arguments: str) -> list[Path]:
 
 def new_mails(work: Path, count: int, seed: int = 11) -> list[Path]:
     """Return mails of the preset `new`: 72 KB in the mean, one new ticket each."""
-    return corpus(
-        work, f"new-{count}-{seed}", "make", "--n", str(count), "--seed", str(seed), "--preset", "new"
-    )
+    name = f"new-{count}-{seed}"
+    return corpus(work, name, "make", "--n", str(count), "--seed", str(seed), "--preset", "new")
+
+
+def reply_mails(work: Path, desk: Desk, count: int) -> list[Path]:
+    """Return customers' answers to the acknowledgements that a desk's sink has stored."""
+    name = f"replies-{desk.folder.name}-{count}"
+    only = r"^\[SUP-[0-9]+\] We have"
+    return corpus(work, name, "replies", "--acks", desk.sink.dir, "--n", str(count), "--mode", "both", "--only", only)  # fmt: skip
 
 
 def packed_size(mails: list[Path]) -> float:
-    """Return the mean compressed size of mails as they come over IMAP, in bytes."""
-    sizes = [len(zlib.compress(mail.read_bytes().replace(b"\n", b"\r\n"))) for mail in mails]
-    return statistics.fmean(sizes)
+    """Return the mean compressed size (zlib, its usual level) of mails as they come over IMAP, in bytes."""
+    return statistics.fmean(len(zlib.compress(mail.read_bytes().replace(b"\n", b"\r\n"))) for mail in mails)
 
 
 def store_bytes(store: Path) -> int:
     """Return the size of a closed store's file, its log written back."""
+    if not store.exists():
+        return 0
     connection = sqlite3.connect(store)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -77,35 +103,99 @@ def store_bytes(store: Path) -> int:
 
 
 def measured(
-    servers: Servers, desk: Desk, mails: list[Path], name: str, *, sends: int, expected: int = 0
+    servers: Servers, desk: Desk, mails: list[Path], name: str, *, sends: int, user: str = ""
 ) -> Run:
-    """Let a desk take waiting mails; from its login at Dovecot to the last mail accepted by the sink.
+    """Let a desk take mails that wait in Dovecot; from its login there to the last mail accepted by the sink.
 
-    The login comes a little before the first fetch, so opening the folder and reading sizes count too.
-    expected   mails out, where that is not `sends` for each mail in.
+    The login comes a little before the first fetch, so opening the folder and reading sizes count too. Where
+    the desk sends nothing, the last mail decided ends the run.
     """
-    servers.fill(desk.user, mails)
-    port = servers.dovecot.imap
-    before_bytes = store_bytes(desk.store) if desk.store.exists() else 0
-    first = budget.measure(port, desk.user, len(mails), desk.folder, desk.smtp_port)
-    known = len(desk.sink.rows)
-    started = desk.start()
-    rows = desk.sink.wait(known + (expected or sends * len(mails)), desk)
-    cpu = desk.cpu()
-    login = servers.login_at(desk.user, started)
-    seconds = max(row["t"] for row in rows[known:]) - login
-    desk.stop()
-    second = budget.measure(port, desk.user, len(mails), desk.folder, desk.smtp_port)
-    growth = (store_bytes(desk.store) - before_bytes) / len(mails)
-    return Run(
-        name, len(mails), seconds, cpu, sends, budget.mean([first, second]), growth, packed_size(mails)
+    account, port, count = user or desk.user, servers.dovecot.imap, len(mails)
+    before_bytes = store_bytes(desk.store)
+    known, at = len(desk.sink.rows), 0
+    sink_before = 0.0
+    budgets = []
+    seconds = cpu = sink_cpu = 0.0
+    for step in ("before", "run", "after"):
+        if step != "run":
+            budgets.append(budget.measure(port, account, at or count, desk.folder, desk.smtp_port))
+            continue
+        known, sink_before = len(desk.sink.rows), benchlib.tree_cpu(desk.sink.pid)
+        started = desk.start()
+        end = last_accepted(desk, known + sends * count) if sends else last_decided(desk, count)
+        seconds = end - servers.login_at(account, started)
+        cpu, sink_cpu = desk.cpu(), benchlib.tree_cpu(desk.sink.pid) - sink_before
+        desk.stop()
+    growth = (store_bytes(desk.store) - before_bytes) / count
+    return Run(name, count, seconds, cpu, sink_cpu, sends, budget.mean(budgets), growth, packed_size(mails))
+
+
+def last_accepted(desk: Desk, expected: int) -> float:
+    """Wait for so many mails in the sink; return when the last of them was accepted."""
+    rows = desk.sink.wait(expected, desk, QUIET_SECONDS, LIMIT_SECONDS)
+    return rows[expected - 1]["t"]
+
+
+def last_decided(desk: Desk, expected: int) -> float:
+    """Wait until so many mails are on tickets, by the log; return the time of the last one's line."""
+    end, seen, last = time.monotonic() + LIMIT_SECONDS, -1, time.monotonic()
+    while (now := desk.log.count(" on_ticket ")) < expected:
+        desk.check()
+        if now != seen:
+            seen, last = now, time.monotonic()
+        if time.monotonic() > end or time.monotonic() - last > QUIET_SECONDS:
+            raise RuntimeError(f"{now} of {expected} mails are on tickets, then no more\n{desk.log[-3000:]}")
+        time.sleep(0.2)
+    line = next(line for line in reversed(desk.log.splitlines()) if " on_ticket " in line)
+    return datetime.fromisoformat(line.split()[0]).timestamp()
+
+
+def once(servers: Servers, work: Path, count: int, number: int, agents: int) -> tuple[Run, Run]:
+    """Measure new tickets on a fresh desk, then customers' answers to them on the same desk."""
+    name = f"agents{number}" if agents else f"new{number}"
+    with Desk(work / name, servers.dovecot.imap, name, agents=agents) as desk:
+        mails = new_mails(work, count)
+        servers.fill(name, mails)
+        new = measured(servers, desk, mails, f"new, {agents} agents", sends=1 + agents)
+        answers = reply_mails(work, desk, count)
+        desk.read_from(f"{name}r")
+        servers.fill(desk.user, answers)
+        replies = measured(servers, desk, answers, f"replies, {agents} agents", sends=agents)
+    return new, replies
+
+
+def stage(servers: Servers, work: Path, report: Report, *, mails: int, repeat: int) -> None:
+    """New tickets and replies, without agents and with two; growth of the store."""
+    runs: dict[int, list[tuple[Run, Run]]] = {0: [], 2: []}
+    for number in range(repeat):
+        for agents, done in runs.items():
+            done.append(once(servers, work, mails, number, agents))
+            for run in done[-1]:
+                report.say(str(run))
+    alone, told = runs[0], runs[2]
+    new = [one for one, _ in alone]
+    report.add(median("budget, one send", [run.budget.rate(1) for run in new], "mails/s"))
+    report.add(median("new tickets", [run.rate for run in new], "mails/s"))
+    report.add(median("new tickets / budget", [run.ratio for run in new], "", ">= 0.6", least=0.6))
+    for name, pairs in (("no agents", alone), ("2 agents", told)):
+        shares = [answer.rate / one.rate for one, answer in pairs]
+        report.add(median(f"replies, {name}", [answer.rate for _, answer in pairs], "mails/s"))
+        report.add(median(f"replies / new tickets, {name}", shares, "", ">= 1", least=1.0))
+    agents = [one for one, _ in told]
+    report.add(median("budget, three sends", [run.budget.rate(3) for run in agents], "mails/s"))
+    report.add(median("new tickets, 2 agents told", [run.rate for run in agents], "mails/s"))
+    report.add(
+        median("new tickets, 2 agents told / budget", [run.ratio for run in agents], "", ">= 0.5", least=0.5)
     )
-
-
-def new(servers: Servers, work: Path, count: int, number: int, *, agents: int = 0) -> tuple[Run, Path]:
-    """New tickets on a fresh desk; return the run and the folder of what the sink stored."""
-    name = "agents" if agents else "new"
-    folder = work / f"{name}-{number}"
-    with Desk(folder, servers.dovecot.imap, f"{name}{number}", agents=agents) as desk:
-        run = measured(servers, desk, new_mails(work, count), name, sends=1 + agents)
-    return run, folder
+    report.add(median("  the same, budget with sends as large", [run.carried_ratio for run in agents], ""))
+    for name, listed in (
+        ("no agents", new),
+        ("2 agents", agents),
+        ("replies, 2 agents", [r for _, r in told]),
+    ):
+        report.add(median(f"store growth, {name}", [run.growth / 1024 for run in listed], "KB/mail"))
+        report.add(
+            median(
+                f"store growth / promised, {name}", [run.growth_share for run in listed], "", "<= 1", most=1
+            )
+        )

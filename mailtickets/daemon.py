@@ -132,7 +132,7 @@ class Daemon:
     def _make_parts(self, config: Config, store: Store, line: Line) -> _Parts:
         pools = {name: SmtpPool(smtp_of(config, name)) for name in ("", *config.smtp_accounts)}
         ladders = {name: ladder_of(config, name) for name in pools}
-        sender = Sender(line, pools, ladders, self._desk.call, self._clock, self._holder)
+        sender = Sender(line, pools, ladders, self._desk.call_soon, self._clock, self._holder)
         return _Parts(config, store, line, self._make_mailboxes(config, store, line), sender, pools)
 
     def _make_mailboxes(self, config: Config, store: Store, line: Line) -> list[MailboxThread]:

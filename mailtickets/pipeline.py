@@ -82,6 +82,7 @@ class Line:
         self._originals: OrderedDict[bytes, bytes] = OrderedDict()
         self._originals_bytes = 0
         self._alone: set[int] = set()
+        self.between_mails: Callable[[], None] = lambda: None
 
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
@@ -153,6 +154,7 @@ class Line:
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
                 maillog.broken("cannot read a mail; it is tried again by itself", copy.id, error)
                 self._alone.add(copy.id)
+            self.between_mails()
             if time.monotonic() - started > BATCH_SECONDS:
                 break
         done: list[int] = []

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mailtickets.transport.fate import Fate
     from mailtickets.transport.smtp import SmtpPool
 
-CLAIM = 32
-BOOK_AT_ONCE, BOOK_AFTER_SECONDS = 16, 0.25
+CLAIM = 64
+BOOK_AFTER_SECONDS = 0.25
 CUTS_KEPT_BYTES = 4 << 20
 OUTAGE_PAUSE = timedelta(seconds=30)
 TELL_AFTER_SECONDS = 15 * 60
@@ -45,6 +45,7 @@ class Sender:
         self._away_until: dict[str, datetime] = {}
         self._away_since: dict[str, float] = {}
         self._stopping = False
+        self._claimed: list[Mail] = []
         self._unbooked: list[tuple[Mail, Attempt]] = []
         self._cuts: dict[
             Slice, bytes
@@ -52,17 +53,25 @@ class Sender:
         self.last_sent_at: datetime | None = None
 
     async def send_due(self) -> int:
-        """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried."""
+        """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried.
+
+        While mails are on their way the next ones are claimed, so that the connections never wait for the desk.
+        """
         count = 0
         await self._book()
-        while not self._stopping:
-            mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
-            assert isinstance(mails, list)  # noqa: S101  (for the type checker)
-            if not mails:
-                break
+        await self._claim()
+        while self._claimed:
+            mails, self._claimed = self._claimed, []
             count += len(mails)
-            await self._send_all(mails)
+            await asyncio.gather(self._send_all(mails), self._claim())
         return count
+
+    async def _claim(self) -> None:
+        if self._stopping:
+            return
+        mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
+        assert isinstance(mails, list)  # noqa: S101  (for the type checker)
+        self._claimed += mails
 
     def stop(self) -> None:
         """Claim nothing more; what is claimed and not yet on its way goes back to the outbox."""
@@ -73,16 +82,10 @@ class Sender:
         for task in running:
             # Kept even if booking fails meanwhile: what the server took must never look unsent.
             task.add_done_callback(lambda done: self._unbooked.append(done.result()))
-        booked = time.monotonic()
         while running:
-            _, running = await asyncio.wait(
-                running, timeout=BOOK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            _, running = await asyncio.wait(running, timeout=BOOK_AFTER_SECONDS)
             await asyncio.sleep(0)  # the callbacks of what has finished run first
-            late = time.monotonic() - booked >= BOOK_AFTER_SECONDS
-            if self._unbooked and (len(self._unbooked) >= BOOK_AT_ONCE or late or not running):
-                await self._book()
-                booked = time.monotonic()
+            await self._book()
 
     async def _book(self) -> None:
         """Write results; what a full disk or a locked store kept from being written is written first next time."""
