@@ -67,12 +67,13 @@ def mean(budgets: list[Budget]) -> Budget:
     return Budget(*(sum(column) / len(budgets) for column in columns))
 
 
-def measure(imap_port: int, user: str, count: int, folder: Path, smtp_port: int) -> Budget:
-    """Measure all four steps with the mails in a user's INBOX; about five seconds.
+def measure(imap_port: int, user: str, mails: range, folder: Path, smtp_port: int) -> Budget:
+    """Measure all steps with mails of a user's INBOX; about five seconds.
 
+    mails    their sequence numbers.
     folder   for the SQLite file and what the sink stores; on the disk that the desk's store uses.
     """
-    fetch, raws = _fetch(imap_port, user, count)
+    fetch, raws = _fetch(imap_port, user, mails)
     step = max(1, len(raws) // SAMPLE)
     parse = _parse(raws[::step])
     send, carry = (
@@ -82,15 +83,15 @@ def measure(imap_port: int, user: str, count: int, folder: Path, smtp_port: int)
     return Budget(fetch, parse, _commit(folder), send, carry)
 
 
-def _fetch(port: int, user: str, count: int) -> tuple[float, list[bytes]]:
+def _fetch(port: int, user: str, mails: range) -> tuple[float, list[bytes]]:
     with RawImap(port, user) as client:
         client.select()
         started = time.perf_counter()
-        raws = client.fetch_all(count)
+        raws = client.fetch(mails.start, len(mails))
         seconds = time.perf_counter() - started
-    if len(raws) != count:
-        raise RuntimeError(f"fetched {len(raws)} mails of {count}")
-    return seconds / count, raws
+    if len(raws) != len(mails):
+        raise RuntimeError(f"fetched {len(raws)} mails of {len(mails)}")
+    return seconds / len(mails), raws
 
 
 def _parse(raws: list[bytes]) -> float:

@@ -9,9 +9,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from bench.tools import PROJECT, benchlib
 from tests.support.dovecot import Dovecot, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Dovecot's log carries seconds since 1970 with microseconds, so that a login can be set against the sink's clock.
 DOVECOT_EXTRA = 'log_timestamp = "%s.%{usecs} "\n'
@@ -60,24 +64,29 @@ class Servers:
     def __init__(self) -> None:
         self.dovecot = Dovecot(layout="maildir", extra=DOVECOT_EXTRA)
 
-    def __enter__(self) -> Servers:
+    def __enter__(self) -> Self:
         self.dovecot.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.dovecot.destroy()
 
-    def fill(self, user: str, mails: list[Path]) -> None:
-        """Put mails into a user's INBOX, in this order."""
+    def fill(self, user: str, mails: Sequence[Path]) -> int:
+        """Put mails into a user's INBOX, in this order; return the sequence number of the first one."""
         inbox = self.dovecot.root / "mail" / user
-        for name in ("tmp", "new", "cur"):
-            (inbox / name).mkdir(parents=True, exist_ok=True)
-        for number, mail in enumerate(mails):
-            shutil.copyfile(mail, inbox / "cur" / f"{1700000000 + number}.M{number:06d}.bench:2,")
+        folders = [inbox / name for name in ("cur", "new", "tmp")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        there = sum(1 for _ in folders[0].iterdir())
+        owned = [inbox, *folders]
+        for number, mail in enumerate(mails, there):
+            owned.append(folders[0] / f"{1700000000 + number}.M{number:06d}.bench:2,")
+            shutil.copyfile(mail, owned[-1])
         if os.getuid() == 0:
             nobody = pwd.getpwnam("nobody")
-            for path in (inbox, *inbox.rglob("*")):
+            for path in owned:
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        return there + 1
 
     def login_at(self, user: str, after: float) -> float:
         """Return when a user first logged in after a time (seconds since 1970)."""
@@ -100,7 +109,7 @@ class Desk:
         level: str = "info",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.agents = folder, agents
+        self.folder, self.user = folder, user
         self.smtp_port = free_ports(1)[0]
         self.sink = Sink(folder / "sink", self.smtp_port)
         self.store = folder / "desk.db"
@@ -108,21 +117,16 @@ class Desk:
         people = "".join(
             f'[agent.{key}]\nname = "Agent {key[5:]}"\nemail = "{key}@desk.example"\n\n' for key in keys
         )
-        self._config = {
-            "smtp": self.smtp_port, "imap": imap_port, "agents": ", ".join(f'"{key}"' for key in keys),
-            "people": people, "queue": queue, "level": level,
-        }  # fmt: skip
-        self.read_from(user)
+        text = CONFIG.format(
+            smtp=self.smtp_port, imap=imap_port, user=user, agents=", ".join(f'"{key}"' for key in keys),
+            people=people, queue=queue, level=level,
+        )  # fmt: skip
+        (folder / "config.toml").write_text(text)
+        (folder / "config.toml").chmod(0o600)
         (folder / "imap-password").write_text("secret\n")
         (folder / "imap-password").chmod(0o600)
         self._server = None
         self._log_start = 0
-
-    def read_from(self, user: str) -> None:
-        """Write the configuration, with another account to take mail from."""
-        self.user = user
-        (self.folder / "config.toml").write_text(CONFIG.format(user=user, **self._config))
-        (self.folder / "config.toml").chmod(0o600)
 
     @property
     def log(self) -> str:
@@ -174,7 +178,7 @@ class Desk:
         self.stop()
         self.sink.stop()
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

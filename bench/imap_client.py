@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from typing import Self
 
 LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 
@@ -18,7 +20,7 @@ class RawImap:
         self._file.readline()
         self.command(f"LOGIN {user} {password}")
 
-    def __enter__(self) -> RawImap:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,13 +47,31 @@ class RawImap:
         """Open INBOX; the first time Dovecot indexes it."""
         self.command("SELECT INBOX")
 
-    def fetch_all(self, count: int, batch: int = 50) -> list[bytes]:
-        """Return the first mails of the folder, fetched in batches, flags untouched."""
+    def fetch(self, first: int, count: int, batch: int = 50) -> list[bytes]:
+        """Return mails by sequence number, fetched in batches, flags untouched."""
         mails: list[bytes] = []
-        for first in range(1, count + 1, batch):
-            last = min(first + batch - 1, count)
-            mails += self.command(f"FETCH {first}:{last} (UID BODY.PEEK[])")
+        for start in range(first, first + count, batch):
+            end = min(start + batch, first + count) - 1
+            mails += self.command(f"FETCH {start}:{end} (UID BODY.PEEK[])")
         return mails
+
+    def idle(self) -> None:
+        """Begin IDLE (RFC 2177)."""
+        self._number += 1
+        self._socket.sendall(b"a%d IDLE\r\n" % self._number)
+        self._file.readline()
+
+    def heard(self) -> float:
+        """Wait for the server's word of a new mail in IDLE; return when it came, in seconds since 1970."""
+        while b" EXISTS" not in self._file.readline():
+            pass
+        return time.time()
+
+    def done(self) -> None:
+        """End IDLE."""
+        self._socket.sendall(b"DONE\r\n")
+        while not self._file.readline().startswith(b"a%d " % self._number):
+            pass
 
     def close(self) -> None:
         """Hang up."""

@@ -80,11 +80,13 @@ def new_mails(work: Path, count: int, seed: int = 11) -> list[Path]:
     return corpus(work, name, "make", "--n", str(count), "--seed", str(seed), "--preset", "new")
 
 
-def reply_mails(work: Path, desk: Desk, count: int) -> list[Path]:
+def reply_mails(desk: Desk, count: int) -> list[Path]:
     """Return customers' answers to the acknowledgements that a desk's sink has stored."""
-    name = f"replies-{desk.folder.name}-{count}"
-    only = r"^\[SUP-[0-9]+\] We have"
-    return corpus(work, name, "replies", "--acks", desk.sink.dir, "--n", str(count), "--mode", "both", "--only", only)  # fmt: skip
+    folder, only = str(desk.folder / "replies"), r"^\[SUP-[0-9]+\] We have"
+    benchlib.corpus(
+        folder, "replies", "--acks", desk.sink.dir, "--n", str(count), "--mode", "both", "--only", only
+    )
+    return [Path(path) for path in benchlib.mails(folder)]
 
 
 def packed_size(mails: list[Path]) -> float:
@@ -102,32 +104,29 @@ def store_bytes(store: Path) -> int:
     return store.stat().st_size
 
 
-def measured(
-    servers: Servers, desk: Desk, mails: list[Path], name: str, *, sends: int, user: str = ""
-) -> Run:
+def measured(servers: Servers, desk: Desk, mails: list[Path], name: str, *, sends: int) -> Run:
     """Let a desk take mails that wait in Dovecot; from its login there to the last mail accepted by the sink.
 
     The login comes a little before the first fetch, so opening the folder and reading sizes count too. Where
     the desk sends nothing, the last mail decided ends the run.
     """
-    account, port, count = user or desk.user, servers.dovecot.imap, len(mails)
+    first, count = servers.fill(desk.user, mails), len(mails)
     before_bytes = store_bytes(desk.store)
-    known, at = len(desk.sink.rows), 0
-    sink_before = 0.0
-    budgets = []
-    seconds = cpu = sink_cpu = 0.0
-    for step in ("before", "run", "after"):
-        if step != "run":
-            budgets.append(budget.measure(port, account, at or count, desk.folder, desk.smtp_port))
-            continue
-        known, sink_before = len(desk.sink.rows), benchlib.tree_cpu(desk.sink.pid)
-        started = desk.start()
-        end = last_accepted(desk, known + sends * count) if sends else last_decided(desk, count)
-        seconds = end - servers.login_at(account, started)
-        cpu, sink_cpu = desk.cpu(), benchlib.tree_cpu(desk.sink.pid) - sink_before
-        desk.stop()
+
+    def budget_now() -> budget.Budget:
+        numbers = range(first, first + count)
+        return budget.measure(servers.dovecot.imap, desk.user, numbers, desk.folder, desk.smtp_port)
+
+    before = budget_now()
+    known, sink_cpu = len(desk.sink.rows), benchlib.tree_cpu(desk.sink.pid)
+    started = desk.start()
+    end = last_accepted(desk, known + sends * count) if sends else last_decided(desk, count)
+    seconds, cpu = end - servers.login_at(desk.user, started), desk.cpu()
+    sink_cpu = benchlib.tree_cpu(desk.sink.pid) - sink_cpu
+    desk.stop()
     growth = (store_bytes(desk.store) - before_bytes) / count
-    return Run(name, count, seconds, cpu, sink_cpu, sends, budget.mean(budgets), growth, packed_size(mails))
+    both = budget.mean([before, budget_now()])
+    return Run(name, count, seconds, cpu, sink_cpu, sends, both, growth, packed_size(mails))
 
 
 def last_accepted(desk: Desk, expected: int) -> float:
@@ -155,11 +154,8 @@ def once(servers: Servers, work: Path, count: int, number: int, agents: int) -> 
     name = f"agents{number}" if agents else f"new{number}"
     with Desk(work / name, servers.dovecot.imap, name, agents=agents) as desk:
         mails = new_mails(work, count)
-        servers.fill(name, mails)
         new = measured(servers, desk, mails, f"new, {agents} agents", sends=1 + agents)
-        answers = reply_mails(work, desk, count)
-        desk.read_from(f"{name}r")
-        servers.fill(desk.user, answers)
+        answers = reply_mails(desk, count)
         replies = measured(servers, desk, answers, f"replies, {agents} agents", sends=agents)
     return new, replies
 

@@ -151,6 +151,7 @@ def _child(source: BinaryIO, target: BinaryIO) -> None:
         answer: Incoming | str
         try:
             answer = reading.read(raw, digest, mailbox, arrived, truncated=truncated, size=size)
+            _ = answer.relayed  # made here, within the limits, and taken along
             payload = pickle.dumps(answer)
         except MemoryError:
             payload = pickle.dumps("reading the mail needs more memory than its limit")

@@ -12,7 +12,6 @@ from mailtickets.mail.authentication import Proof, authentication
 from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify, person_behind_front_door
 from mailtickets.mail.keys import LOOP_FIELD
 from mailtickets.mail.parse import parse
-from mailtickets.mail.relay import relay_customer
 from mailtickets.mail.visible_text import message_text, new_text
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ class Reading:
             proof=proof,
             evidence=evidence(message, self.ring, _whole_body(message), classification),
             text=text,
-            relayed=relay_customer(message, text),
             digest=digest,
             arrived=arrived,
             mailbox=mailbox,

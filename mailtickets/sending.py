@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
+import zlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from mailtickets.delivery import Attempt, Ladder, attempt_of
 from mailtickets.desk.ticket import Alarm
 from mailtickets.mail.compose import Slice, assemble, load_body
 from mailtickets.store.outbox import Booking, State
-from mailtickets.transport.fate import Deferred, Phase, Rejected, Sent
+from mailtickets.transport.fate import Deferred, Phase, Rejected, Sent, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 CLAIM = 64
 BOOK_AFTER_SECONDS = 0.25
 CUTS_KEPT_BYTES = 4 << 20
-OUTAGE_PAUSE = timedelta(seconds=30)
+OUTAGE_PAUSE = timedelta(seconds=30)  # or the first delay of smtp.retry, if that is shorter
 TELL_AFTER_SECONDS = 15 * 60
 
 
@@ -43,6 +44,7 @@ class Sender:
         self._line, self._pools, self._ladders, self._call = line, pools, ladders, call
         self._clock, self._holder = clock, holder
         self._away_until: dict[str, datetime] = {}
+        self._away_why: dict[str, str] = {}
         self._away_since: dict[str, float] = {}
         self._stopping = False
         self._claimed: list[Mail] = []
@@ -78,7 +80,7 @@ class Sender:
         self._stopping = True
 
     async def _send_all(self, mails: Sequence[Mail]) -> None:
-        running = {asyncio.create_task(self._attempt(mail)) for mail in mails}
+        running = {asyncio.create_task(self._tried(mail)) for mail in mails}
         for task in running:
             # Kept even if booking fails meanwhile: what the server took must never look unsent.
             task.add_done_callback(lambda done: self._unbooked.append(done.result()))
@@ -94,13 +96,21 @@ class Sender:
             await self._in_desk(self._line.book, results)
             del self._unbooked[: len(results)]
 
+    async def _tried(self, mail: Mail) -> tuple[Mail, Attempt]:
+        """Make one attempt; a fault of ours makes this one mail's fate uncertain and leaves the others alone."""
+        try:
+            return await self._attempt(mail)
+        except Exception as error:  # noqa: BLE001  (otherwise the mail would never be booked)
+            maillog.broken("a fault while sending a mail", None, error)
+            fate = Uncertain(f"a fault in the desk ({type(error).__name__})")
+            return mail, attempt_of(mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), 0.0)
+
     async def _attempt(self, mail: Mail) -> tuple[Mail, Attempt]:
         now = self._clock()
         away_until = now if self._stopping else self._away_until.get(mail.account)
         if away_until and (now < away_until or self._stopping):
-            return mail, Attempt(
-                Booking(mail.id, State.DEFERRED, now, "waiting for the mail server", away_until, counts=False)
-            )
+            why = self._away_why.get(mail.account, "the desk was stopping")
+            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, why, away_until, counts=False))
         pool = self._pools.get(mail.account)
         if pool is None:
             why = f"the configuration has no [smtp_account.{mail.account}] any more"
@@ -109,7 +119,7 @@ class Sender:
             )
         try:
             raw = await self._bytes_of(mail)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, zlib.error) as error:
             why = f"the stored mail is damaged ({error})"
             return mail, Attempt(
                 Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
@@ -174,7 +184,9 @@ class Sender:
         """Leave a server alone for a while; the admins hear of it when that lasts."""
         now = time.monotonic()
         since = self._away_since.setdefault(account, now)
-        self._away_until[account] = self._clock() + OUTAGE_PAUSE
+        pause = min(OUTAGE_PAUSE, self._ladders.get(account, Ladder()).retry[0])
+        self._away_until[account] = self._clock() + pause
+        self._away_why[account] = fate.reason
         if now - since > TELL_AFTER_SECONDS or fate.retry.value == "slow":
             self._call(
                 self._line.alarm_now,

@@ -123,7 +123,7 @@ def answer(case: Case) -> Decision:
         return _returned(
             case, "You sent the same text less than 10 minutes ago. For commands alone, leave the text out."
         )
-    sends_files = any(not attachment.inline for attachment in case.incoming.relayed.attachments)
+    sends_files = any(not attachment.inline for attachment in case.incoming.message.attachments)
     public = not is_note and (bool(read.text) or sends_files) and not _only_help(read)
     if not read.commands and not public and not (is_note and read.text):
         return _returned(case, "The mail holds no text of your own: only what it quotes, or a signature.")

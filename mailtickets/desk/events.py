@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import Grant
+from mailtickets.mail.relay import relay_customer
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,12 +20,11 @@ if TYPE_CHECKING:
     from mailtickets.mail.relay import Relayed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incoming:
     """A mail as it was read: everything that can be found out from its bytes alone.
 
     text       what the writer newly wrote.
-    relayed    the body made fit for the other side.
     digest     SHA-256 of the raw original.
     arrived    when it reached the desk (INTERNALDATE, or the moment of `receive`).
     mailbox    where it was taken from.
@@ -37,13 +38,17 @@ class Incoming:
     proof: Proof
     evidence: Evidence
     text: str
-    relayed: Relayed
     digest: bytes
     arrived: datetime
     mailbox: str
     truncated: bool = False
     provable: bool = False
     sent_folder: bool = False
+
+    @cached_property
+    def relayed(self) -> Relayed:
+        """The body made fit for the agents; made when somebody is told, which is not for every mail."""
+        return relay_customer(self.message, self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,14 @@ class FactsReader:
         tickets = self._ticket_facts([number])
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
         bounced, away = self._marks(people, now)
-        requester = next((facts.ticket.requester for facts in tickets.values()), "")
+        ticket = next((facts.ticket for facts in tickets.values()), None)
+        requester = ticket.requester if ticket else ""
         return Facts(
             tickets=tickets,
             bounced=bounced,
             away=away,
-            person=self._person(requester),
+            # The mail that opened this very ticket makes nobody known.
+            person=self._person(requester, ticket.created_at if ticket else None),
             acks=self._acks(requester, limits, now),
         )
 
@@ -197,7 +199,7 @@ class FactsReader:
         ).fetchone()
         return NoticeState(row[0], row[1], from_us_or_none(row[2])) if row else None
 
-    def _person(self, address: str) -> PersonFacts:
+    def _person(self, address: str, before: datetime | None = None) -> PersonFacts:
         if not address:
             return PersonFacts()
         row = self._connection.execute(
@@ -205,7 +207,8 @@ class FactsReader:
         ).fetchone()
         if row is None:
             return PersonFacts(address)
-        return PersonFacts(address, row[0], from_us_or_none(row[1]), row[2] is not None)
+        wrote_before = row[2] is not None and (before is None or row[2] < to_us(before))
+        return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before)
 
     def _marks(self, people: set[str], now: datetime) -> tuple[dict[str, str], dict[str, datetime]]:
         if not people:

@@ -115,8 +115,7 @@ def test_a_key_wins_over_a_tag(opened):
 
 def test_a_customers_own_id_leads_people_of_the_ticket_only(opened):
     """Somebody who was in copy answers Ana's mail to all: Bob is on the ticket, Eve is not."""
-    raw = opened.mail("ana@customer.example", "Also the scanner.", subject="Scanner", cc="bob@customer.example", Message_ID="<x@y>")
-    raw = raw.replace(b"Message-ID: <x@y>\n", b"")
+    raw = opened.mail("ana@customer.example", "Also the scanner.", subject="Scanner", cc="bob@customer.example")
     message_id = next(line for line in raw.decode().split("\n") if line.startswith("Message-ID:")).partition(" ")[2]
     opened.receives(raw)
     opened.writes("bob@customer.example", "Indeed.", subject="Scanner", In_Reply_To=message_id)

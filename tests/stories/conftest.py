@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,3 +42,20 @@ def make_desk(
 def desk(make_desk: Callable[..., DeskProcess]) -> DeskProcess:
     """A desk with the shortest configuration there is, not started yet."""
     return make_desk()
+
+
+_shared = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, dovecot: Dovecot, sink: SmtpSink
+) -> Iterator[DeskProcess]:
+    """A desk at work that the stories of a module share; each story has people of its own."""
+    user = f"shared{os.getpid()}x{next(_shared)}"
+    desk = DeskProcess(
+        tmp_path_factory.mktemp(user), dovecot, sink, user, more="[limits]\nack_per_domain_hour = 0"
+    )
+    desk.start()
+    yield desk
+    assert desk.stop() == 0

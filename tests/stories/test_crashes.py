@@ -49,12 +49,12 @@ def test_kill_9_in_a_burst(make_desk: Callable[..., DeskProcess]):
     uncertain = [mail for mail in desk.json("outbox") if mail["state"] == "uncertain"]
     assert all(mail["kind"] in {"acknowledgement", "agent_new"} for mail in uncertain)
     missing = set(people) - set(got)
-    assert missing <= {address for mail in uncertain for address in mail["to"]}, "one is neither sent nor listed"
+    assert missing <= {address for mail in uncertain for address in mail["to"]}, (
+        "one is neither sent nor listed"
+    )
     notices = Counter(mail["Subject"] for mail in desk.to("kim@desk.example"))
     assert set(notices.values()) <= {1}
-    desk.wait(
-        lambda: all(r"\Seen" in flags for flags in desk.dovecot.flags(desk.user).values()), "all marks"
-    )
+    desk.wait(lambda: all(r"\Seen" in flags for flags in desk.dovecot.flags(desk.user).values()), "all marks")
 
 
 def test_kill_9_while_the_250_is_on_its_way(make_desk: Callable[..., DeskProcess]):

@@ -39,7 +39,11 @@ def _bounce(returned: Received, address: str, action: str, status: str) -> bytes
     fields = EmailMessage(policy=compat32)
     fields["Reporting-MTA"] = "dns; mx.customer.example"
     recipient = EmailMessage(policy=compat32)
-    recipient["Final-Recipient"], recipient["Action"], recipient["Status"] = f"rfc822; {address}", action, status
+    recipient["Final-Recipient"], recipient["Action"], recipient["Status"] = (
+        f"rfc822; {address}",
+        action,
+        status,
+    )
     recipient["Diagnostic-Code"] = f"smtp; 550 {status} no such user"
     delivery = MIMEMultipart("mixed")
     delivery = EmailMessage(policy=compat32)

@@ -109,7 +109,9 @@ def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess):
     assert desk.process.poll() is None
 
     desk.writes("eve@customer.example", "My lamp is dark.")
-    resource.prlimit(desk.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.prlimit(
+        desk.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    )
     desk.wait_to("ben@customer.example", 1, 30)
     desk.wait_to("eve@customer.example", 1)
     assert desk.at_rest(3)["on_tickets"] == 3
@@ -146,7 +148,9 @@ def test_a_mailbox_that_cannot_be_read_gives_one_sentence(
 
 def test_a_wrong_password_is_tried_once_and_told_to_the_admins(make_desk: Callable[..., DeskProcess]):
     """The daemon stays up, sends what waits, mails its admins, and does not lock the account by trying."""
-    lines = 'host = "127.0.0.1"\nport = {imap_port}\nsecurity = "none"\nusername = "{user}"\npassword = "wrong"'
+    lines = (
+        'host = "127.0.0.1"\nport = {imap_port}\nsecurity = "none"\nusername = "{user}"\npassword = "wrong"'
+    )
     desk = make_desk(mailbox=lines).start(ready=False)
     trouble = desk.wait_to("it@desk.example", 1)[0]
     assert "password" in trouble.text

@@ -223,7 +223,9 @@ class DeskProcess:
     def json(self, *arguments: str):
         """Return what a reading command prints with --json; it runs in this process, since stories ask often."""
         done = CliRunner().invoke(cli, ["--config", str(self.config), *arguments, "--json"])
-        assert done.exit_code == 0, f"{arguments} ended with {done.exit_code}: {done.output} {done.exception!r}"
+        assert done.exit_code == 0, (
+            f"{arguments} ended with {done.exit_code}: {done.output} {done.exception!r}"
+        )
         return json.loads(done.stdout)
 
     # -- what became of it -------------------------------------------------------------------

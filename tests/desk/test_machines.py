@@ -1,0 +1,224 @@
+"""Machines: bounces, receipts, automatic replies. None is ever answered, none reopens, none stops a timer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mailtickets.transport.fate import Refusal, Rejected, Sent
+from tests.support.desk import START
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def answered(desk):
+    """A desk with ticket 1001 of Ana's and Bob's, answered by Kim."""
+    desk.writes("ana@customer.example", "It burns.", cc="bob@customer.example")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    return desk
+
+
+def bounced(desk, address):
+    return desk.store.facts._person(address).bounced
+
+
+def test_a_bounce_of_the_acknowledgement_lands_on_its_ticket(desk):
+    """Case 52: the address is marked, the agents are told, no ticket is opened, nobody is answered."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.bounces(desk.last("ana@customer.example"), "ana@customer.example")
+    assert desk.history()[-1] == "bounced"
+    assert bounced(desk, "ana@customer.example")
+    assert desk.kinds("kim@desk.example") == ["agent_new", "agent_event"]
+    assert desk.kinds("ana@customer.example") == ["acknowledgement"]
+    assert desk.ticket(1002) is None
+
+
+def test_a_bounced_reminder_stops_the_silence(desk):
+    """No further reminder, no closing: the ticket is open and the agent knows."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    desk.lives(25 * HOUR, HOUR)
+    desk.bounces(desk.last("ana@customer.example"), "ana@customer.example")
+    desk.lives(10 * DAY, HOUR)
+    assert desk.ticket().status == "open"
+    assert desk.kinds("ana@customer.example") == ["acknowledgement", "answer", "reminder"]
+    assert desk.kinds("kim@desk.example")[-1] == "agent_event"
+
+
+def test_one_of_two_participants_bounces_and_the_other_is_served(answered):
+    """Case 61: reminders go on to the one who can be reached."""
+    answered.bounces(answered.last("ana@customer.example"), "bob@customer.example")
+    answered.lives(25 * HOUR, HOUR)
+    assert answered.last("ana@customer.example").kind == "reminder"
+    assert "reminder" not in answered.kinds("bob@customer.example")
+
+
+def test_a_delay_is_noted_and_marks_nobody(answered):
+    """Case 53: the server keeps trying."""
+    answered.bounces(answered.last("ana@customer.example"), "ana@customer.example", action="delayed", status="4.4.1")
+    assert answered.history()[-1] == "delayed"
+    assert not bounced(answered, "ana@customer.example")
+    assert answered.ticket().status == "waiting"
+
+
+def test_a_forged_bounce_marks_nobody(answered):
+    """Without one of our ids it is a report without a ticket; with one, only people of that ticket count."""
+    answered.receives(answered.report("<id7.t1-1001-aaaaaaaaaaaaaaaa@desk.example>", "ana@customer.example"))
+    assert answered.copies()[-1][:2] == ("ignored", "report without a ticket")
+    assert not bounced(answered, "ana@customer.example")
+    answered.bounces(answered.last("ana@customer.example"), "carl@other.example")
+    assert not bounced(answered, "carl@other.example")
+
+
+def test_a_person_who_writes_again_is_marked_no_more(answered):
+    """The address works."""
+    answered.bounces(answered.last("ana@customer.example"), "ana@customer.example")
+    answered.writes("ana@customer.example", "Here I am.", subject="[SUP-1001]")
+    assert not bounced(answered, "ana@customer.example")
+
+
+def test_a_bounce_to_an_agent_tells_the_admins(desk):
+    """An agent who gets no notices is trouble; the ticket goes on."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.bounces(desk.last("kim@desk.example"), "kim@desk.example")
+    assert desk.kinds("it@desk.example") == ["trouble"]
+    assert desk.ticket().status == "open"
+
+
+def test_a_read_receipt_without_a_ticket_is_ignored(desk):
+    """Case 50: logged in the ledger, no ticket."""
+    raw = desk.report("<nobody@else.example>", "ana@customer.example").replace(
+        b"report-type=delivery-status", b"report-type=disposition-notification"
+    ).replace(b"message/delivery-status", b"message/disposition-notification")
+    desk.receives(raw)
+    assert desk.ticket() is None
+    assert desk.books().ignored == 1
+
+
+@pytest.mark.parametrize("command", ["#resolve\n", "#close\n", "#pending\n", ""])
+def test_an_automatic_reply_changes_nothing(desk, command):
+    """Case 37: filed; no answer, no reopening, no timer reset."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"{command}Water.\n")
+    status, timers, sent = desk.ticket().status, desk.store.views.timers(1001), len(desk.sent)
+    desk.machine(desk.last("ana@customer.example"), "ana@customer.example", "Your mail has been received.")
+    assert desk.history()[-1] == "auto_reply"
+    assert (desk.ticket().status, desk.store.views.timers(1001), len(desk.sent)) == (status, timers, sent)
+
+
+def test_an_absence_puts_the_reminders_off(desk):
+    """Three working days from Monday are Thursday; then the distances stay."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    desk.machine(desk.last("ana@customer.example"), "ana@customer.example", "I am out of the office.")
+    desk.lives(3 * DAY - HOUR, HOUR)
+    assert desk.kinds("ana@customer.example") == ["acknowledgement", "answer"]
+    desk.lives(2 * HOUR, HOUR)
+    assert desk.kinds("ana@customer.example")[-1] == "reminder"
+
+
+def test_an_absence_with_a_date_waits_for_it(desk):
+    """Back on 16 March: no reminder before."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    desk.machine(desk.last("ana@customer.example"), "ana@customer.example",
+                 "I am out of the office and will be back on 16 March 2026.")  # fmt: skip
+    desk.lives(13 * DAY, HOUR)
+    assert "reminder" not in desk.kinds("ana@customer.example")
+    desk.lives(3 * DAY, HOUR)
+    assert "reminder" in desk.kinds("ana@customer.example")
+
+
+def test_an_agents_absence_is_never_relayed(desk):
+    """Case 47: the notice is answered by the agent's robot; the customer gets nothing, nothing changes."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.machine(desk.last("kim@desk.example"), "kim@desk.example", "I am on the beach.")
+    assert desk.kinds("ana@customer.example") == ["acknowledgement"]
+    assert (desk.ticket().status, desk.ticket().assignee) == ("open", "")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Auto_Submitted": "auto-generated"}, {"Precedence": "auto_reply"}, {"Return_Path": "<>"}, {"X_Autoreply": "yes"}],
+)
+def test_a_machines_first_mail_opens_a_ticket_without_acknowledgement(desk, headers):
+    """Case 38: kept and shown to the agents, never answered."""
+    desk.writes("robot@customer.example", "Disk full.", **headers)
+    assert desk.ticket().status == "open"
+    assert desk.kinds("robot@customer.example") == []
+    assert desk.kinds("kim@desk.example") == ["agent_new"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"List_Id": "<news.customer.example>"}, {"Precedence": "bulk"}, {"Feedback_ID": "1:2:3"}, {"X_Auto_Response_Suppress": "All"}],
+)
+def test_what_may_not_be_answered_is_kept(desk, headers):
+    """Lists and bulk stop only the automatic answer."""
+    desk.writes("ana@customer.example", "It burns.", **headers)
+    assert desk.ticket().status == "open"
+    assert desk.kinds("ana@customer.example") == []
+
+
+def test_our_own_mail_coming_back_is_a_loop(desk):
+    """Case 43: recorded, no ticket, no mail."""
+    desk.writes("ana@customer.example", "It burns.")
+    sent = len(desk.sent)
+    for mail in desk.sent[:2]:
+        desk.receives(b"Received: from x by y; Mon, 2 Mar 2026 09:00:00 +0000\n" + mail.raw)
+    assert len(desk.sent) == sent
+    assert desk.books().ignored == 2
+    assert desk.ticket(1002) is None
+
+
+def test_a_hundred_and_one_hops_are_a_loop(desk):
+    """RFC 5321 section 6.3."""
+    received = b"Received: from a by b; Mon, 2 Mar 2026 09:00:00 +0000\n" * 101
+    desk.receives(received + desk.mail("ana@customer.example", "It burns."))
+    assert desk.books().ignored == 1
+    assert desk.sent == []
+
+
+def test_our_own_address_as_sender_is_quarantined(desk):
+    """Case 44: not verified as ours; nothing is sent to anybody but the admins, once an hour."""
+    for address in ("support@desk.example", "support+x@desk.example", "Support <SUPPORT@desk.example>"):
+        desk.writes(address, "I am you.")
+    assert desk.books().quarantined == 3
+    assert {mail.recipients for mail in desk.sent} == {("it@desk.example",)}
+    assert len(desk.sent) == 1
+
+
+def test_an_answer_that_was_refused_comes_back_to_its_author(desk):
+    """With the whole text; the customer's silence does not count, the ticket is open."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.fate = lambda mail: (
+        Rejected(550, "no such user", {"ana@customer.example": Refusal(550, "no such user", permanent=True)})
+        if mail.kind == "answer" else Sent()
+    )  # fmt: skip
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Have you tried water?\n")
+    back = desk.last("kim@desk.example")
+    assert back.kind == "not_sent"
+    assert "Have you tried water?" in back.text
+    assert desk.ticket().status == "open"
+    assert desk.store.views.timers(1001) == []
+
+
+def test_one_refused_recipient_of_two_is_told_and_the_other_served(desk):
+    """Partly accepted: the author hears who did not get it, the silence goes on."""
+    desk.writes("ana@customer.example", "It burns.", cc="bob@customer.example")
+    desk.fate = lambda mail: (
+        Sent({"bob@customer.example": Refusal(550, "no such user", permanent=False)}) if mail.kind == "answer" else Sent()
+    )
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    assert "bob@customer.example" in desk.last("kim@desk.example", "not_sent").text
+    assert desk.ticket().status == "waiting"
+
+
+def test_a_report_of_a_report_is_never_answered(answered):
+    """Case 58: whatever a report says, nothing goes to its sender."""
+    for _ in range(3):
+        answered.bounces(answered.last("ana@customer.example"), "ana@customer.example", action="failed")
+    assert all("MAILER-DAEMON@mx.customer.example" not in mail.recipients for mail in answered.sent)
+    assert answered.now == START
