@@ -23,7 +23,7 @@ paths are absolute; secrets are `Secret`: .resolve()):
                            confirm_close  collision_window  ask_for  ask_for_below  help_links  notify_attachments}
     config.agents          {key: name  email  aliases  proof  receipts}
     config.limits          ack_per_address_day  ack_per_proven_address_day  ack_per_domain_hour  ack_per_hour
-                           ack_wait: Duration  mail_size  people_per_ticket  hold: Duration      (0 = none)
+                           ack_wait: Duration  mail_size  people_per_ticket      (0 = none)
     config.templates       folder: Path|None
     config.log             format ("text"|"json")  level ("debug"|"info"|"warning"|"error")
 """

@@ -187,7 +187,6 @@ class Limits(Table):
     ack_wait: AnyDuration = Duration.parse("12h")
     mail_size: SizeOrNone = 25 * MEGABYTE  # bytes
     people_per_ticket: Count = 10
-    hold: Wait = Duration.parse("3d")
 
 
 class TemplateFolder(Table):

@@ -50,7 +50,7 @@ def policy_of(config: Config) -> Policy:
         limits=Limits(
             ack_per_address_day=limits.ack_per_address_day, ack_per_proven_address_day=limits.ack_per_proven_address_day,
             ack_per_domain_hour=limits.ack_per_domain_hour, ack_per_hour=limits.ack_per_hour, ack_wait=limits.ack_wait.timedelta,
-            mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT, hold=limits.hold.timedelta,
+            mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT,
         ),
     )  # fmt: skip
 

@@ -119,7 +119,7 @@ def test_agents_read_the_customers_words_first_and_the_key_last(kind):
     made = letter(kind)
     words, _, footer = made.text.partition(f"\n{'-' * 40}\n")
     assert words.strip() == SAMPLES[kind]["plain"]["text"].strip()
-    assert "SUP-1042 | Being processed" in footer
+    assert "SUP-1042 | Open" in footer
     assert "Answering sends your text to Ana Lima" in footer
     assert footer.endswith(f"\n\nRef: {KEY_PLACEHOLDER}\n")
     assert 'class="mailtickets-notice' in made.html
@@ -280,7 +280,7 @@ def test_own_words_replace_single_words(tmp_path):
     """One line in words.toml changes one word everywhere."""
     own(tmp_path, "en/words.toml", '[priority]\nP3 = "Gold"\n')
     text = letter("agent_new", templates=Templates(tmp_path, zone=LONDON)).text
-    assert "Being processed | Gold | Assigned" in text
+    assert "Open | Gold | Assigned" in text
 
 
 @pytest.mark.parametrize(

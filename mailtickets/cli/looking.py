@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from mailtickets.store import Store
     from mailtickets.store.views import CopyView, EntryView
 
+# What a timer does when it is due and nobody wrote meanwhile.
+NEXT = {
+    "silence": "the next reminder, or closing after the last one",
+    "resolved": "it closes by itself",
+    "acknowledge": "the acknowledgement, which waits for a limit",
+    "held": "the held mail goes back to its agent",
+}
+
 as_json = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
 
@@ -142,7 +150,7 @@ def show(*, reference: str, as_json: bool) -> None:
     for person in ticket.people:
         click.echo(f"  {person.role.value:<12} {harmless(person.name)} <{harmless(person.address)}>")
     for kind, due in store.views.timers(ticket.number):
-        click.echo(f"  next: {kind} {stamp(due, zone)}")
+        click.echo(f"  next: {NEXT.get(kind, kind)}, {stamp(due, zone)}")
     for entry in entries:
         click.echo("")
         click.echo(_headline(entry, zone))
@@ -224,7 +232,7 @@ def why(*, what: str, as_json: bool) -> None:
                 )
             )
         for kind, due in timers:
-            click.echo(f"next: {kind}, {stamp(due, zone)}")
+            click.echo(f"next: {NEXT.get(kind, kind)}, {stamp(due, zone)}")
         if not timers:
             click.echo("next: nothing by itself; the ticket waits for a person")
         return

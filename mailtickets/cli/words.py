@@ -52,8 +52,9 @@ def reading_store(config: Config) -> Store:
 
 
 def harmless(text: str) -> str:
-    """Return text of strangers without anything that a terminal would obey; line ends stay."""
-    return "\n".join(visible_line(line) for line in text.split("\n"))
+    """Return text of strangers without anything that a terminal would obey; line ends and indentation stay."""
+    lines = text.expandtabs(4).split("\n")
+    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + visible_line(line) for line in lines)
 
 
 def stamp(moment: datetime | None, zone: ZoneInfo) -> str:

@@ -172,7 +172,6 @@ class Limits:
     ack_wait: timedelta = timedelta(hours=12)
     mail_size_bytes: int = 25_000_000
     people_per_ticket: int = 10
-    hold: timedelta = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,10 @@ def _each(agents: Iterable[AgentPolicy]) -> tuple[Recipient, ...]:
     return tuple(Recipient(Address(agent.email, agent.name), agent.key) for agent in agents)
 
 
+def _name_of(agent: str, policy: Policy) -> str:
+    return policy.agents[agent].name if agent in policy.agents else agent
+
+
 def split_attachments(
     attachments: Sequence[Attachment], limit_bytes: int
 ) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
@@ -150,7 +154,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
         attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
         left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
-        hints=list(hints), priority=ticket.priority, assignee=ticket.assignee, requester=ticket.requester,
+        hints=list(hints), priority=ticket.priority, assignee=_name_of(ticket.assignee, policy), requester=ticket.requester,
         participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
         does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
         closes_at=silence.closes_at(waiting, queue), opened_at=ticket.created_at, quiet=quiet,

@@ -67,7 +67,7 @@ def _silence(
         return _unreachable(facts, queue, policy, now)
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
-        return _later(ticket, queue, now + LOOK_AGAIN)
+        return _later(ticket, queue, now + min(LOOK_AGAIN, silence.offsets(queue)[0]))
     step = ticket.silent_step
     if last and last.state == "sent" and last.sent_at:
         full = last.sent_at + silence.distance(ticket, queue)
@@ -186,7 +186,7 @@ def _resolved(
     people = _reachable(ticket, all_facts)
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
-        return _later(ticket, queue, now + LOOK_AGAIN)
+        return _later(ticket, queue, now + min(LOOK_AGAIN, queue.resolved_close_after))
     if last and last.state == "sent" and last.sent_at and now < last.sent_at + queue.resolved_close_after:
         return _later(ticket, queue, last.sent_at + queue.resolved_close_after)
     if queue.confirm_close:

@@ -1,0 +1,132 @@
+"""The outbox: each occasion once, each transition one conditional write, and what a crash leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mailtickets.store import Store
+from mailtickets.store.outbox import Booking, Prepared, State
+from tests.support.desk import START
+
+MINUTE = timedelta(minutes=1)
+MAIL = Prepared(1001, "reminder", "reminder:1:1", 1, "customer", False, "", "", "support@desk.example", False,
+                ("ana@customer.example",), "Printer", "<a@desk.example>", b"head", b"body", "t1-x", b"digest", 8)  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store.open(tmp_path / "desk.db", START)
+    yield made
+    made.close()
+
+
+def queue(store, now=START, **changes):
+    changes.setdefault("message_id", f"<{changes}@desk.example>")
+    with store.transaction():
+        return store.outbox.queue(replace(MAIL, **changes), None, now)
+
+
+def claim(store, now=START, limit=16):
+    with store.transaction():
+        return store.outbox.claim(now, limit, "test")
+
+
+def states(store):
+    return [mail.state for mail in reversed(store.views.outbox(everything=True))]
+
+
+def test_an_occasion_is_queued_once(store):
+    """The same ticket, kind, occasion and recipient: the second is dropped; any other one is not."""
+    assert queue(store) == 1
+    assert queue(store) is None
+    assert queue(store, occasion="reminder:1:2") == 2
+    assert queue(store, recipients=("bob@customer.example",)) == 3
+    assert queue(store, ticket=1002) == 4
+    assert queue(store, kind="closed") == 5
+
+
+def test_claimed_mails_are_claimed_by_nobody_else(store):
+    """In the order of queueing; booking counts once, for the claim's holder."""
+    queue(store)
+    queue(store, occasion="b", now=START + MINUTE)
+    assert [mail.id for mail in claim(store)] == [1]
+    assert [mail.id for mail in claim(store, START + MINUTE)] == [2]
+    assert claim(store, START + MINUTE) == []
+    with store.transaction():
+        assert store.outbox.book(Booking(1, State.SENT, START))
+        assert not store.outbox.book(Booking(1, State.FAILED, START))
+    assert states(store) == ["sent", "sending"]
+
+
+def test_a_deferred_mail_waits_for_its_time_and_counts_its_tries(store):
+    """An outage of the server is no try of the mail."""
+    queue(store)
+    for counts, attempts in ((True, 1), (False, 2), (True, 2)):
+        (mail,) = claim(store)
+        assert mail.attempts == attempts
+        with store.transaction():
+            store.outbox.book(Booking(1, State.DEFERRED, START, "busy", START, counts=counts))
+    with store.transaction():
+        store.outbox._connection.execute("UPDATE outbox SET next_at = next_at + 60000000")
+    assert claim(store) == []
+    assert store.outbox.next_due() == START + MINUTE
+    assert len(claim(store, START + MINUTE)) == 1
+
+
+def test_after_an_unclean_end_people_are_sent_again_and_machines_are_not(store):
+    """Human text at least once, with the same bytes; automatic mail at most once, and listed."""
+    queue(store, human=True)
+    queue(store, occasion="b")
+    before = {mail.id: (mail.head, mail.body, mail.digest, mail.message_id) for mail in claim(store)}
+    with store.transaction():
+        assert store.outbox.after_unclean_end(START) == [2]
+    assert states(store) == ["deferred", "uncertain"]
+    (again,) = claim(store)
+    assert (again.head, again.body, again.digest, again.message_id) == before[1]
+    with store.transaction():
+        assert store.outbox.retry(2, START)
+        assert not store.outbox.retry(1, START)
+    assert [mail.id for mail in claim(store)] == [2]
+
+
+def test_what_was_sent_cannot_be_cancelled(store):
+    """What was not sent can, once."""
+    queue(store)
+    queue(store, occasion="b")
+    claim(store, limit=1)
+    with store.transaction():
+        store.outbox.book(Booking(1, State.SENT, START))
+        assert not store.outbox.cancel(1)
+        assert store.outbox.cancel(2)
+        assert not store.outbox.cancel(2)
+    assert claim(store) == []
+
+
+def test_mails_that_say_the_same_share_their_body(store):
+    """Written once, read by each; an undone transaction is no place to share from."""
+    body = b"shared " * 10
+    queue(store, body=body)
+    queue(store, body=body, occasion="b")
+    assert store._connection.execute("SELECT count(*) FROM body").fetchone() == (1,)
+    with pytest.raises(RuntimeError), store.transaction():
+        store.outbox.queue(replace(MAIL, body=b"other", occasion="c"), None, START)
+        raise RuntimeError
+    store.outbox.forget_shared_body()
+    queue(store, body=b"other", occasion="c")
+    assert [mail.body for mail in claim(store)] == [body, body, b"other"]
+
+
+def test_bytes_are_dropped_after_their_time_and_only_of_what_is_done(store):
+    """The row stays; a mail that is not sent keeps its bytes however old it is."""
+    queue(store)
+    queue(store, occasion="b")
+    claim(store, limit=1)
+    with store.transaction():
+        store.outbox.book(Booking(1, State.SENT, START))
+        store.outbox.forget_bytes(START + MINUTE)
+    heads = store._connection.execute("SELECT head IS NULL FROM outbox ORDER BY id").fetchall()
+    assert heads == [(1,), (0,)]
+    assert store._connection.execute("SELECT count(*) FROM body").fetchone()[0] == 1

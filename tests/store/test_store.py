@@ -1,0 +1,177 @@
+"""The file itself: who may open it, what is refused, that a backup is whole, and the lock."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from mailtickets.desk.ticket import Alarm
+from mailtickets.store import Store
+from mailtickets.store.database import StoreBusy, StoreLock, StoreNewer, StoreUnusable
+from tests.support.desk import START, Desk
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "desk.db"
+
+
+@pytest.fixture
+def store(path):
+    made = Store.open(path, START)
+    yield made
+    made.close()
+
+
+def test_the_file_is_for_its_owner_alone(path, store):
+    """It holds people's mail: 0600, also its companions, also where somebody widened it."""
+    with store.transaction():
+        store.set_setting("a", "b")
+    for one in path.parent.iterdir():
+        assert stat.S_IMODE(one.stat().st_mode) == 0o600, one
+    store.close()
+    path.chmod(0o644)
+    Store.open(path, START).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_is_committed_is_synced(store):
+    """WAL with synchronous=FULL: a mail is flagged on the server only after its commit survives a power cut."""
+    value = lambda pragma: store._connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    assert (value("journal_mode"), value("synchronous"), value("foreign_keys")) == ("wal", 2, 1)
+
+
+def test_opening_again_changes_nothing(path, store):
+    """Migrations record themselves; keys and the first start stay."""
+    ring, first = store.key_ring(), store.setting("first_start")
+    store.close()
+    again = Store.open(path, START + timedelta(days=9))
+    assert (again.key_ring(), again.setting("first_start")) == (ring, first)
+    assert again.integrity() == "ok"
+    again.close()
+
+
+def test_two_desks_have_different_keys(tmp_path):
+    """A key of one desk is worth nothing at another."""
+    one, other = Store.open(tmp_path / "one.db", START), Store.open(tmp_path / "other.db", START)
+    assert other.key_ring().read(one.key_ring().thread_key(1), "x") == ()
+    one.close()
+    other.close()
+
+
+def test_a_newer_store_is_refused(path, store):
+    """Its meaning is not known: it is left alone, and the remedy is named."""
+    store._connection.execute("PRAGMA user_version = 99")
+    store.close()
+    for opening in (lambda: Store.open(path, START), lambda: Store.read(path)):
+        with pytest.raises(StoreNewer, match="schema 99"):
+            opening()
+
+
+def test_a_foreign_database_is_refused_and_left_as_it_was(path):
+    """Somebody named another program's file."""
+    foreign = sqlite3.connect(path)
+    foreign.execute("CREATE TABLE cat (name TEXT)")
+    foreign.commit()
+    foreign.close()
+    with pytest.raises(StoreUnusable, match=r"desk\.store"):
+        Store.open(path, START)
+    foreign = sqlite3.connect(path)
+    assert foreign.execute("SELECT name FROM sqlite_master").fetchall() == [("cat",)]
+    foreign.close()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_corrupt_file_is_refused_with_a_remedy(path, content):
+    """And it is not touched: somebody may still save it."""
+    path.write_bytes(content)
+    with pytest.raises(StoreUnusable, match="restore"):
+        Store.open(path, START)
+    assert path.read_bytes() == content
+
+
+def test_a_store_that_is_not_there_or_cannot_be_made(tmp_path):
+    """Reading makes no file; writing names the folder that is missing."""
+    with pytest.raises(StoreUnusable, match="no store yet"):
+        Store.read(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
+    with pytest.raises(StoreUnusable, match="folder"):
+        Store.open(tmp_path / "no" / "desk.db", START)
+
+
+def test_a_reader_cannot_write(path, store):
+    """Commands that look open the file read-only."""
+    reader = Store.read(path)
+    with pytest.raises(sqlite3.OperationalError), reader.transaction():
+        reader.set_setting("a", "b")
+    reader.close()
+
+
+def test_a_transaction_is_whole_or_nothing(store):
+    """And a savepoint inside it is undone alone."""
+    with pytest.raises(RuntimeError), store.transaction():
+        store.set_setting("one", "1")
+        raise RuntimeError
+    with store.transaction():
+        store.set_setting("two", "2")
+        with pytest.raises(RuntimeError), store.savepoint():
+            store.set_setting("three", "3")
+            raise RuntimeError
+    assert [store.setting(name) for name in ("one", "two", "three")] == ["", "2", ""]
+
+
+def test_a_second_daemon_is_kept_off(path):
+    """At once, naming the store and the process; the lock ends with its holder, however that ends."""
+    program = (
+        "import sys, pathlib; from mailtickets.store.database import StoreLock;"
+        f"StoreLock(pathlib.Path({str(path)!r})).acquire(); print('locked', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(StoreBusy, match=str(holder.pid)):
+            StoreLock(path).acquire()
+    finally:
+        holder.kill()
+        holder.communicate()
+    with StoreLock(path) as lock:
+        assert str(os.getpid()) in (path.parent / "desk.db.lock").read_text()
+        with pytest.raises(StoreBusy):
+            StoreLock(path).acquire()
+    lock.release()
+
+
+def test_a_backup_is_a_whole_store(tmp_path):
+    """Made while the desk is at work, mode 0600, and it opens as a desk with the same tickets and keys."""
+    desk = Desk(tmp_path)
+    desk.writes("ana@customer.example", "It burns.")
+    target = tmp_path / "copy.db"
+    desk.store.backup(target)
+    desk.writes("bob@customer.example", "Mine too.")
+    copy = Store.open(target, START)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert copy.integrity() == "ok"
+    assert [t.number for t in copy.views.tickets()] == [1001]
+    assert copy.key_ring() == desk.store.key_ring()
+    copy.close()
+    assert not list(tmp_path.glob("*.part"))
+    desk.close()
+
+
+def test_an_alarm_is_told_once_an_hour_and_its_end_once(store):
+    """Trouble that lasts a day is twenty-four mails, not a thousand."""
+    alarm, told = Alarm("imap", "The mailbox is away"), []
+    with store.transaction():
+        for minutes in range(0, 150, 10):
+            if store.alarms.raise_(alarm, START + timedelta(minutes=minutes)):
+                told.append(minutes)
+        assert told == [0, 60, 120]
+        assert store.alarms.get("imap").count == 15
+        assert store.alarms.clear("imap").since == START
+        assert store.alarms.clear("imap") is None
