@@ -180,9 +180,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             html="<p>Hello,</p><p>the <b>printer</b> smells of smoke.</p><p>Ana</p>",
             attachments=[{"name": "display.jpg", "size": 1_240_000}, {"name": "log.txt", "size": 812}],
             left_out=[{"name": "video.mov", "size": 18_400_000}],
-            hints=[
-                "may belong to SUP-1038, which the same person opened within the hour; answer #merge SUP-1038"
-            ],
+            hints=["may belong to SUP-1038, which the same person opened within the hour"],
             assignee="kim",
             participants=["ben@customer.example"],
             others=["billing@acme.example"],

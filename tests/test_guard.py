@@ -15,7 +15,7 @@ from mailtickets.mail.keys import KeyRing
 from mailtickets.reading import Reading
 from tests.support.desk import START
 
-READING = Reading(KeyRing({1: b"s" * 32}, 1), OwnAddresses(frozenset({"support@desk.example"})), {})
+READING = Reading(KeyRing({1: b"s" * 32}, 1), OwnAddresses(frozenset({"support@desk.example"})), {}, {})
 RAW = b"From: ana@customer.example\r\nTo: support@desk.example\r\nSubject: Fire\r\nMessage-ID: <a@b.c>\r\n\r\nIt burns.\r\n"
 
 

@@ -58,9 +58,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         hints.append(f"continues {linked.reference}, which was closed too long ago to be reopened")
     elif case.facts.recent_ticket and not hints:
         other = f"{ticket.tag}-{case.facts.recent_ticket}"
-        hints.append(
-            f"may belong to {other}, which the same person opened within the hour; answer #merge {other}"
-        )
+        hints.append(f"may belong to {other}, which the same person opened within the hour")
     quiet, wait = why_no_acknowledgement(case)
     entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
     if linked:

@@ -96,7 +96,7 @@ def find_ticket(found: Evidence, facts: Facts, sender: str, policy: Policy) -> F
         why.append(
             f"{source} of {ticket.ticket.reference} is named, but {sender or 'nobody'} is not on that ticket"
         )
-        hints.append(f"may belong to {ticket.ticket.reference}; answer #merge {ticket.ticket.reference}")
+        hints.append(f"may belong to {ticket.ticket.reference}, whose mail it answers")
     own_tags = {queue.tag for queue in policy.queues.values()}
     for tag, number in found.tags:
         ticket = facts.ticket(number)

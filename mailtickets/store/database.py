@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 16_000
 BUSY_TIMEOUT_S = 30
+DAMAGED_REMEDY = "restore a backup with `mailtickets restore`, or move the file away"
 
 
 class StoreUnusable(Exception):  # noqa: N818  (named for the situation, not for its kind)
@@ -118,10 +119,12 @@ class Store:
             else:
                 path.chmod(0o600)
             connection = _connect(path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise StoreUnusable(
                 path, f"cannot be opened ({error})", "check that the folder exists and is writable"
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
         try:
             _check(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")
@@ -130,11 +133,7 @@ class Store:
                 _first_start(connection, now)
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise StoreUnusable(
-                path,
-                f"cannot be used ({error})",
-                "restore a backup with `mailtickets restore`, or move the file away",
-            ) from error
+            raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
         return cls(path, connection)
 
     @classmethod

@@ -146,7 +146,7 @@ def test_the_same_person_within_the_hour_is_a_hint(opened):
     """Two mails of one person: two tickets, and the agents are told that they may belong together."""
     opened.writes("ana@customer.example", "And smokes.", subject="smoke")
     assert numbers(opened) == [1001, 1002]
-    assert "#merge SUP-1001" in opened.last("kim@desk.example").text
+    assert "may belong to SUP-1001" in opened.last("kim@desk.example").text
 
 
 def test_our_tags_are_taken_off_and_others_kept():

@@ -2,64 +2,64 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.stories.conftest import Opened
+from tests.support.process import Received
 
-from tests.support.process import DeskProcess, Received
-
-ANA, KIM = "Ana Client <ana@customer.example>", "Kim Archer <kim@desk.example>"
+KIM = "Kim Archer <kim@desk.example>"
 
 
-def _forged(desk: DeskProcess, text: str) -> Received:
-    """Open SUP-1001, let somebody write as Kim without a key; return the question that Kim gets."""
-    desk.start()
-    desk.writes(ANA, "My printer is on fire.")
-    desk.wait_to("ana@customer.example", 1)
-    desk.wait_to("kim@desk.example", 1)
-    desk.writes(KIM, text, subject="Re: [SUP-1001] Printer on fire", Reply_To="eve@evil.example")
-    question = desk.wait_to("kim@desk.example", 2)[1]
+def _forged(ticket: Opened, text: str) -> Received:
+    """Let somebody write as Kim, without a key; return the question that Kim gets."""
+    ticket.desk.writes(KIM, text, subject=f"Re: [{ticket.reference}] Printer", Reply_To="eve@evil.example")
+    question = ticket.wait_to("kim@desk.example", 2)
     assert question.recipients == ["kim@desk.example"]
     return question
 
 
-def test_a_forged_agent_is_held_and_yes_does_it_once(desk: DeskProcess):
+def test_a_forged_agent_is_held_and_yes_does_it_once(opened: Opened):
     """Nothing leaves before the agent's configured address says yes; then it leaves once, and the code is worn out."""
-    question = _forged(desk, "Please try water.")
+    desk, question = opened.desk, _forged(opened, "Please try water.")
     assert "confirm" in question["Subject"]
     assert "Please try water." in question.text
-    held = desk.json("held")
-    assert [(mail["from"], bool(mail["reason"])) for mail in held] == [("kim@desk.example", True)]
-    assert desk.at_rest(2)["held"] == 1
-    assert len(desk.to("ana@customer.example")) == 1
-    assert desk.status("SUP-1001") == "open"
+    assert [(mail["from"], bool(mail["reason"])) for mail in opened.held()] == [("kim@desk.example", True)]
+    desk.at_rest()
+    assert (len(opened.to()), opened.status) == (1, "open")
 
     desk.answers(question, KIM, "yes", quote=False)
-    assert desk.wait_to("ana@customer.example", 2)[1].text.strip() == "Please try water."
+    assert opened.wait_to("", 2).text.strip() == "Please try water."
     desk.answers(question, KIM, "Yes.")
-    books = desk.at_rest(4)
-    assert books["held"] == 0
-    assert len(desk.to("ana@customer.example")) == 2
+    desk.at_rest()
+    assert opened.held() == []
+    assert len(opened.to()) == 2
     assert desk.to("eve@evil.example") == []
 
 
-def test_no_drops_it(desk: DeskProcess):
+def test_no_drops_it(opened: Opened):
     """After no, nothing was sent or done, and the mail is in the books as not done."""
-    question = _forged(desk, "#close\nGo away.")
+    desk, question = opened.desk, _forged(opened, "#close\nGo away.")
+    ignored = desk.at_rest()["ignored"]
     desk.answers(question, KIM, "no")
-    desk.wait(lambda: not desk.json("held"), "the held mail to be dropped")
-    books = desk.at_rest(3)
-    assert (books["held"], books["ignored"]) == (0, 1)
-    assert desk.status("SUP-1001") == "open"
-    assert len(desk.to("ana@customer.example")) == 1
-    assert "dropped" in desk.kinds("SUP-1001")
+    desk.wait(lambda: not opened.held(), "the held mail to be dropped")
+    assert desk.at_rest()["ignored"] == ignored + 1
+    assert (len(opened.to()), opened.status) == (1, "open")
+    assert "dropped" in opened.kinds()
 
 
-@pytest.mark.parametrize("word", ["maybe", ""])
-def test_anything_else_asks_again(desk: DeskProcess, word: str):
+def test_anything_else_asks_again(opened: Opened):
     """An unclear answer does nothing but ask once more; and the second question works."""
-    question = _forged(desk, "Please try water.")
-    desk.answers(question, KIM, word)
-    again = desk.wait_to("kim@desk.example", 3)[2]
+    desk, question = opened.desk, _forged(opened, "Please try water.")
+    desk.answers(question, KIM, "maybe")
+    again = opened.wait_to("kim@desk.example", 3)
     assert "yes or no" in again.text
-    assert len(desk.json("held")) == 1
+    assert len(opened.held()) == 1
     desk.answers(again, KIM, "yes")
-    desk.wait_to("ana@customer.example", 2)
+    opened.wait_to("", 2)
+
+
+def test_a_code_is_worth_nothing_from_another_address(opened: Opened):
+    """Who sees the question by chance cannot confirm it."""
+    desk, question = opened.desk, _forged(opened, "Please try water.")
+    desk.answers(question, "Eve <eve@evil.example>", "yes")
+    desk.at_rest()
+    assert len(opened.held()) == 1
+    assert len(opened.to()) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from email.message import EmailMessage
 from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
@@ -12,20 +11,19 @@ from email.policy import compat32
 
 import pytest
 
+from tests.stories.conftest import Opened
 from tests.support.process import DeskProcess, Received
+from tests.support.smtp_sink import SinkMail
 
-ANA, KIM = "Ana Client <ana@customer.example>", "Kim Archer <kim@desk.example>"
+KIM = "Kim Archer <kim@desk.example>"
 
 
 @pytest.fixture
-def opened(desk: DeskProcess) -> Iterator[DeskProcess]:
-    """A desk with SUP-1001, which Kim has answered."""
-    desk.start()
-    desk.writes(ANA, "My printer is on fire.")
-    desk.wait_to("ana@customer.example", 1)
-    desk.answers(desk.wait_to("kim@desk.example", 1)[0], KIM, "Please try water.")
-    desk.wait_to("ana@customer.example", 2)
-    return desk
+def answered(opened: Opened) -> Opened:
+    """A ticket which Kim has answered."""
+    opened.desk.answers(opened.notice, KIM, "Please try water.")
+    opened.wait_to("", 2)
+    return opened
 
 
 def _bounce(returned: Received, address: str, action: str, status: str) -> bytes:
@@ -45,7 +43,6 @@ def _bounce(returned: Received, address: str, action: str, status: str) -> bytes
         status,
     )
     recipient["Diagnostic-Code"] = f"smtp; 550 {status} no such user"
-    delivery = MIMEMultipart("mixed")
     delivery = EmailMessage(policy=compat32)
     delivery["Content-Type"] = "message/delivery-status"
     delivery.set_payload([fields, recipient])
@@ -54,108 +51,101 @@ def _bounce(returned: Received, address: str, action: str, status: str) -> bytes
     return report.as_bytes()
 
 
-def test_an_automatic_reply_joins_its_ticket_and_changes_nothing(opened: DeskProcess):
+def test_an_automatic_reply_joins_its_ticket_and_changes_nothing(answered: Opened):
     """An auto-reply to our mail is filed; it is not answered, not relayed, and the ticket goes on waiting."""
-    answer = opened.to("ana@customer.example")[1]
-    opened.answers(answer, ANA, "I am away until Monday.", Auto_Submitted="auto-replied")
-    opened.wait(lambda: "auto_reply" in opened.kinds("SUP-1001"), "the auto-reply on its ticket")
-    opened.at_rest(3)
-    assert opened.status("SUP-1001") == "waiting"
-    assert len(opened.to("ana@customer.example")) == 2
-    assert len(opened.to("kim@desk.example")) == 1
+    desk = answered.desk
+    desk.answers(answered.to()[1], answered.ana, "I am away until Monday.", Auto_Submitted="auto-replied")
+    desk.at_rest()
+    assert "auto_reply" in answered.kinds()
+    assert answered.status == "waiting"
+    assert (len(answered.to()), len(answered.to("kim@desk.example"))) == (2, 1)
 
 
-def test_a_bounce_lands_on_its_ticket_and_tells_the_agent(opened: DeskProcess):
+def test_a_bounce_lands_on_its_ticket_and_tells_the_agent(answered: Opened):
     """A report about our mail makes no ticket and no mail to its sender; the agent hears, reminders stop."""
-    answer = opened.to("ana@customer.example")[1]
-    opened.deliver(_bounce(answer, "ana@customer.example", "failed", "5.1.1"), answer.sender, sender="")
-    told = opened.wait_to("kim@desk.example", 2)[1]
-    assert "ana@customer.example" in told.text
-    opened.at_rest(3)
-    assert opened.references() == ["SUP-1001"]
-    assert "bounced" in opened.kinds("SUP-1001")
-    assert opened.status("SUP-1001") == "open", "nobody is reminded who cannot read it"
-    assert len(opened.to("ana@customer.example")) == 2
-    assert opened.to("MAILER-DAEMON@mx.customer.example") == []
+    desk, answer = answered.desk, answered.to()[1]
+    tickets = desk.references()
+    desk.deliver(_bounce(answer, answered.address, "failed", "5.1.1"), answer.sender, sender="")
+    assert answered.address in answered.wait_to("kim@desk.example", 2).text
+    desk.at_rest()
+    assert desk.references() == tickets
+    assert "bounced" in answered.kinds()
+    assert answered.status == "open", "nobody is reminded who cannot read it"
+    assert len(answered.to()) == 2
+    assert desk.to("MAILER-DAEMON@mx.customer.example") == []
 
 
-def test_a_delayed_report_is_noted_and_nobody_is_told(opened: DeskProcess):
+def test_a_delayed_report_is_noted_and_nobody_is_told(answered: Opened):
     """The server keeps trying: an entry on the ticket, no mail, no change."""
-    answer = opened.to("ana@customer.example")[1]
-    opened.deliver(_bounce(answer, "ana@customer.example", "delayed", "4.4.1"), answer.sender, sender="")
-    opened.wait(lambda: "delayed" in opened.kinds("SUP-1001"), "the report on its ticket")
-    opened.at_rest(3)
-    assert opened.status("SUP-1001") == "waiting"
-    assert len(opened.to("kim@desk.example")) == 1
+    desk, answer = answered.desk, answered.to()[1]
+    desk.deliver(_bounce(answer, answered.address, "delayed", "4.4.1"), answer.sender, sender="")
+    desk.at_rest()
+    assert "delayed" in answered.kinds()
+    assert answered.status == "waiting"
+    assert len(answered.to("kim@desk.example")) == 1
 
 
-def test_a_bounce_of_nothing_of_ours_is_only_booked(opened: DeskProcess):
+def test_a_bounce_of_nothing_of_ours_is_only_booked(running: DeskProcess):
     """A report about a mail that we never sent makes no ticket and no mail; the ledger says why."""
-    foreign = opened.mail("somebody@desk.example", "Not ours.", to="ana@customer.example")
-    raw = _bounce(_received(foreign, opened.address), "ana@customer.example", "failed", "5.1.1")
-    opened.deliver(raw, opened.address, sender="")
-    books = opened.at_rest(3)
-    assert (books["ignored"], opened.references()) == (1, ["SUP-1001"])
-
-
-def _received(raw: bytes, sender: str) -> Received:
-    from tests.support.smtp_sink import SinkMail
-
-    return Received(SinkMail(sender, [], raw, [], tls=False, user="", connection=0))
-
-
-def test_list_mail_makes_a_ticket_and_is_not_answered(opened: DeskProcess):
-    """A newsletter becomes a ticket that agents see; nobody on the list is written to."""
-    opened.writes("News <news@shop.example>", "Buy now.", List_Id="<news.shop.example>", Precedence="list")
-    opened.wait_to("kim@desk.example", 2)
-    opened.at_rest(3)
-    assert opened.references() == ["SUP-1001", "SUP-1002"]
-    assert "acknowledged" not in opened.kinds("SUP-1002")
-    assert opened.to("news@shop.example") == []
+    before, tickets = running.at_rest()["ignored"], running.references()
+    foreign = running.mail("somebody@desk.example", "Not ours.", to="ana@customer.example")
+    returned = Received(SinkMail(running.address, [], foreign, [], tls=False, user="", connection=0))
+    running.deliver(_bounce(returned, "ana@customer.example", "failed", "5.1.1"), sender="")
+    assert running.at_rest()["ignored"] == before + 1
+    assert running.references() == tickets
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Auto_Submitted": "auto-generated"}, {"X_Auto_Response_Suppress": "All"}, {"Precedence": "bulk"}],
+    [
+        {"List_Id": "<news.shop.example>", "Precedence": "list"},
+        {"Auto_Submitted": "auto-generated"},
+        {"X_Auto_Response_Suppress": "All"},
+        {"Precedence": "bulk"},
+    ],
     ids=lambda headers: next(iter(headers)),
 )
-def test_a_machine_that_opens_a_ticket_is_not_answered(desk: DeskProcess, headers: dict[str, str]):
-    """A monitoring mail becomes a ticket without an acknowledgement."""
-    desk.start()
-    desk.writes("Monitor <monitor@customer.example>", "Disk 1 is full.", **headers)
-    assert "Disk 1 is full." in desk.wait_to("kim@desk.example", 1)[0].text
-    desk.at_rest(1)
-    assert desk.to("monitor@customer.example") == []
+def test_a_machine_that_opens_a_ticket_is_not_answered(running: DeskProcess, headers: dict[str, str]):
+    """A newsletter or a monitoring mail becomes a ticket that agents see; its sender is not written to."""
+    sender = f"{next(iter(headers)).lower()}@machine.example"
+    running.writes(sender, "Disk 1 is full.", subject=sender, **headers)
+    running.at_rest()
+    notices = [mail for mail in running.to("kim@desk.example") if sender in mail["Subject"]]
+    assert "Disk 1 is full." in notices[0].text
+    assert running.to(sender) == []
 
 
-def test_our_own_mail_that_comes_back_is_a_loop(opened: DeskProcess):
+def test_our_own_mail_that_comes_back_is_a_loop(answered: Opened):
     """Our acknowledgement, our answer and our notice, put back into the inbox, make no ticket and no mail."""
-    mails = [*opened.to("ana@customer.example"), opened.to("kim@desk.example")[0]]
-    sent = len(opened.sink.mails)
-    for mail in mails:
-        opened.deliver(mail.raw)
-    books = opened.at_rest(5)
-    assert (books["ignored"], opened.references()) == (3, ["SUP-1001"])
-    assert [m for m in opened.sink.mails[sent:] if opened.user.encode() in m.raw] == []
+    desk = answered.desk
+    before, tickets, sent = desk.at_rest()["ignored"], desk.references(), len(desk.sink.mails)
+    for mail in (*answered.to(), answered.notice):
+        desk.deliver(mail.raw)
+    assert desk.at_rest()["ignored"] == before + 3
+    assert desk.references() == tickets
+    assert [mail for mail in desk.sink.mails[sent:] if desk.user.encode() in mail.raw] == []
 
 
-def test_two_desks_do_not_talk_to_each_other(desk: DeskProcess):
+def test_two_desks_do_not_talk_to_each_other(running: DeskProcess):
     """Mail from another desk's address without any mark gets acknowledgements up to the limit, and then none."""
-    desk.start()
     for count in range(1, 7):
-        desk.writes("Other Desk <help@other.example>", f"[T-{count}] We have received your request.")
-        desk.wait_to("kim@desk.example", count)
-    desk.at_rest(6)
-    assert len(desk.to("help@other.example")) == 3
-    assert len(desk.references()) == 6
+        running.writes(
+            "Other Desk <help@other.example>",
+            f"[T-{count}] We have received your request.",
+            subject=f"T-{count}",
+        )
+    running.at_rest()
+    assert len(running.to("help@other.example")) == 3
+    tickets = [t for t in running.json("list", "--limit", "1000") if t["requester"] == "help@other.example"]
+    assert len(tickets) == 6
 
 
-def test_mail_in_our_own_name_is_quarantined(desk: DeskProcess):
-    """Mail from the queue's address that is not from our outbox is set aside whole; nobody is written to but the admins."""
-    desk.start()
-    desk.writes(f"Acme Support <{desk.address}>", "Please pay this bill.")
-    trouble = desk.wait_to("it@desk.example", 1)[0]
-    assert trouble["Auto-Submitted"] == "auto-generated"
-    assert desk.at_rest(1)["quarantined"] == 1
-    assert "own_address" in desk.json("quarantine")[0]["reason"]
-    assert desk.references() == []
+def test_mail_in_our_own_name_is_quarantined(running: DeskProcess):
+    """Mail from the queue's address that is not from our outbox is set aside whole; only the admins are written to."""
+    tickets = running.references()
+    running.writes(f"Acme Support <{running.address}>", "Please pay this bill.")
+    assert running.at_rest()["quarantined"] == 1
+    assert "own_address" in running.json("quarantine")[0]["reason"]
+    assert running.references() == tickets
+    told = [mail for mail in running.to("it@desk.example") if "own address" in mail["Subject"]]
+    assert [mail["Auto-Submitted"] for mail in told] == ["auto-generated"]

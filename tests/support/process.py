@@ -140,7 +140,7 @@ class DeskProcess:
         self.folder, self.dovecot, self.sink, self.user = folder, dovecot, sink, user
         self.address = f"{user}@desk.example"
         self.process: subprocess.Popen[bytes] | None = None
-        self._ids = 0
+        self._ids = self.delivered = 0
         self.config = folder / "config.toml"
         (folder / "imap-password").write_text("secret\n")
         (folder / "imap-password").chmod(0o600)
@@ -244,8 +244,9 @@ class DeskProcess:
     def wait_status(self, reference: str, status: str, seconds: float = 15.0) -> None:
         self.wait(lambda: self.status(reference) == status, f"{reference} to be {status}", seconds)
 
-    def at_rest(self, received: int, seconds: float = 15.0) -> dict[str, int]:
-        """Wait until so many mails are taken in and decided, and all that follows is sent; return the books."""
+    def at_rest(self, received: int | None = None, seconds: float = 15.0) -> dict[str, int]:
+        """Wait until so many mails (all that were delivered) are decided, and all that follows is sent; return the books."""
+        received = self.delivered if received is None else received
 
         def rests() -> bool:
             books = self.json("ledger")
@@ -286,6 +287,7 @@ class DeskProcess:
     def deliver(self, raw: bytes, *recipients: str, sender: str = "ana@customer.example") -> None:
         """Put a mail into the desk's mailbox, as the company's mail server does."""
         self.dovecot.deliver(raw, *(recipients or (self.address,)), sender=sender)
+        self.delivered += 1
 
     def writes(self, from_: str, text: str, **more) -> None:
         """Somebody writes to the support address."""
