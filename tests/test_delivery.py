@@ -69,7 +69,9 @@ def test_an_outage_uses_up_no_tries():
 
 def test_partly_refused_is_sent_and_names_who_did_not_get_it():
     """The others have it: it is never sent again to all."""
-    both = attempt(Sent({"bob@customer.example": GONE}), recipients=("ana@customer.example", "bob@customer.example"))
+    both = attempt(
+        Sent({"bob@customer.example": GONE}), recipients=("ana@customer.example", "bob@customer.example")
+    )
     assert both.booking.state is State.SENT
     assert both.failed == (("bob@customer.example", "no such user"),)
     assert both.permanent == ("bob@customer.example",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,14 @@ def name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in it, also for types alone."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -52,14 +58,14 @@ def test_one_library_has_one_door(library):
 def test_the_pure_rooms_read_no_clock_and_draw_no_lot(path):
     """Time, ids and chance come in as arguments."""
     assert not {one.split(".")[0] for one in imports(path)} & IMPURE
-    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
     called = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
     assert not called & {"now", "utcnow", "today", "uuid4", "uuid1", "open"}
 
 
 @pytest.mark.parametrize("path", files("mail", "desk"), ids=name)
 def test_the_pure_rooms_know_no_other_room(path):
-    """mail knows nothing of tickets; desk knows mail only by the names it may use."""
+    """Mail knows nothing of tickets; desk knows mail only by the names it may use."""
     ours = {tuple(one.split(".")[1:3]) for one in imports(path) if one.startswith("mailtickets.")}
     if name(path).startswith("mail/"):
         assert {room for room, *_ in ours} <= {"mail"}
@@ -68,10 +74,18 @@ def test_the_pure_rooms_know_no_other_room(path):
         assert {module for room, module in ours if room == "mail"} <= DESK_MAY
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if name(p) not in WIRING and not name(p).startswith(("cli/", "demo/"))], ids=name)
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if name(p) not in WIRING and not name(p).startswith(("cli/", "demo/"))],
+    ids=name,
+)
 def test_nothing_imports_the_wiring(path):
     """The daemon and the commands are at the top; only they, and what starts them, know them."""
-    assert not [one for one in imports(path) if one.startswith(("mailtickets.daemon", "mailtickets.cli", "mailtickets.once"))]
+    assert not [
+        one
+        for one in imports(path)
+        if one.startswith(("mailtickets.daemon", "mailtickets.cli", "mailtickets.once"))
+    ]
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if not name(p).startswith("store/")], ids=name)
@@ -79,7 +93,9 @@ def test_no_sql_outside_the_store(path):
     """Another engine can stand behind the store; a command may catch what SQLite raises."""
     allowed = {"sqlite3", "sqlite3.Error"} if name(path).startswith("cli/") else set()
     assert not {one for one in imports(path) if one.split(".")[0] == "sqlite3"} - allowed
-    strings = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    strings = [
+        n.value for n in ast.walk(tree(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
     sql = ("SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA ", "BEGIN IMMEDIATE", "CREATE TABLE")
     assert not [one for one in strings if one.startswith(sql)]
 
@@ -88,5 +104,5 @@ def test_every_file_says_what_it_owns():
     """A docstring for each module, and none passes 560 lines."""
     for path in FILES:
         text = path.read_text()
-        assert ast.get_docstring(ast.parse(text)) or not text.strip(), name(path)
+        assert ast.get_docstring(tree(path)) or not text.strip(), name(path)
         assert text.count("\n") < 560, name(path)

@@ -118,9 +118,10 @@ def test_a_mail_that_ends_the_process_again_and_again_is_set_aside(desk, monkeyp
                 raise Killed
             return _read(self, raw, *arguments, **more)
 
-        guarded = lambda copy: desk.line.rules.reading.read(  # the child cannot be reached by a patch
-            desk.line._raw_of(copy), copy.digest, copy.mailbox, copy.arrived
-        )
+        def guarded(copy):  # the child cannot be reached by a patch
+            raw = desk.line._raw_of(copy)
+            return desk.line.rules.reading.read(raw, copy.digest, copy.mailbox, copy.arrived)
+
         with monkeypatch.context() as patch:
             patch.setattr(Reading, "read", deadly)
             patch.setattr(desk.line, "_guarded", guarded)
@@ -144,7 +145,6 @@ def test_an_end_while_sending_repeats_people_and_not_machines(desk, monkeypatch)
     """The answer goes out again with the same bytes; the acknowledgement does not."""
     desk.writes("ana@customer.example", "It burns.")
     notice = desk.last("kim@desk.example")
-    desk.writes("bob@customer.example", "Mine too.") if False else None
     desk.receives(desk.mail("bob@customer.example", "Mine too."), settle=False)
     while desk.line.settle():
         pass
@@ -158,7 +158,7 @@ def test_an_end_while_sending_repeats_people_and_not_machines(desk, monkeypatch)
     desk.now += HOUR
     (mail,) = [one for one in desk.line.claim_due(16, "test") if one.kind == "answer"]
     desk.restart()
-    desk.fate = lambda mail: Sent()
+    desk.fate = lambda _mail: Sent()
     desk.run()
     (sent,) = [one for one in desk.sent if one.kind == "answer"]
     assert sent.mail.digest == mail.digest
@@ -169,7 +169,9 @@ def test_an_uncertain_automatic_mail_is_written_down(desk):
     desk.fate = lambda mail: Uncertain("the line broke") if mail.kind == "acknowledgement" else Sent()
     desk.writes("ana@customer.example", "It burns.")
     assert desk.history()[-1] == "failed"
-    assert [(mail.kind, mail.state) for mail in desk.store.views.outbox()] == [("acknowledgement", "uncertain")]
+    assert [(mail.kind, mail.state) for mail in desk.store.views.outbox()] == [
+        ("acknowledgement", "uncertain")
+    ]
 
 
 def test_booking_the_same_attempt_twice_tells_once(desk):
@@ -226,7 +228,11 @@ def test_a_large_mail_is_read_in_a_process_of_its_own_and_its_attachment_travels
     from email.message import EmailMessage
 
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "ana@customer.example", "support@desk.example", "Photo"
+    message["From"], message["To"], message["Subject"] = (
+        "ana@customer.example",
+        "support@desk.example",
+        "Photo",
+    )
     message["Message-ID"] = "<photo@customer.example>"
     message.set_content("See the photo.")
     photo = bytes(range(256)) * 6000

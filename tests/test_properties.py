@@ -112,7 +112,9 @@ class DeskMachine(RuleBasedStateMachine):
     @rule(who=agents, number=st.integers(1001, 1006), command=st.sampled_from(COMMANDS))
     def agent_without_proof(self, who, number, command):
         if self.desk.ticket(number):
-            self.as_agent(who, lambda text: self.desk.writes(who, text, subject=f"Re: [SUP-{number}] x"), command)
+            self.as_agent(
+                who, lambda text: self.desk.writes(who, text, subject=f"Re: [SUP-{number}] x"), command
+            )
 
     @rule(who=agents, index=indexes, word=st.sampled_from(("yes", "no", "SEND", "NOTE", "DROP", "what?")))
     def agent_confirms(self, who, index, word):
@@ -123,14 +125,13 @@ class DeskMachine(RuleBasedStateMachine):
     def as_agent(self, who, send, command="", kind="answer"):
         """Promise 3: what an agent sent happened, is asked about, or comes back; it is never only gone."""
         word = self.word(kind)
-        copies = self.desk.books().received
-        send(f"{command}Words of an agent, {word}.\n")
+        copies, returned = self.desk.books().received, self.all_mails()["not_sent"]
+        send(f"{command}Words of an agent, {word}.\nOr write to {who}.\n")
         assert self.desk.books().received == copies + 1
         state, reason, _ = self.desk.copies()[-1]
-        texts = [entry.text for n in self.numbers() for entry in self.desk.entries(n)]
-        happened = any(word in text for text in texts)
-        queued = [m.kind for m in self.desk.store.views.outbox(everything=True) if m.kind in {"not_sent", "held", "leak"}]
-        assert happened or state == "held" or ("returned" in reason and queued), (state, reason)
+        happened = any(word in entry.text for n in self.numbers() for entry in self.desk.entries(n))
+        came_back = self.all_mails()["not_sent"] > returned
+        assert happened or came_back or state == "held", (state, reason)
 
     # -- what happens ------------------------------------------------------------------------
 
@@ -172,11 +173,13 @@ class DeskMachine(RuleBasedStateMachine):
 
     def automatic_mails(self):
         mails = self.desk.store.views.outbox(everything=True, limit=10_000)
-        return sum(1 for mail in mails if mail.kind not in {"trouble"} and not self.was_due(mail))
+        return sum(1 for mail in mails if mail.kind != "trouble" and not self.was_due(mail))
 
     def was_due(self, mail):
         """A reminder that was due at that moment anyway is no answer to the machine."""
-        return mail.kind in {"reminder", "closed"} or (mail.kind == "agent_event" and mail.queued_at == self.desk.now)
+        return mail.kind in {"reminder", "closed"} or (
+            mail.kind == "agent_event" and mail.queued_at == self.desk.now
+        )
 
     @invariant()
     def the_books_balance(self):
@@ -235,6 +238,10 @@ class DeskMachine(RuleBasedStateMachine):
 
 
 DeskMachine.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=30,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
 TestDesk = DeskMachine.TestCase

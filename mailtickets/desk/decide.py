@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from mailtickets.desk.facts import Facts, HeldMail, TicketFacts
     from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import AgentPolicy, Policy
+    from mailtickets.desk.ticket import Ticket
 
 # RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
 MAX_RECEIVED = 100
 YES_WORDS = frozenset({"yes", "y", "ja", "oui", "si", "ok", "confirm"})
+MAX_UNCLEAR_WORD = 40
 NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
 
 
@@ -169,7 +171,7 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
     ticket = replace(facts.ticket, updated_at=case.now)
     if grant is None and not drop:
         choices = "yes or no" if held.kind is HoldKind.IDENTITY else "SEND, NOTE or DROP"
-        why = f"I did not understand {word[:40]!r}. Write {choices} as the first line, and leave the subject as it is."
+        why = f"I did not understand {word[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
         question = saying.to_agent(
             "held" if held.kind is HoldKind.IDENTITY else "leak", agent, ticket, case.queue, case.policy,
             occasion=f"again:{case.event.copy}", keyed=False,
@@ -177,7 +179,7 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
         )  # fmt: skip
         return Decision(
             case.verdict(Outcome.IGNORED, "an unclear confirmation; asked again", held.ticket),
-            mail=(question,),
+            mail=(question, *_more_than_a_word(case, agent, ticket)),
         )
     kind = EntryKind.DROPPED if drop else EntryKind.CONFIRMED
     entry = Entry(
@@ -187,6 +189,19 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
     release = Release(held.copy, grant or Grant.NONE, f"{agent.key} answered {word!r}")
     verdict = case.verdict(Outcome.ON_TICKET, f"confirmation of a held mail: {word}", held.ticket)
     return Decision(verdict, (change,), release=release, timer_done=(TimerKind.HELD, held.copy))
+
+
+def _more_than_a_word(case: Case, agent: AgentPolicy, ticket: Ticket) -> tuple[Outgoing, ...]:
+    """Give an agent's text back that answers a question and is no answer: it may have been meant for the customer."""
+    text = case.incoming.text.strip()
+    if "\n" not in text and len(text) <= MAX_UNCLEAR_WORD:
+        return ()
+    return (
+        saying.not_sent(
+            agent, ticket, case.queue, case.policy, why="It answers my question about another mail. Answer a notice of the ticket instead.",
+            text=text, occasion=f"in:{case.event.copy}", answers=case.incoming.message.message_id,
+        ),
+    )  # fmt: skip
 
 
 def _understood(word: str, kind: HoldKind) -> tuple[Grant | None, bool]:

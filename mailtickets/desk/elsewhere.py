@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.ticket import Audience, Change, Decision, EntryKind, Outcome, Status, TimerKind
+from mailtickets.mail.relay import fit_for_customers
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
@@ -20,9 +21,15 @@ def sent_past_the_desk(case: Case) -> Decision:
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "sent past the desk, and answers no ticket"))
     ticket = facts.ticket
+    message = case.incoming.message
+    reached = [a for a in (*message.to, *message.cc) if ticket.is_participant(a.key)]
+    if not reached:
+        return _to_others(case, facts)
     entry = case.mail_in(
         Audience.CUSTOMER, EntryKind.MAIL_OUT, "sent past the desk, from the support address"
     )
+    # Reminders quote it to the customer, and the customer gets no key of an agent's.
+    entry = replace(entry, text=fit_for_customers(entry.text, ()))
     status = Status.PENDING if case.queue.after_reply == "pending" else Status.WAITING
     after = replace(ticket, updated_at=case.now)
     if status is Status.WAITING:
@@ -44,6 +51,17 @@ def sent_past_the_desk(case: Case) -> Decision:
     return Decision(
         case.verdict(Outcome.ON_TICKET, "an answer sent past the desk", ticket.number), (change,), told
     )
+
+
+def _to_others(case: Case, facts: TicketFacts) -> Decision:
+    """A mail about the ticket to somebody else, such as a supplier: the customer never reads it, nothing changes."""
+    entry = case.mail_in(Audience.AGENTS, EntryKind.NOTE, "sent past the desk, to nobody on the ticket")
+    ids = (case.incoming.message.message_id,) if case.incoming.message.message_id else ()
+    change = Change(replace(facts.ticket, updated_at=case.now), (entry,), ids=ids)
+    verdict = case.verdict(
+        Outcome.ON_TICKET, "sent past the desk, to nobody on the ticket", facts.ticket.number
+    )
+    return Decision(verdict, (change,))
 
 
 def _answered_ticket(case: Case) -> TicketFacts | None:

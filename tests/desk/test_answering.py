@@ -38,7 +38,9 @@ def nothing_leaked(desk, *words):
 def test_an_answer_comes_from_the_queue_with_the_agents_name(opened):
     """From the support address, threaded, no Auto-Submitted, no footer, no key line, no private address."""
     notice = opened.last("kim@desk.example")
-    opened.answers(notice, "Kim Archer <kim@desk.example>", "Use water.\nWrite to kim@desk.example if it still burns.\n")
+    opened.answers(
+        notice, "Kim Archer <kim@desk.example>", "Use water.\nWrite to kim@desk.example if it still burns.\n"
+    )
     answer = opened.last("ana@customer.example")
     assert answer["From"] == '"Kim Archer (Acme Support)" <support@desk.example>'
     assert answer["In-Reply-To"] == "<m1@customer.example>"
@@ -150,6 +152,16 @@ def test_an_unclear_confirmation_is_asked_again(opened):
     assert opened.kinds("ana@customer.example")[-1] == "answer"
 
 
+def test_a_text_in_place_of_a_confirmation_comes_back(opened):
+    """It may have been meant for the customer: nothing of it is only gone."""
+    unproven(opened)
+    question = opened.last("kim@desk.example")
+    opened.answers(question, "kim@desk.example", "Dear Ana,\n\nplease use water.\n")
+    assert opened.kinds("kim@desk.example") == ["agent_new", "held", "held", "not_sent"]
+    assert "please use water." in opened.last("kim@desk.example").text
+    assert opened.kinds("ana@customer.example") == ["acknowledgement"]
+
+
 def test_an_absence_notice_confirms_nothing_and_is_not_asked_again(opened):
     """It quotes the code in its subject: asking it again would be a loop of two machines."""
     unproven(opened)
@@ -242,7 +254,9 @@ def test_notes_never_reach_a_customer(opened):
     """By command, by note address, by confirmation; and not in reminders, closings or later answers."""
     opened.answers(opened.last("kim@desk.example"), "kim@desk.example", f"#note\n{NOTE}\n")
     note_address = "support+note@desk.example"
-    opened.answers(opened.last("lee@desk.example"), "lee@desk.example", "Lee's secret thought.\n", to=note_address)
+    opened.answers(
+        opened.last("lee@desk.example"), "lee@desk.example", "Lee's secret thought.\n", to=note_address
+    )
     opened.answers(opened.last("lee@desk.example"), "lee@desk.example", "Another secret thought.\n",
                    to="support@desk.example", cc=note_address)  # fmt: skip
     assert opened.history().count("note") == 3
@@ -250,14 +264,22 @@ def test_notes_never_reach_a_customer(opened):
     opened.answers(opened.last("kim@desk.example"), "kim@desk.example", "Water.\n")
     opened.lives(6 * DAY, HOUR)
     opened.answers(opened.last("ana@customer.example"), "ana@customer.example", "It burns again.\n")
-    assert opened.kinds("ana@customer.example") == ["acknowledgement", "answer", "reminder", "reminder", "closed"]
+    assert opened.kinds("ana@customer.example") == [
+        "acknowledgement",
+        "answer",
+        "reminder",
+        "reminder",
+        "closed",
+    ]
     nothing_leaked(opened, "Between us", "never pays", "secret thought")
 
 
 def test_an_answer_that_holds_a_line_of_a_note_is_asked_about(opened):
     """The agent answered the notice of a note and left it in; NOTE or DROP is still possible."""
     opened.answers(opened.last("kim@desk.example"), "kim@desk.example", f"#note\n{NOTE}\n")
-    opened.answers(opened.last("lee@desk.example"), "lee@desk.example", f"Dear Ana,\n\n{NOTE}\n\nRegards\n", quote=False)
+    opened.answers(
+        opened.last("lee@desk.example"), "lee@desk.example", f"Dear Ana,\n\n{NOTE}\n\nRegards\n", quote=False
+    )
     assert opened.last("lee@desk.example").kind == "leak"
     nothing_leaked(opened, "never pays")
 
@@ -304,5 +326,9 @@ def test_a_proven_agents_mail_to_a_customer_is_filed_as_sent(tmp_path):
     desk.writes("kim@desk.example", "How is your printer?", to="ana@customer.example", cc="support@desk.example",
                 Authentication_Results=passed)  # fmt: skip
     assert desk.sent == []
-    assert (desk.ticket().requester, desk.ticket().status, desk.ticket().assignee) == ("ana@customer.example", "waiting", "kim")
+    assert (desk.ticket().requester, desk.ticket().status, desk.ticket().assignee) == (
+        "ana@customer.example",
+        "waiting",
+        "kim",
+    )
     desk.close()

@@ -34,7 +34,11 @@ def read(text):
         ("##close is how you close.", [], "#close is how you close."),
         (" #close", ["close"], ""),  # case 101: space-stuffed
         ("\u00a0#close\u00a0", ["close"], ""),  # case 101: no-break spaces
-        ("See below.\n\nThis line:\n#close\nis no command.", [], "See below.\n\nThis line:\n#close\nis no command."),
+        (
+            "See below.\n\nThis line:\n#close\nis no command.",
+            [],
+            "See below.\n\nThis line:\n#close\nis no command.",
+        ),
         ("", [], ""),
     ],
 )
@@ -174,7 +178,9 @@ def test_a_command_sets_its_status_and_the_text_still_goes_out(desk, command, st
     assert desk.kinds("kim@desk.example")[-1] == "receipt"
 
 
-@pytest.mark.parametrize(("command", "kinds"), [("#pending", []), ("#resolve", ["resolved"]), ("#close", ["closed"])])
+@pytest.mark.parametrize(
+    ("command", "kinds"), [("#pending", []), ("#resolve", ["resolved"]), ("#close", ["closed"])]
+)
 def test_a_command_without_text_tells_the_customer_only_of_an_end(desk, command, kinds):
     """A status alone is no news for a customer, unless it ends the ticket."""
     desk.writes("ana@customer.example", "It burns.")

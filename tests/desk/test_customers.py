@@ -152,7 +152,15 @@ def test_an_unclear_sender_gets_nothing_and_is_kept(desk, header):
 # --- odd addresses and wordings ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", ["\u00e4n\u00e4@customer.example", "ana@k\u00f6ln.example", "ana(x)@customer.example", '"a b"@customer.example'])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "\u00e4n\u00e4@customer.example",
+        "ana@k\u00f6ln.example",
+        "ana(x)@customer.example",
+        '"a b"@customer.example',
+    ],
+)
 def test_an_odd_address_costs_no_ticket(desk, address):
     """The mail is kept and shown, whatever we can write to it; nothing is tried three times and set aside."""
     raw = desk.mail("ana@customer.example", "It burns.", cc="bob@customer.example")
@@ -282,7 +290,13 @@ def test_the_queue_is_the_one_named(tmp_path):
     """To decides, then the trace fields; what names none goes to the mailbox's first."""
     desk = Desk(tmp_path, TWO_QUEUES)
     desk.writes("ana@customer.example", "One.", to="billing@desk.example", subject="One")
-    desk.writes("ana@customer.example", "Two.", to="x@else.example", Delivered_To="billing@desk.example", subject="Two")
+    desk.writes(
+        "ana@customer.example",
+        "Two.",
+        to="x@else.example",
+        Delivered_To="billing@desk.example",
+        subject="Two",
+    )
     desk.writes("ana@customer.example", "Three.", to="x@else.example", subject="Three")
     assert [desk.ticket(n).reference for n in (1001, 1002, 1003)] == ["BIL-1001", "BIL-1002", "SUP-1003"]
     assert desk.last("lee@desk.example")["From"].endswith("<billing@desk.example>")
@@ -304,7 +318,9 @@ def test_one_mail_to_two_queues_is_one_ticket(tmp_path):
     desk.close()
 
 
-@pytest.mark.parametrize("trace", [b"", b"Received: from a by b; Mon, 2 Mar 2026 09:00:00 +0000\nX-Trace: 2\n"])
+@pytest.mark.parametrize(
+    "trace", [b"", b"Received: from a by b; Mon, 2 Mar 2026 09:00:00 +0000\nX-Trace: 2\n"]
+)
 def test_the_same_mail_again_is_a_duplicate(desk, trace):
     """The same bytes, or the same mail by another way: filed, linked, without effect."""
     raw = desk.mail("ana@customer.example", "It burns.")

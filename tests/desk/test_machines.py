@@ -57,7 +57,9 @@ def test_one_of_two_participants_bounces_and_the_other_is_served(answered):
 
 def test_a_delay_is_noted_and_marks_nobody(answered):
     """Case 53: the server keeps trying."""
-    answered.bounces(answered.last("ana@customer.example"), "ana@customer.example", action="delayed", status="4.4.1")
+    answered.bounces(
+        answered.last("ana@customer.example"), "ana@customer.example", action="delayed", status="4.4.1"
+    )
     assert answered.history()[-1] == "delayed"
     assert not bounced(answered, "ana@customer.example")
     assert answered.ticket().status == "waiting"
@@ -89,9 +91,11 @@ def test_a_bounce_to_an_agent_tells_the_admins(desk):
 
 def test_a_read_receipt_without_a_ticket_is_ignored(desk):
     """Case 50: logged in the ledger, no ticket."""
-    raw = desk.report("<nobody@else.example>", "ana@customer.example").replace(
-        b"report-type=delivery-status", b"report-type=disposition-notification"
-    ).replace(b"message/delivery-status", b"message/disposition-notification")
+    raw = (
+        desk.report("<nobody@else.example>", "ana@customer.example")
+        .replace(b"report-type=delivery-status", b"report-type=disposition-notification")
+        .replace(b"message/delivery-status", b"message/disposition-notification")
+    )
     desk.receives(raw)
     assert desk.ticket() is None
     assert desk.books().ignored == 1
@@ -141,7 +145,12 @@ def test_an_agents_absence_is_never_relayed(desk):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Auto_Submitted": "auto-generated"}, {"Precedence": "auto_reply"}, {"Return_Path": "<>"}, {"X_Autoreply": "yes"}],
+    [
+        {"Auto_Submitted": "auto-generated"},
+        {"Precedence": "auto_reply"},
+        {"Return_Path": "<>"},
+        {"X_Autoreply": "yes"},
+    ],
 )
 def test_a_machines_first_mail_opens_a_ticket_without_acknowledgement(desk, headers):
     """Case 38: kept and shown to the agents, never answered."""
@@ -153,7 +162,12 @@ def test_a_machines_first_mail_opens_a_ticket_without_acknowledgement(desk, head
 
 @pytest.mark.parametrize(
     "headers",
-    [{"List_Id": "<news.customer.example>"}, {"Precedence": "bulk"}, {"Feedback_ID": "1:2:3"}, {"X_Auto_Response_Suppress": "All"}],
+    [
+        {"List_Id": "<news.customer.example>"},
+        {"Precedence": "bulk"},
+        {"Feedback_ID": "1:2:3"},
+        {"X_Auto_Response_Suppress": "All"},
+    ],
 )
 def test_what_may_not_be_answered_is_kept(desk, headers):
     """Lists and bulk stop only the automatic answer."""
@@ -209,7 +223,9 @@ def test_one_refused_recipient_of_two_is_told_and_the_other_served(desk):
     """Partly accepted: the author hears who did not get it, the silence goes on."""
     desk.writes("ana@customer.example", "It burns.", cc="bob@customer.example")
     desk.fate = lambda mail: (
-        Sent({"bob@customer.example": Refusal(550, "no such user", permanent=False)}) if mail.kind == "answer" else Sent()
+        Sent({"bob@customer.example": Refusal(550, "no such user", permanent=False)})
+        if mail.kind == "answer"
+        else Sent()
     )
     desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
     assert "bob@customer.example" in desk.last("kim@desk.example", "not_sent").text

@@ -74,15 +74,23 @@ def test_who_speaks(from_, where, proof, speaker):
 
 def test_an_ambiguous_sender_is_nobody():
     """Cases 20 and 85: two authors, and even a pass proves neither."""
-    two = Message(from_=(Address("kim@desk.example"), Address("eve@evil.example")), sender_doubt="two From fields")
+    two = Message(
+        from_=(Address("kim@desk.example"), Address("eve@evil.example")), sender_doubt="two From fields"
+    )
     assert who_speaks(two, PASS, found(KIMS), SUPPORT, POLICY, NOW).speaker is Speaker.NOBODY
 
 
 def test_an_agent_who_needs_a_pass_has_no_use_for_a_key():
-    """proof = "pass" is for the careful: a key alone is held."""
+    """Proof = "pass" is for the careful: a key alone is held."""
     careful = replace(POLICY, agents={"kim": replace(KIM, proof="pass")})
-    assert who_speaks(message("kim@desk.example"), NONE, found(KIMS), SUPPORT, careful, NOW).speaker is Speaker.CLAIMED_AGENT
-    assert who_speaks(message("kim@desk.example"), PASS, found(KIMS), SUPPORT, careful, NOW).speaker is Speaker.AGENT
+    assert (
+        who_speaks(message("kim@desk.example"), NONE, found(KIMS), SUPPORT, careful, NOW).speaker
+        is Speaker.CLAIMED_AGENT
+    )
+    assert (
+        who_speaks(message("kim@desk.example"), PASS, found(KIMS), SUPPORT, careful, NOW).speaker
+        is Speaker.AGENT
+    )
 
 
 def test_a_key_ends_sixty_days_after_closing():
@@ -97,14 +105,22 @@ def test_a_key_ends_sixty_days_after_closing():
 def test_an_agent_of_another_queue_is_a_customer_here():
     """Agents are agents in their own queues only."""
     other = replace(SUPPORT, name="billing", agents=("lee",))
-    assert who_speaks(message("kim@desk.example"), PASS, Found(), other, POLICY, NOW).speaker is Speaker.CUSTOMER
+    assert (
+        who_speaks(message("kim@desk.example"), PASS, Found(), other, POLICY, NOW).speaker is Speaker.CUSTOMER
+    )
 
 
 def test_an_agent_who_is_the_customer_speaks_as_one():
     """An agent's own ticket: a plain reply is a customer's; with the agent key it is an agent's."""
     own = replace(TICKET, people=(Person("kim@desk.example", "", Role.REQUESTER),))
-    assert who_speaks(message("kim@desk.example"), NONE, found(THREAD, ticket=own), SUPPORT, POLICY, NOW).speaker is Speaker.CUSTOMER
-    assert who_speaks(message("kim@desk.example"), NONE, found(KIMS, ticket=own), SUPPORT, POLICY, NOW).speaker is Speaker.AGENT
+    assert (
+        who_speaks(message("kim@desk.example"), NONE, found(THREAD, ticket=own), SUPPORT, POLICY, NOW).speaker
+        is Speaker.CUSTOMER
+    )
+    assert (
+        who_speaks(message("kim@desk.example"), NONE, found(KIMS, ticket=own), SUPPORT, POLICY, NOW).speaker
+        is Speaker.AGENT
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +148,12 @@ def test_a_key_seen_by_others_is_leaked(from_, cc, leaked):
         ("ana@gmail.com", ["bob@gmail.com"], "domain", []),
         ("ana@customer.example", ["bob@customer.example"], "never", []),
         ("ana@customer.example", ["bob@customer.example"], "opening", ["bob@customer.example"]),
-        ("ana@desk.example", ["kim@desk.example", "support@desk.example", "support+x@desk.example"], "domain", []),
+        (
+            "ana@desk.example",
+            ["kim@desk.example", "support@desk.example", "support+x@desk.example"],
+            "domain",
+            [],
+        ),
         ("ana@customer.example", ["ana@customer.example"], "domain", []),
         ("ana@customer.example", ["b\u00f6b@customer.example"], "domain", []),
     ],
@@ -151,14 +172,21 @@ def test_at_most_ten_people_on_a_ticket():
 
 
 def test_only_the_opening_mail_brings_people_where_the_queue_says_so():
-    """cc = "opening": a later Cc adds nobody."""
+    """Cc = "opening": a later Cc adds nobody."""
     queue = replace(SUPPORT, cc="opening")
-    assert people_joining(message("ana@customer.example", cc=["bob@customer.example"]), TICKET, queue, POLICY, 10) == ()
+    assert (
+        people_joining(
+            message("ana@customer.example", cc=["bob@customer.example"]), TICKET, queue, POLICY, 10
+        )
+        == ()
+    )
 
 
 def test_strangers_in_cc_are_shown_to_the_agents_only(desk):
     """Case 65: who is not of the domain is a suggestion, and gets no mail."""
-    assert people_suggested(message("ana@customer.example", cc=["eve@evil.example"]), TICKET, POLICY) == ("eve@evil.example",)
+    assert people_suggested(message("ana@customer.example", cc=["eve@evil.example"]), TICKET, POLICY) == (
+        "eve@evil.example",
+    )
     desk.writes("ana@customer.example", "It burns.", cc="eve@evil.example, bob@customer.example")
     desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water.\n")
     assert desk.sent_to("eve@evil.example") == []
@@ -175,7 +203,10 @@ def test_where_senders_can_be_proven_only_a_proven_one_brings_people(tmp_path):
         "ana@customer.example", "Again.", cc="bob@customer.example",
         Authentication_Results="mx.desk.example; dmarc=pass header.from=customer.example",
     )  # fmt: skip
-    assert [p.address for p in desk.ticket(1002).participants] == ["ana@customer.example", "bob@customer.example"]
+    assert [p.address for p in desk.ticket(1002).participants] == [
+        "ana@customer.example",
+        "bob@customer.example",
+    ]
     desk.close()
 
 
@@ -219,7 +250,13 @@ def test_a_former_agents_key_is_worth_nothing(desk):
     """Case 92: removed from the file, an old notice answered: filed as from outside, nothing relayed."""
     desk.writes("ana@customer.example", "It burns.")
     notice = desk.last("kim@desk.example")
-    desk.use(replace(POLICY, queues={"support": replace(SUPPORT, agents=("lee",))}, agents={"lee": POLICY.agents["lee"]}))
+    desk.use(
+        replace(
+            POLICY,
+            queues={"support": replace(SUPPORT, agents=("lee",))},
+            agents={"lee": POLICY.agents["lee"]},
+        )
+    )
     desk.answers(notice, "kim@desk.example", "#close\nDone.\n")
     assert desk.ticket().status == "open"
     assert desk.kinds("ana@customer.example") == ["acknowledgement"]

@@ -106,7 +106,7 @@ def test_an_uncertain_last_reminder_counts_as_not_sent(desk):
     desk.lives(25 * HOUR)
     desk.fate = lambda mail: Uncertain("the line broke") if mail.kind == "reminder" else Sent()
     desk.lives(48 * HOUR)
-    desk.fate = lambda mail: Sent()
+    desk.fate = lambda _mail: Sent()
     desk.lives(22 * HOUR)
     assert to_ana(desk) == ["reminder"]
     desk.lives(2 * HOUR)
@@ -129,10 +129,10 @@ def test_uncertain_for_ever_never_closes(desk):
 def test_reminders_do_not_pile_up_while_the_mail_server_is_away(desk):
     """Four days without SMTP: one reminder waits, and afterwards the full distances count from its sending."""
     answered(desk)
-    desk.fate = lambda mail: Deferred("no connection", account_trouble=True)
+    desk.fate = lambda _mail: Deferred("no connection", account_trouble=True)
     desk.lives(4 * DAY, HOUR)
     assert [mail.kind for mail in desk.store.views.outbox()] == ["reminder"]
-    desk.fate = lambda mail: Sent()
+    desk.fate = lambda _mail: Sent()
     desk.lives(3 * HOUR)
     assert to_ana(desk) == ["reminder"]
     desk.lives(44 * HOUR)
@@ -145,10 +145,10 @@ def test_reminders_do_not_pile_up_while_the_mail_server_is_away(desk):
 def test_an_answer_that_went_out_late_gives_its_reader_the_whole_time(desk):
     """The first reminder follows the sending of the answer, not its writing."""
     desk.writes("ana@customer.example", "It burns.")
-    desk.fate = lambda mail: Deferred("no connection", account_trouble=True)
+    desk.fate = lambda _mail: Deferred("no connection", account_trouble=True)
     desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Have you tried water?\n")
     desk.lives(40 * HOUR, HOUR)
-    desk.fate = lambda mail: Sent()
+    desk.fate = lambda _mail: Sent()
     desk.lives(20 * HOUR)
     assert to_ana(desk) == []
     assert desk.kinds("ana@customer.example")[1:] == ["answer"]
@@ -237,7 +237,7 @@ def test_changed_rules_make_nothing_due_in_the_past(desk):
     desk.lives(20 * HOUR)
     queue = reloaded(desk, reminders=(timedelta(hours=1), timedelta(hours=2)), close_after=timedelta(hours=3))
     ticket = desk.store.tickets.get(1001)
-    (_, timer), = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
+    ((_, timer),) = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
     due = silence.recomputed_due(ticket, queue, timer.due, desk.now)
     assert due == timer.due
 
@@ -247,7 +247,7 @@ def test_longer_times_move_a_timer(desk):
     answered(desk)
     queue = reloaded(desk, reminders=(48 * HOUR, 72 * HOUR))
     ticket = desk.store.tickets.get(1001)
-    (_, timer), = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
+    ((_, timer),) = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
     assert silence.recomputed_due(ticket, queue, timer.due, desk.now) == timer.due + DAY
     desk.lives(47 * HOUR)
     assert to_ana(desk) == []

@@ -13,7 +13,9 @@ RING = KeyRing({1: b"a" * 32, 2: b"b" * 32}, 2)
 THREAD, AGENT = RING.thread_key(1042), RING.agent_key(1042, "kim", 0)
 
 
-@pytest.mark.parametrize("shape", ["{}", "support+{}@desk.example", "<id7.{}@desk.example>", "> Ref: {}", "({}),", "x {} y"])
+@pytest.mark.parametrize(
+    "shape", ["{}", "support+{}@desk.example", "<id7.{}@desk.example>", "> Ref: {}", "({}),", "x {} y"]
+)
 def test_a_key_is_found_wherever_it_stands(shape):
     """In an address, an id, a quoted footer; also with its letters in capitals."""
     for text in (shape.format(THREAD), shape.format(THREAD).upper()):

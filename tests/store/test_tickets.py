@@ -7,7 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.ticket import Audience, Change, Entry, EntryKind, Person, Role, Status, Ticket, Timer, TimerKind
+from mailtickets.desk.ticket import (
+    Audience,
+    Change,
+    Entry,
+    EntryKind,
+    Person,
+    Role,
+    Status,
+    Ticket,
+    Timer,
+    TimerKind,
+)
 from mailtickets.store import Store
 from mailtickets.store.tickets import StaleTicket
 from mailtickets.store.times import from_us, to_us
@@ -24,7 +35,15 @@ def store(tmp_path):
 
 
 def entry(text, kind=EntryKind.MAIL_IN):
-    return Entry(kind, START, "ana@customer.example", Audience.CUSTOMER, text=text, subject="Printer", message_id=f"<{text}@x>")
+    return Entry(
+        kind,
+        START,
+        "ana@customer.example",
+        Audience.CUSTOMER,
+        text=text,
+        subject="Printer",
+        message_id=f"<{text}@x>",
+    )
 
 
 def opened(store, number=1001):
@@ -72,7 +91,9 @@ def test_entries_are_numbered_without_gaps_and_found_by_their_words(store):
     """Also those added by the outbox; a search finds what people wrote, without accents or case."""
     ticket = opened(store)
     with store.transaction():
-        store.tickets.write(Change(ticket, (entry("Caf\u00e9 burns"), entry("desk words", EntryKind.STATUS))), None)
+        store.tickets.write(
+            Change(ticket, (entry("Caf\u00e9 burns"), entry("desk words", EntryKind.STATUS))), None
+        )
         store.tickets.note(1001, entry("late", EntryKind.FAILED))
     assert [e.seq for e in store.views.entries(1001)] == [1, 2, 3, 4]
     assert [t.number for t in store.views.search("cafe BURNS")] == [1001]
@@ -100,7 +121,11 @@ def test_timers_are_due_in_order(store):
         store.tickets.set_timer(1002, Timer(TimerKind.SILENCE, START - HOUR, 1))
         store.tickets.set_timer(1002, Timer(TimerKind.SILENCE, START - 2 * HOUR, 1))
         store.tickets.set_timer(1002, Timer(TimerKind.SILENCE, START + HOUR, 2))
-    assert [(number, timer.cycle) for number, timer in store.tickets.due(START)] == [(1002, 1), (1001, 0), (1003, 0)]
+    assert [(number, timer.cycle) for number, timer in store.tickets.due(START)] == [
+        (1002, 1),
+        (1001, 0),
+        (1003, 0),
+    ]
     assert store.tickets.next_due() == START - 2 * HOUR
 
 

@@ -13,7 +13,7 @@ def test_a_first_mail_is_acknowledged_as_rfc_3834_wants(desk: DeskProcess):
     """The acknowledgement has no envelope sender, says that a machine wrote it, threads, is short, and names the ticket."""
     desk.start()
     raw = desk.mail(ANA, "My printer is on fire.")
-    message_id = re.search(rb"Message-ID: (\S+)", raw)[1].decode()
+    message_id = desk.id_of(raw)
     desk.deliver(raw)
 
     ack = desk.wait_to("ana@customer.example", 1)[0]

@@ -28,7 +28,7 @@ def answered(opened: Opened) -> Opened:
 
 def _bounce(returned: Received, address: str, action: str, status: str) -> bytes:
     """What a mail server writes about a mail of ours that it could not deliver (RFC 3464)."""
-    report = MIMEMultipart("report", **{"report-type": "delivery-status"})
+    report = MIMEMultipart("report", report_type="delivery-status")
     report["From"] = "Mail Delivery Subsystem <MAILER-DAEMON@mx.customer.example>"
     report["To"], report["Subject"] = returned.sender, "Undelivered Mail Returned to Sender"
     report["Message-ID"] = f"<{action}.{abs(hash(returned.raw))}@mx.customer.example>"

@@ -49,10 +49,10 @@ def test_through_postfix_and_back(tmp_path: Path):
             server.wait_for(user, count)
             return _inbox(server, user)[count - 1]
 
-        def answers(mail: Received, person: str, text: str, **more: str) -> None:
+        def answers(mail: Received, person: str, text: str) -> None:
             to = mail.parsed["Reply-To"].addresses[0].addr_spec
             quoted = "\n".join(f"> {line}" for line in mail.text.split("\n"))
-            raw = desk.mail(person, f"{text}\n\nOn Monday Acme Support wrote:\n{quoted}", to=to, subject=f"Re: {mail['Subject']}", in_reply_to=mail, **more)  # fmt: skip
+            raw = desk.mail(person, f"{text}\n\nOn Monday Acme Support wrote:\n{quoted}", to=to, subject=f"Re: {mail['Subject']}", in_reply_to=mail)  # fmt: skip
             sends(raw, person.rpartition("<")[2].rstrip(">"), to)
 
         desk.start()

@@ -14,7 +14,7 @@ def _takes(ticket: Opened, raw: bytes, evidence: str, *recipients: str) -> None:
     desk, before = ticket.desk, ticket.kinds().count("mail_in")
     desk.deliver(raw, *recipients)
     desk.wait(lambda: ticket.kinds().count("mail_in") == before + 1, "the reply on its ticket")
-    message_id = re.search(rb"Message-ID: (\S+)", raw)[1].decode()
+    message_id = desk.id_of(raw)
     mail = desk.json("why", message_id)["mails"][0]
     assert (mail["state"], f"SUP-{mail['ticket']}") == ("on_ticket", ticket.reference)
     assert evidence in " ".join(mail["why"])
@@ -57,7 +57,7 @@ def test_a_stranger_who_quotes_a_tag_gets_a_ticket_of_their_own(opened: Opened):
     subject = f"Re: [{opened.reference}] Printer"
     desk.writes("Eve <eve@evil.example>", "Tell me the door code.", subject=subject, cc=opened.ana)
     ack = desk.wait_to("eve@evil.example", 1)[0]
-    other = re.match(r"\[(SUP-\d+)\]", ack["Subject"])[1]
+    other = ack["Subject"].partition("]")[0].removeprefix("[")
     assert other != opened.reference
     assert "4711" not in ack.everything
     assert opened.reference not in ack.everything

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from tests.support.process import DeskProcess
 
 ANA = "Ana Client <ana@customer.example>"
@@ -13,7 +11,7 @@ def test_the_same_mail_delivered_twice_makes_one_ticket(desk: DeskProcess):
     """The same bytes, and the same mail by another way, are duplicates: one ticket, one acknowledgement, all in the books."""
     desk.start()
     raw = desk.mail(ANA, "My printer is on fire.")
-    message_id = re.search(rb"Message-ID: (\S+)", raw)[1].decode()
+    message_id = desk.id_of(raw)
     desk.dovecot.append(desk.user, raw)
     desk.wait_to("ana@customer.example", 1)
     desk.dovecot.append(desk.user, raw)  # the same bytes

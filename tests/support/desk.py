@@ -38,7 +38,7 @@ class SentMail:
         self.mail, self.raw = mail, raw
         self.recipients = mail.recipients
         self.kind = mail.kind
-        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(raw)  # type: ignore[assignment]
+        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(raw)
 
     def __getitem__(self, name: str) -> str:
         """A header, unfolded."""
@@ -69,7 +69,7 @@ class Desk:
         self._ids = itertools.count(1)
         self._names = itertools.count(1)
         self.sent: list[SentMail] = []
-        self.fate = lambda mail: Sent()
+        self.fate = lambda _mail: Sent()
         self.templates = Templates(None, zone=ZoneInfo("UTC"))
         self.open()
 
@@ -101,18 +101,20 @@ class Desk:
 
     def rules(self) -> Rules:
         ring = self.store.key_ring()
-        reading = Reading(ring, own_addresses(self.policy), {"support": self.authserv_id}, {"support": "Sent"})
+        reading = Reading(
+            ring, own_addresses(self.policy), {"support": self.authserv_id}, {"support": "Sent"}
+        )
         writer = Writer(self.policy, ring, self.templates, {"": True}, lambda: f"id{next(self._ids)}")
         return Rules(self.policy, reading, writer)
 
     # -- what comes in ---------------------------------------------------------------------
 
-    def receives(self, raw: bytes, *, settle: bool = True) -> None:
+    def receives(self, raw: bytes, *, settle: bool = True, folder: str = "INBOX") -> None:
         """Take a mail in and do everything that follows from it at once."""
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         name = f"1/{next(self._names)}"
         taken = Taken(
-            "support", "INBOX", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), self.now
+            "support", folder, name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), self.now
         )
         self.line.accept([taken])
         if settle:

@@ -71,7 +71,7 @@ class Received:
 
     def __init__(self, mail: SinkMail) -> None:
         self.sender, self.recipients, self.raw = mail.sender, mail.recipients, mail.raw
-        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(mail.raw)  # type: ignore[assignment]
+        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(mail.raw)
 
     def __getitem__(self, name: str) -> str:
         return " ".join(str(self.parsed[name] or "").split())
@@ -231,7 +231,7 @@ class DeskProcess:
     # -- what became of it -------------------------------------------------------------------
 
     def status(self, reference: str) -> str:
-        return self.json("show", reference)["status"]
+        return str(self.json("show", reference)["status"])
 
     def kinds(self, reference: str) -> list[str]:
         """Return the kinds of a ticket's entries, in order."""
@@ -254,7 +254,7 @@ class DeskProcess:
             return books["received"] >= received and not books["waiting"] and not unsent
 
         self.wait(rests, f"{received} mails to be done with: {self.json('ledger')}", seconds)
-        books = self.json("ledger")
+        books: dict[str, int] = self.json("ledger")
         assert (books["received"], books["unexplained"]) == (received, 0)
         return books
 
@@ -288,6 +288,11 @@ class DeskProcess:
         """Put a mail into the desk's mailbox, as the company's mail server does."""
         self.dovecot.deliver(raw, *(recipients or (self.address,)), sender=sender)
         self.delivered += 1
+
+    @staticmethod
+    def id_of(raw: bytes) -> str:
+        """Return the Message-ID of a mail."""
+        return str(BytesParser(policy=default).parsebytes(raw, headersonly=True)["Message-ID"])
 
     def writes(self, from_: str, text: str, **more) -> None:
         """Somebody writes to the support address."""
