@@ -93,6 +93,14 @@ class _Parts:
     pools: dict[str, SmtpPool]
 
 
+@dataclass
+class _Swapped:
+    """What a reload made, and the timers that it moved: reference, before, after."""
+
+    parts: _Parts
+    moved: list[_Moved]
+
+
 class Daemon:
     """One desk at work: `run` returns when it was told to stop."""
 
@@ -107,7 +115,10 @@ class Daemon:
         with self._lock:
             self._loop = asyncio.get_running_loop()
             self._stop, self._outbox = asyncio.Event(), asyncio.Event()
-            self._waiting_for_first_round = set(self._config.mailboxes)
+            self._reloading = asyncio.Lock()
+            self._waiting_for_first_round = {
+                (source.name, source.folder) for source in sources(self._config, self._clock())
+            }
             self._desk = DeskThread(lambda: open_line(self._config, self._clock), self._wake_sender)
             store, line = self._desk.open()
             self._parts = self._make_parts(self._config, store, line)
@@ -187,12 +198,12 @@ class Daemon:
             finally:
                 self._sending_now = False
 
-    def _first_round(self, mailbox: str) -> None:
-        self._loop.call_soon_threadsafe(self._polled, mailbox)
+    def _first_round(self, mailbox: str, folder: str) -> None:
+        self._loop.call_soon_threadsafe(self._polled, mailbox, folder)
 
-    def _polled(self, mailbox: str) -> None:
+    def _polled(self, mailbox: str, folder: str) -> None:
         was_waiting = bool(self._waiting_for_first_round)
-        self._waiting_for_first_round.discard(mailbox)
+        self._waiting_for_first_round.discard((mailbox, folder))
         if was_waiting and not self._waiting_for_first_round:
             self._ready()
 
@@ -217,16 +228,17 @@ class Daemon:
         self._desk.call(self._forget_old)
 
     def _forget_old(self) -> None:
-        now = self._clock()
-        with self._parts.store.transaction():
-            self._parts.store.outbox.forget_bytes(now - KEEP_SENT_BYTES)
-            self._parts.store.tickets.forget_acknowledgements(now)
-        self._parts.store.release_memory()
+        forget_old(self._parts.store, self._clock())
 
     # -- reload and end ----------------------------------------------------------------------
 
     async def _reload(self) -> None:
-        """Take a changed configuration whole, or keep the good one whole."""
+        """Take a changed configuration whole, or keep the good one whole; one at a time, none while stopping."""
+        async with self._reloading:
+            if not self._stop.is_set():
+                await self._reload_now()
+
+    async def _reload_now(self) -> None:
         sd_notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             config = await asyncio.to_thread(load, self._config.path)
@@ -261,17 +273,24 @@ class Daemon:
         for mailbox in old.mailboxes:
             mailbox.stop()
         await asyncio.to_thread(_join, old.mailboxes)
-        rules = rules_of(config, old.store, templates)
-        await asyncio.wrap_future(self._desk.call(old.line.use, rules))
-        moved = await asyncio.wrap_future(self._desk.call(recompute_timers, old.store, rules, self._clock()))
-        self._config = config
-        self._parts = self._make_parts(config, old.store, old.line)
+        swapped = await asyncio.wrap_future(self._desk.call(self._use, config, templates, old))
+        assert isinstance(swapped, _Swapped)  # noqa: S101  (for the type checker)
+        parts, moved = swapped.parts, swapped.moved
+        self._config, self._parts = config, parts
+        parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:
             mailbox.start()
-        for reference, before, after in moved if isinstance(moved, list) else []:
+        for reference, before, after in moved:
             maillog.note("timer moved", ticket=reference, before=before.isoformat(), after=after.isoformat())
         for pool in old.pools.values():
             await pool.close(STOP_SECONDS)
+
+    def _use(self, config: Config, templates: Templates, old: _Parts) -> _Swapped:
+        """Swap the rules and make new parts; in the desk's thread, which has the store."""
+        rules = rules_of(config, old.store, templates)
+        old.line.use(rules)
+        moved = recompute_timers(old.store, rules, self._clock())
+        return _Swapped(self._make_parts(config, old.store, old.line), moved)
 
     async def _end(self, sending: asyncio.Task[None]) -> None:
         """Finish the mail in hand, then end: threads first, then what is being sent, then the store."""
@@ -298,14 +317,28 @@ class Daemon:
         sending.cancel()
 
 
+def forget_old(store: Store, now: datetime) -> None:
+    """Drop the bytes of mails sent long ago, and counts that no limit looks at; once a day."""
+    with store.transaction():
+        store.outbox.forget_bytes(now - KEEP_SENT_BYTES)
+        store.tickets.forget_acknowledgements(now)
+        store.set_setting("forgot_at", now.isoformat())
+    store.release_memory()
+
+
 def _join(threads: list[MailboxThread]) -> None:
+    """Wait for mailboxes to end, for all of them together; one whose server is silent ends with the process."""
+    deadline = time.monotonic() + STOP_SECONDS / 2
     for thread in threads:
-        thread.join(STOP_SECONDS / 2)
+        thread.join(max(deadline - time.monotonic(), 0))
 
 
-def recompute_timers(store: Store, rules: Rules, now: datetime) -> list[tuple[str, datetime, datetime]]:
+_Moved = tuple[str, datetime, datetime]
+
+
+def recompute_timers(store: Store, rules: Rules, now: datetime) -> list[_Moved]:
     """Set the timers of silent tickets by changed rules; return what moved. Nothing becomes due in the past."""
-    moved: list[tuple[str, datetime, datetime]] = []
+    moved: list[_Moved] = []
     with store.transaction():
         for number, timer in store.tickets.timers_of_kinds((TimerKind.SILENCE, TimerKind.RESOLVED)):
             ticket = store.tickets.get(number)

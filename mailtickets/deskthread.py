@@ -85,6 +85,10 @@ class DeskThread(threading.Thread):
     def _line_accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
         return self._line.accept(taken, cursor)
 
+    def undecided_bytes(self) -> int:
+        """Return how much was accepted and is not yet decided; from any thread. 0 once the desk ends."""
+        return 0 if self._stopping or not self.is_alive() else self._line.undecided_bytes
+
     def let_timers_go(self) -> None:
         """Say that every mailbox was read: timers fire as soon as what was read is decided. From any thread."""
         self._mail_is_read = True
@@ -113,6 +117,7 @@ class DeskThread(threading.Thread):
         for waiting in (self._quick, self._work):
             while (item := _next(waiting)) is not None:
                 item[2].cancel()
+        self._line.end_cleanly()
         self._line.close()
         self._store.close()
 
@@ -229,3 +234,7 @@ class DeskLedger:
     def recovered_in_desk(self, kind: str) -> None:
         """End an alarm."""
         self._line.recovered_now(kind)
+
+    def close(self) -> None:
+        """Close the connection for reading."""
+        self._reader.close()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailtickets.transport.imap import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
+UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
 TELL_AFTER = timedelta(minutes=15)
 SLOW_RETRY_SECONDS = 15 * 60.0
@@ -47,6 +48,9 @@ class DeskDoor(Protocol):
 
     def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
         """Run a function in the desk's thread."""
+
+    def undecided_bytes(self) -> int:
+        """Return how much was accepted and is not yet decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,10 @@ class Intake:
         """Hand a batch to the desk; at most two are on their way, so that memory stays bounded."""
         if len(self._in_hand) >= 2:
             self._in_hand.pop(0).result()
+        while self._desk.undecided_bytes() > UNDECIDED_BYTES:
+            time.sleep(
+                0.02
+            )  # the desk is behind: what it has not decided is safe, and more would only take memory
         self._in_hand.append(self._desk.accept(taken, cursor))
 
     # -- IMAP --------------------------------------------------------------------------------
@@ -155,6 +163,8 @@ class Intake:
                 "nothing to do: known mails are recognised",
                 mailbox=source.name,
             )
+        for words in mailbox.take_alerts():  # RFC 3501 section 7.1: shown to a person
+            maillog.trouble("the mail server warns", words, mailbox=source.name)
         uids = mailbox.new_uids(0 if fresh else last)
         if fresh and source.start_from is not None:
             uids = self._leave_old(mailbox, uids)
@@ -192,7 +202,10 @@ class Intake:
     ) -> Iterator[FetchedMail | None]:
         limit = self.source.max_size_bytes
         if limit and len(batch) == 1 and sizes[batch[0]] > limit:
-            yield mailbox.fetch_head(batch[0])
+            try:
+                yield mailbox.fetch_head(batch[0])
+            except CommandRefused as error:
+                mailbox.unreadable = {batch[0]: error.reason}
         else:
             yield from mailbox.fetch(batch)
 
@@ -305,6 +318,9 @@ class LedgerReader(Protocol):
     def recovered_in_desk(self, kind: str) -> None:
         """End an alarm; only in the desk's thread."""
 
+    def close(self) -> None:
+        """Close the connection for reading."""
+
 
 def _batches(uids: Sequence[int], sizes: dict[int, int], limit: int) -> Iterator[list[int]]:
     """Cut UIDs into batches of bounded count and bytes; a mail above the limit stands alone."""
@@ -333,7 +349,7 @@ class MailboxThread(threading.Thread):
         intake: Intake,
         desk: DeskDoor,
         ledger: LedgerReader,
-        first_round: Callable[[str], None],
+        first_round: Callable[[str, str], None],
         progress: Callable[[], None],
     ) -> None:
         super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
@@ -368,6 +384,7 @@ class MailboxThread(threading.Thread):
             finally:
                 self._intake.mailbox.close()
             self._stop_event.wait(pause)
+        self._ledger.close()
 
     def _listen(self) -> None:
         first = True
@@ -377,7 +394,7 @@ class MailboxThread(threading.Thread):
             self._progress()
             if first:
                 self._well()
-                self._first_round(self._intake.source.name)
+                self._first_round(self._intake.source.name, self._intake.source.folder)
                 first = False
             self._intake.mailbox.wait(self._intake.source.poll_seconds)
 

@@ -7,11 +7,12 @@ import hashlib
 import os
 import uuid
 from concurrent.futures import Future
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
-from mailtickets.daemon import open_line, utc_now
+from mailtickets.daemon import forget_old, open_line, utc_now
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.intake import Intake, Source, sources
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from mailtickets.pipeline import Line
 
 
+TAKEN_OF_LARGE = 64 << 10
+
+
 class _Here:
     """The desk's door without a thread: everything is done where it is asked for."""
 
@@ -43,6 +47,9 @@ class _Here:
         while self._line.settle():
             pass
         return number
+
+    def undecided_bytes(self) -> int:
+        return 0  # everything is decided when `accept` returns
 
     def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
         future: Future[object] = Future()
@@ -68,7 +75,11 @@ async def one_round(config: Config) -> int:
                 while line.fire_due():
                     pass
             await _send(config, line)
+            last = store.setting("forgot_at")
+            if not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1):
+                forget_old(store, utc_now())
         finally:
+            line.end_cleanly()
             line.close()
             store.close()
     return failed
@@ -108,7 +119,12 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     now = utc_now()
     store = Store.open(config.desk.store, now)
     name = f"{now.timestamp():.6f}-{uuid.uuid4().hex}"
-    taken = Taken(mailbox, "receive", name, hashlib.sha256(raw).digest(), compress(raw), raw, len(raw), now)
+    size, limit = len(raw), config.limits.mail_size
+    truncated = bool(limit) and size > limit
+    if truncated:
+        raw = beginning(raw)
+    digest = hashlib.sha256(raw).digest()
+    taken = Taken(mailbox, "receive", name, digest, compress(raw), raw, size, now, truncated)
     try:
         with store.transaction():
             numbers = store.ledger.accept([taken], now)
@@ -116,21 +132,37 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     finally:
         store.close()
     try:
-        asyncio.run(_round_for_received(config))
+        # Another `receive` may store its mail while this one has the lock: look again after giving it back.
+        while _waits(config):
+            asyncio.run(_round_for_received(config))
     except StoreBusy:
-        return  # the daemon looks at least twice a second
+        return  # the daemon looks at least twice a second; another `receive` looks again at its end
     except Exception as error:  # noqa: BLE001  (the mail is safe; whatever else fails must not make the server send it again)
         maillog.broken("the mail is stored; deciding it is left to the daemon", None, error)
+
+
+def beginning(raw: bytes) -> bytes:
+    """Return the header and the first 64 KB below it: what is taken of a mail above the limit."""
+    ends = [at for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark)) >= 0]
+    return raw[: min(ends, default=0) + TAKEN_OF_LARGE]
+
+
+def _waits(config: Config) -> bool:
+    store = Store.read(config.desk.store)
+    try:
+        return bool(store.ledger.waiting(1))
+    finally:
+        store.close()
 
 
 async def _round_for_received(config: Config) -> None:
     with StoreLock(config.desk.store):
         store, line = open_line(config)
         try:
+            # No timer: an answer that stops a reminder may lie in a mailbox that nobody has read.
             _decide(line)
-            while line.fire_due():
-                pass
             await _send(config, line)
         finally:
+            line.end_cleanly()
             line.close()
             store.close()

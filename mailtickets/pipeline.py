@@ -9,7 +9,7 @@ Everything here runs in the desk's thread, which has the only writing connection
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -31,7 +31,9 @@ from mailtickets.desk.ticket import (
 )
 from mailtickets.guard import Guard, TooHard
 from mailtickets.letters import Unwritten
+from mailtickets.originals import Originals
 from mailtickets.reading import as_ours, content_digest
+from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
 from mailtickets.store.outbox import State
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
 
 BATCH_MAILS, BATCH_BYTES, BATCH_SECONDS = 50, 4 << 20, 0.25
 LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
-ORIGINALS_KEPT_BYTES = 8 << 20
+KEPT_RAW_BYTES = 8 << 20
 TRY_TIMER_AGAIN = timedelta(hours=1)
 
 
@@ -79,9 +81,11 @@ class Line:
         self._guard = Guard(rules.reading)
         self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
         self._batch_of: dict[int, int] = {}
-        self._originals: OrderedDict[bytes, bytes] = OrderedDict()
-        self._originals_bytes = 0
+        self._originals = Originals(store.ledger.original)
         self._alone: set[int] = set()
+        self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
+        self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
+        self.undecided_bytes = 0  # their sum; mailboxes wait while it is much
         self.between_mails: Callable[[], None] = lambda: None
 
     def use(self, rules: Rules) -> None:
@@ -99,6 +103,15 @@ class Line:
             self._alone.update(self._store.ledger.abandoned())
             self._store.ledger.forget_batches()
             uncertain = self._store.outbox.after_unclean_end(self._clock())
+            if uncertain:
+                self.alarm(
+                    Alarm(
+                        "uncertain mail",
+                        f"Nobody knows whether {len(uncertain)} automatic mails were sent",
+                        "The desk ended while they were on their way, so they are not sent again by themselves.",
+                        "Look at them with `mailtickets outbox`; `mailtickets outbox retry NUMBER` sends one again.",
+                    )
+                )
         for number in uncertain:
             maillog.uncertain(number, (), "the process ended while it was being sent; not sent again")
         return len(uncertain)
@@ -122,7 +135,10 @@ class Line:
         for number in numbers:
             copy = self._store.ledger.copy(number)
             if copy and (mail := by_name.get((copy.mailbox, copy.folder, copy.name))):
-                self._raw[number] = mail.raw
+                self.undecided_bytes += copy.size
+                self._size_of[number] = copy.size
+                if self.undecided_bytes <= KEPT_RAW_BYTES:
+                    self._raw[number] = mail.raw  # else it is read back from the store
         if taken:
             maillog.taken(taken[0].mailbox, len(numbers), sum(mail.size for mail in taken))
         return len(numbers)
@@ -168,8 +184,7 @@ class Line:
             self._store.outbox.forget_shared_body()
             raise
         for number in done:
-            self._raw.pop(number, None)
-            self._batch_of.pop(number, None)
+            self._forget(number)
         return len(done) or 1
 
     def _close_batches(self, copies: Sequence[Copy], done: Sequence[int]) -> None:
@@ -183,8 +198,10 @@ class Line:
         try:
             with self._store.savepoint():
                 self._decide_mail(copy, incoming)
-        except Exception as error:  # noqa: BLE001  (one mail's trouble must not undo the others)
+        except Exception as error:
             self._store.outbox.forget_shared_body()
+            if store_trouble(error):
+                raise  # nothing is wrong with the mail: the whole batch waits for the store
             maillog.broken("cannot decide a mail; it is tried again by itself", copy.id, error)
             self._alone.add(copy.id)
             return False
@@ -192,10 +209,13 @@ class Line:
 
     def _settle_alone(self, copy: Copy) -> None:
         """Try a mail by itself, under a mark of its own; after three tries it is quarantined whole."""
-        with self._store.transaction():
-            tries = self._store.ledger.mark_try(copy.id)
-            if batch := self._batch_of.pop(copy.id, None):
-                self._store.ledger.close_batch(batch)
+        tries = self._try_of.get(copy.id, 0)
+        if not tries:
+            with self._store.transaction():
+                tries = self._store.ledger.mark_try(copy.id)
+                batch = self._batch_of.pop(copy.id, None)
+                if batch is not None and batch not in self._batch_of.values():
+                    self._store.ledger.close_batch(batch)
         if tries > MAX_TRIES:
             self._quarantine(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program")
             return
@@ -205,14 +225,17 @@ class Line:
                 self._decide_mail(copy, incoming)
         except TooHard as error:
             reason = error.reason
-        except Exception as error:  # noqa: BLE001  (whatever it is: after the third time the mail is set aside)
+        except Exception as error:
             self._store.outbox.forget_shared_body()
+            if store_trouble(error):
+                self._try_of[copy.id] = tries  # the same try, when the store can be written again
+                raise
             maillog.broken("cannot handle a mail", copy.id, error)
             reason = f"the desk has a fault with this mail ({type(error).__name__})"
         else:
-            self._alone.discard(copy.id)
-            self._raw.pop(copy.id, None)
+            self._forget(copy.id)
             return
+        self._try_of.pop(copy.id, None)
         if tries >= MAX_TRIES:
             self._quarantine(copy, reason)
 
@@ -229,52 +252,37 @@ class Line:
                 copy.id, Verdict(Outcome.QUARANTINED, reason), b"", "", "", "", duplicate=False
             )
             self._alarms(decision)
-        self._alone.discard(copy.id)
-        self._raw.pop(copy.id, None)
+        self._forget(copy.id)
         maillog.decided(copy.id, "quarantined", reason)
+
+    def _forget(self, number: int) -> None:
+        """Drop what was kept in memory for a mail that is decided now."""
+        self._alone.discard(number)
+        self._try_of.pop(number, None)
+        self._batch_of.pop(number, None)
+        self._raw.pop(number, None)
+        self.undecided_bytes -= self._size_of.pop(number, 0)
 
     def _read(self, copy: Copy) -> Incoming:
         if copy.size > LARGE_BYTES and not copy.truncated:
             return self._guarded(copy)
-        return self.rules.reading.read(
-            self._raw_of(copy),
-            copy.digest,
-            copy.mailbox,
-            copy.arrived,
-            truncated=copy.truncated,
-            size=copy.size,
-        )
+        return self._read_by(self.rules.reading, copy)
 
     def _guarded(self, copy: Copy) -> Incoming:
-        return self._guard.read(
-            self._raw_of(copy),
-            copy.digest,
-            copy.mailbox,
-            copy.arrived,
-            truncated=copy.truncated,
-            size=copy.size,
+        return self._read_by(self._guard, copy)
+
+    def _read_by(self, reader: Reading | Guard, copy: Copy) -> Incoming:
+        raw = self._raw_of(copy)
+        return reader.read(
+            raw, copy.digest, copy.mailbox, copy.arrived, truncated=copy.truncated, size=copy.size
         )
 
     def _raw_of(self, copy: Copy) -> bytes:
         return self._raw.get(copy.id) or self.original(copy.digest)
 
     def original(self, digest: bytes) -> bytes:
-        """Return a stored original; the last few megabytes are kept at hand, since answers and notices quote them."""
-        if digest in self._originals:
-            self._originals.move_to_end(digest)
-            return self._originals[digest]
-        raw = self._store.ledger.original(digest)
-        self._keep_original(digest, raw)
-        return raw
-
-    def _keep_original(self, digest: bytes, raw: bytes) -> None:
-        if len(raw) > ORIGINALS_KEPT_BYTES // 2 or digest in self._originals:
-            return
-        self._originals[digest] = raw
-        self._originals_bytes += len(raw)
-        while self._originals_bytes > ORIGINALS_KEPT_BYTES:
-            _, dropped = self._originals.popitem(last=False)
-            self._originals_bytes -= len(dropped)
+        """Return a stored original. Raises KeyError if there is none."""
+        return self._originals.get(digest)
 
     # -- one mail ----------------------------------------------------------------------------
 
@@ -319,7 +327,7 @@ class Line:
             if outgoing.original and incoming is not None and outgoing.original == incoming.digest:
                 raw = self._raw.get(copy or 0)
                 if raw is not None:
-                    self._keep_original(outgoing.original, raw)
+                    self._originals.keep(outgoing.original, raw)
             try:
                 prepared = self.rules.writer.prepare(
                     outgoing, incoming, cycle, self._store.tickets.generation, self.original, now
@@ -526,6 +534,12 @@ class Line:
     def close(self) -> None:
         """End the guarded reader."""
         self._guard.close()
+
+    def end_cleanly(self) -> None:
+        """Take the marks of undecided batches away, so that their mails are not taken for the cause of an end."""
+        with suppress(Exception), self._store.transaction():
+            for batch in set(self._batch_of.values()):
+                self._store.ledger.close_batch(batch)
 
 
 def _first_bytes(copies: Sequence[Copy]) -> list[Copy]:

@@ -10,8 +10,8 @@ from mailtickets.desk.events import Incoming
 from mailtickets.desk.thread import evidence
 from mailtickets.mail.authentication import Proof, authentication
 from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify, person_behind_front_door
-from mailtickets.mail.keys import LOOP_FIELD
-from mailtickets.mail.parse import parse
+from mailtickets.mail.keys import LOOP_FIELD, KeyKind
+from mailtickets.mail.parse import decode_attachment, parse
 from mailtickets.mail.visible_text import message_text, new_text
 
 if TYPE_CHECKING:
@@ -66,8 +66,29 @@ class Reading:
             arrived=arrived,
             mailbox=mailbox,
             truncated=truncated,
+            private_parts=self._private_parts(message, raw),
             provable=bool(self.authserv_ids.get(mailbox)),
         )
+
+    def _private_parts(self, message: Message, raw: bytes) -> tuple[str, ...]:
+        """Name the attached mails and texts in which a reply key of an agent stands."""
+        found: list[str] = []
+        for attachment in message.attachments:
+            if attachment.content_type.startswith(_TEXTUAL) or attachment.name.lower().endswith(
+                (".eml", ".msg")
+            ):
+                text = decode_attachment(raw, attachment)[:MAX_LOOKED_AT].decode("latin-1")
+                # Quoted-printable breaks a key over two lines.
+                if any(
+                    key.kind is KeyKind.AGENT
+                    for key in self.ring.read(text.replace("=\r\n", "").replace("=\n", ""), "attachment")
+                ):
+                    found.append(attachment.name or attachment.content_type)
+        return tuple(found)
+
+
+MAX_LOOKED_AT = 1 << 20
+_TEXTUAL = ("message/", "text/")
 
 
 def _whole_body(message: Message) -> str:

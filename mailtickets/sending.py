@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailtickets.transport.fate import Fate
     from mailtickets.transport.smtp import SmtpPool
 
-CLAIM = 64
+CLAIM = 32  # while these are on their way the next ones are claimed: 64 in all, 16 for each connection
 BOOK_AFTER_SECONDS = 0.25
 CUTS_KEPT_BYTES = 4 << 20
 OUTAGE_PAUSE = timedelta(seconds=30)  # or the first delay of smtp.retry, if that is shorter
@@ -65,7 +65,13 @@ class Sender:
         while self._claimed:
             mails, self._claimed = self._claimed, []
             count += len(mails)
-            await asyncio.gather(self._send_all(mails), self._claim())
+            if (
+                len(mails) < CLAIM
+            ):  # few wait: an unclean end must leave no more in doubt than are on their way
+                await self._send_all(mails)
+                await self._claim()
+            else:
+                await asyncio.gather(self._send_all(mails), self._claim())
         return count
 
     async def _claim(self) -> None:
@@ -74,6 +80,10 @@ class Sender:
         mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
         assert isinstance(mails, list)  # noqa: S101  (for the type checker)
         self._claimed += mails
+
+    def take_over(self, other: Sender) -> None:
+        """Take the results that another sender could not book, so that a reload loses none."""
+        self._unbooked = other._unbooked
 
     def stop(self) -> None:
         """Claim nothing more; what is claimed and not yet on its way goes back to the outbox."""

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, loaded
+from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, loaded
 
 MAX_READ = 1 << 20
 
@@ -59,18 +59,24 @@ def receive(*, mailbox: str) -> None:
     \b
     support: "|/usr/bin/mailtickets --config /etc/mailtickets/config.toml receive"
     """  # noqa: D301
-    import sqlite3
-
     from mailtickets.once import receive_one
-    from mailtickets.store import StoreUnusable
 
-    config = loaded()
+    # Whatever goes wrong from here on is 75: the server keeps the mail. Any other code would bounce it.
+    try:
+        config = loaded()
+    except Exception as error:  # noqa: BLE001
+        text, _ = explained(error) or (f"{type(error).__name__}: {error}", 0)
+        click.echo(f"the mail was not taken in; try again later: {text}", err=True)
+        sys.exit(EXIT_TRY_LATER)
+    if mailbox and mailbox not in config.mailboxes:
+        click.echo(f"there is no [mailbox.{mailbox}]; correct --mailbox; the mail was not taken in", err=True)
+        sys.exit(EXIT_TRY_LATER)
     raw = sys.stdin.buffer.read()
     if not raw.strip():
         click.echo("there was no mail on standard input", err=True)
         sys.exit(EXIT_FAILED)
     try:
         receive_one(config, raw, mailbox or next(iter(config.mailboxes), "receive"))
-    except (sqlite3.Error, OSError, StoreUnusable) as error:
+    except Exception as error:  # noqa: BLE001
         click.echo(f"the mail could not be stored: {error}; try again later", err=True)
         sys.exit(EXIT_TRY_LATER)

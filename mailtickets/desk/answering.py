@@ -107,6 +107,18 @@ def answer(case: Case) -> Decision:
     is_note = case.event.grant is Grant.NOTE or _went_to_note_address(case)
     read = Read(text=text) if is_note else read_commands(text, case.queue.agents)
     occasion = f"in:{case.event.copy}"
+    if case.incoming.truncated:
+        size = round(case.incoming.message.size_bytes / 1_000_000, 1)
+        limit = case.policy.limits.mail_size_bytes / 1_000_000
+        return _returned(
+            case, f"Your mail has {size:g} MB; the desk takes {limit:g} MB. Send it without the large files."
+        )
+    if case.incoming.private_parts and not is_note:
+        named = ", ".join(case.incoming.private_parts)
+        return _returned(
+            case,
+            f"The attachment {named} holds your private reply key, so nothing was sent. Answer without it.",
+        )
     if read.problem:
         why = f"{read.problem.word} {read.problem.why}."
         return _returned(case, why, word=read.problem.word, nearest=read.problem.nearest)
@@ -359,7 +371,8 @@ def _said_before(case: Case, agent: AgentPolicy, text: str, *, is_note: bool) ->
 def _went_to_note_address(case: Case) -> bool:
     message = case.incoming.message
     addresses = (*(a.address for a in (*message.to, *message.cc)), *message.delivered_to)
-    return any(case.queue.is_note_address(address) for address in addresses)
+    queues = case.policy.queues.values()
+    return any(queue.is_note_address(address) for queue in queues for address in addresses)
 
 
 def _only_help(read: Read) -> bool:

@@ -20,6 +20,7 @@ from mailtickets.desk.ticket import (
     TimerKind,
     Verdict,
 )
+from mailtickets.mail.classify import Origin
 from mailtickets.mail.message import base_subject
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def new_ticket(case: Case, requester: Person | None) -> Ticket:
     tags = [queue.tag for queue in case.policy.queues.values()]
     subject = base_subject(strip_tags(message.subject, tags))[:MAX_SUBJECT] or "(no subject)"
     people: tuple[Person, ...] = (requester,) if requester else ()
-    if requester:
+    if requester and case.incoming.classification.origin is Origin.PERSON:
         people += joining(case, None)
     return Ticket(
         number=case.facts.next_number, tag=case.queue.tag, queue=case.queue.name, subject=subject,

@@ -119,7 +119,7 @@ def read_commands(text: str, agents: tuple[str, ...] = ()) -> Read:
     else:
         at = len(lines)
     body = lines[at:]
-    if problem := _stray_command(body) or _contradiction(commands):
+    if problem := _stray_command(body) or _contradiction(commands, "\n".join(body).strip()):
         return Read(text=text, problem=problem)
     if body and body[0].lstrip().startswith("##"):
         body = [body[0].replace("##", "#", 1), *body[1:]]
@@ -168,18 +168,38 @@ def _read_line(line: str, agents: tuple[str, ...]) -> tuple[Command | None, str,
     return Command(rule.name), argument if rule.takes == FREE_TEXT else "", None
 
 
+_GREETING = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|hallo|guten tag|liebe[r]?|bonjour|hola|ciao)\b.{0,40}",
+    re.IGNORECASE,
+)
+
+
 def _stray_command(body: list[str]) -> CommandProblem | None:
     """Find a command below text in the first block: it was meant, but would go to the customer."""
+    seen: list[str] = []
     for line in body:
         bare = line.strip()
         if not bare:
-            return None
-        if bare.startswith("#") and bare[1:].lower() in RULES:
-            return CommandProblem(bare, "stands below other text; commands go into the first lines", bare)
+            # A greeting alone in its block is not yet the text: what follows it is looked at too.
+            if seen and not (len(seen) == 1 and _GREETING.fullmatch(seen[0])):
+                return None
+            continue
+        seen.append(bare)
+        word = (
+            bare[1:].split(" ")[0].rstrip(":.,;!").lower()
+            if bare.startswith("#") and not bare.startswith("##")
+            else ""
+        )
+        if word and (word in RULES or nearest(word)):
+            return CommandProblem(
+                bare[:80], "stands below other text; commands go into the first lines", nearest(word)
+            )
     return None
 
 
-def _contradiction(commands: list[Command]) -> CommandProblem | None:
+def _contradiction(commands: list[Command], text: str) -> CommandProblem | None:
+    if any(command.name == "help" for command in commands) and (len(commands) > 1 or text):
+        return CommandProblem("#help", "stands alone in a mail; nothing else in it was done")
     statuses = {command.name for command in commands if RULES[command.name].status}
     if len(statuses) > 1:
         both = " and ".join(f"#{name}" for name in sorted(statuses))

@@ -53,7 +53,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         proven=case.standing.proven,
         linked=linked.number if linked else None,
     )
-    hints = [*case.found.hints]
+    hints = [*case.found.hints, *_cut_short(case)]
     if linked:
         hints.append(f"continues {linked.reference}, which was closed too long ago to be reopened")
     elif case.facts.recent_ticket and not hints:
@@ -124,7 +124,7 @@ def continue_ticket(case: Case) -> Decision:
                 reason=f"{ticket.status}: a thank-you does not reopen",
             )
         )
-        change = Change(after, tuple(entries), ids=_ids(case))
+        change = Change(after, tuple(entries), ids=_ids(case), fresh_key=case.standing.leaked)
         verdict = case.verdict(Outcome.ON_TICKET, "a thank-you on a finished ticket", ticket.number)
         return Decision(verdict, (change,), people=_person(case))
     if ticket.status.is_done:
@@ -146,10 +146,13 @@ def continue_ticket(case: Case) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         others=suggested,
+        hints=_cut_short(case),
     )
+    if case.incoming.truncated and case.incoming.classification.answerable:
+        mail = (*mail, saying.too_large(after, case.incoming, case.queue, case.policy))
     return Decision(
         case.verdict(Outcome.ON_TICKET, "a reply on its ticket", ticket.number),
-        (Change(after, tuple(entries), drop=drop, ids=_ids(case)),),
+        (Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked),),
         mail,
         _person(case),
     )
@@ -208,7 +211,11 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
         hints=["the sender is not proven: our mail server says it may be forged"],
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
-    return Decision(verdict, (Change(after, tuple(entries), drop=drop, ids=_ids(case)),), mail)
+    return Decision(
+        verdict,
+        (Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked),),
+        mail,
+    )
 
 
 def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
@@ -229,9 +236,20 @@ def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         detail="The customer wrote CLOSE.",
     )
-    change = Change(after, entries, drop=(*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE), ids=_ids(case))
+    drop = (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE)
+    change = Change(after, entries, drop=drop, ids=_ids(case), fresh_key=case.standing.leaked)
     verdict = case.verdict(Outcome.ON_TICKET, "the customer closed the ticket", ticket.number)
     return Decision(verdict, (change,), (notice, *told), _person(case))
+
+
+def _cut_short(case: Case) -> tuple[str, ...]:
+    """Tell the agents that they do not see all of a mail."""
+    if not case.incoming.truncated:
+        return ()
+    size = round(case.incoming.message.size_bytes / 1_000_000, 1)
+    return (
+        f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender is told",
+    )
 
 
 def _says_close(text: str) -> bool:

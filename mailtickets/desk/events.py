@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class Incoming:
     mailbox    where it was taken from.
     sent_folder  it lies among what was sent past the desk, from the support address.
     truncated  only its header and first 64 KB were taken, because it is too large.
+    private_parts  names of attachments that hold an agent's reply key, such as our own notice attached.
     provable   the admin named an authserv-id for the mailbox: a sender without a pass is then not trusted with Cc.
     """
 
@@ -44,11 +45,17 @@ class Incoming:
     truncated: bool = False
     provable: bool = False
     sent_folder: bool = False
+    private_parts: tuple[str, ...] = ()
 
     @cached_property
     def relayed(self) -> Relayed:
         """The body made fit for the agents; made when somebody is told, which is not for every mail."""
-        return relay_customer(self.message, self.text)
+        relayed = relay_customer(self.message, self.text)
+        if self.truncated and relayed.attachments:
+            # The last one was cut with the mail; what is not whole is not passed on.
+            cut = max(relayed.attachments, key=lambda attachment: attachment.end)
+            return replace(relayed, attachments=tuple(a for a in relayed.attachments if a is not cut))
+        return relayed
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,13 @@ def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy
 
 def too_large(ticket: Ticket, incoming: Incoming, queue: QueuePolicy, policy: Policy) -> Outgoing:
     """Return the acknowledgement of a mail of which only the beginning was taken."""
-    size_mb = max(1, round(incoming.message.size_bytes / 1_000_000))
+    size_mb = round(incoming.message.size_bytes / 1_000_000, 1)
     values = _values(
-        ticket, policy, keyed=True, size_mb=size_mb, limit_mb=round(policy.limits.mail_size_bytes / 1_000_000)
+        ticket,
+        policy,
+        keyed=True,
+        size_mb=size_mb,
+        limit_mb=round(policy.limits.mail_size_bytes / 1_000_000, 1),
     )
     answers = incoming.message.message_id
     return Outgoing(

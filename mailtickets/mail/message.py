@@ -95,7 +95,7 @@ class Message:
     calendar_method  method of the first text/calendar part in upper case; "" if none.
     main_type        content type of the whole mail in lower case.
     received_count   number of Received fields.
-    body_digest      SHA-256 of all bytes below the header.
+    body_digest      SHA-256 of all bytes below the header, but for empty lines at the end.
     size_bytes       of the raw mail.
     defects          what was wrong with it, in a few words each ("unknown charset x", "200 parts read").
     """

@@ -169,8 +169,11 @@ class Store:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK TO one_mail")
-            self._connection.execute("RELEASE one_mail")
+            if (
+                self._connection.in_transaction
+            ):  # a full disk makes SQLite undo the whole transaction by itself
+                self._connection.execute("ROLLBACK TO one_mail")
+                self._connection.execute("RELEASE one_mail")
             raise
         self._connection.execute("RELEASE one_mail")
 
@@ -200,7 +203,9 @@ class Store:
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         copy = sqlite3.connect(temporary)
         try:
-            self._connection.backup(copy, pages=2000, sleep=0.01)
+            self._connection.backup(
+                copy, pages=-1
+            )  # one step reads one snapshot: commits meanwhile never start it anew
             verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
         finally:
             copy.close()
@@ -252,7 +257,8 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 

@@ -119,13 +119,13 @@ class FactsReader:
 
     def _duplicate(self, ask: Question, now: datetime) -> tuple[int, int | None] | None:
         row = self._connection.execute(
-            "SELECT id, ticket FROM copy WHERE digest = ? AND id <> ? AND duplicate = 0 AND state <> 'waiting' ORDER BY id LIMIT 1",
+            "SELECT id, ticket FROM copy WHERE digest = ? AND id <> ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%') ORDER BY id LIMIT 1",
             (ask.digest, ask.copy),
         ).fetchone()
         if row is None and ask.content:
             since = to_us(now - timedelta(days=KNOWN_CONTENT_DAYS))
             row = self._connection.execute(
-                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND duplicate = 0 AND state <> 'waiting'"
+                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%')"
                 " ORDER BY id LIMIT 1",
                 (ask.content, ask.copy, since),
             ).fetchone()

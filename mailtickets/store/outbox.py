@@ -184,7 +184,7 @@ class Outbox:
         return [
             (number, bool(human))
             for number, human in self._connection.execute(
-                "SELECT id, human FROM outbox WHERE state = 'sending'"
+                "SELECT id, human FROM outbox WHERE state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')"
             )
         ]
 
@@ -192,12 +192,13 @@ class Outbox:
         """Book what an ended process left in `sending`: human text goes out again, automatic mail does not."""
         self._connection.execute(
             "UPDATE outbox SET state = 'deferred', next_at = ?, last_error = 'the process ended while it was being sent; sent again with the"
-            " same bytes' WHERE state = 'sending' AND human = 1",
+            " same bytes' WHERE state = 'sending' AND human = 1"
+            " AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')",
             (to_us(now),),
         )
         rows = self._connection.execute(
             "UPDATE outbox SET state = 'uncertain', next_at = NULL, last_error = 'the process ended while it was being sent'"
-            " WHERE state = 'sending' RETURNING id"
+            " WHERE state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed') RETURNING id"
         ).fetchall()
         return [number for (number,) in rows]
 

@@ -74,7 +74,7 @@ def test_a_usual_mail_is_read_whole():
     assert message.main_type == "multipart/mixed"
     assert message.received_count == 1
     assert message.size_bytes == len(MIXED)
-    assert message.body_digest == hashlib.sha256(MIXED.partition(b"\r\n\r\n")[2]).digest()
+    assert message.body_digest == hashlib.sha256(MIXED.partition(b"\r\n\r\n")[2].rstrip(b"\r\n")).digest()
     assert message.defects == ()
 
 
