@@ -44,20 +44,26 @@ class Attempt:
 
     failed      recipients who will never get this mail, with the reason.
     permanent   those of them whose address the server itself refused for good.
+    again       recipients who were refused for now while others got it: tried again by themselves at `again_at`.
     """
 
     booking: Booking
     failed: tuple[tuple[str, str], ...] = ()
     permanent: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    again_at: datetime | None = None
 
 
 def attempt_of(mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: float) -> Attempt:
     """Return what a fate means for a mail (design section 8; `reliability.md` R5)."""
     match fate:
         case Sent(refused=refused):
+            again_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter)
+            again = tuple(a for a, refusal in refused.items() if not refusal.permanent) if again_at else ()
             reasons = tuple((address, refusal.reason) for address, refusal in refused.items())
+            failed = tuple((address, reason) for address, reason in reasons if address not in again)
             booking = Booking(mail.id, State.SENT, now, refused=reasons)
-            return Attempt(booking, reasons, _permanent(refused))
+            return Attempt(booking, failed, _permanent(refused), again, again_at if again else None)
         case Uncertain(reason=reason):
             if not mail.human:
                 return Attempt(

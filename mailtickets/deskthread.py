@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import queue
 import threading
 import time
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 # How long the thread sleeps at most: mail that `receive` stored is decided within that time.
 LOOK_SECONDS = 0.5
+TIDY_AFTER_SECONDS = 5.0
 RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
 SAY_AGAIN_SECONDS = 60.0
 # Timers wait while mail waits to be decided, since an answer stops a reminder; but not for longer than this.
@@ -49,6 +52,7 @@ class DeskThread(threading.Thread):
         self.last_turn = time.monotonic()
         self._stopping = False
         self._trouble = 0
+        self._tidy_at = float("inf")
         self._said_at = float("-inf")
         self._mail_is_read = False
         self._timers_held = True
@@ -157,8 +161,13 @@ class DeskThread(threading.Thread):
         self._trouble = 0
         if busy:
             self._on_queued()
+            self._tidy_at = time.monotonic() + TIDY_AFTER_SECONDS
         else:
             self._line.idle()
+            if time.monotonic() > self._tidy_at:
+                self._tidy_at = float("inf")
+                self._store.release_memory()
+                _trim()
         return busy
 
     def _say(self, error: Exception) -> None:
@@ -173,6 +182,12 @@ class DeskThread(threading.Thread):
 
 
 _Item = tuple[Callable[..., object], tuple[object, ...], Future[object]]
+
+
+def _trim() -> None:
+    """Give freed memory back to the system, which the C library otherwise keeps (malloc_trim(3), glibc only)."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _nothing() -> None:

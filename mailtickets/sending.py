@@ -48,6 +48,7 @@ class Sender:
         self._away_since: dict[str, float] = {}
         self._stopping = False
         self._claimed: list[Mail] = []
+        self._visiting = asyncio.Lock()
         self._unbooked: list[tuple[Mail, Attempt]] = []
         self._cuts: dict[
             Slice, bytes
@@ -57,29 +58,39 @@ class Sender:
     async def send_due(self) -> int:
         """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried.
 
-        While mails are on their way the next ones are claimed, so that the connections never wait for the desk.
+        While many wait the next ones are claimed as soon as these are on their way, so that the connections
+        never wait for the desk. While few wait, an unclean end leaves no more in doubt than are on their way.
         """
         count = 0
-        await self._book()
-        await self._claim()
+        await self._turn()
         while self._claimed:
             mails, self._claimed = self._claimed, []
             count += len(mails)
-            if (
-                len(mails) < CLAIM
-            ):  # few wait: an unclean end must leave no more in doubt than are on their way
+            if len(mails) < CLAIM:
                 await self._send_all(mails)
-                await self._claim()
+                await self._turn()
             else:
-                await asyncio.gather(self._send_all(mails), self._claim())
+                await asyncio.gather(self._send_all(mails), self._turn())
+        await self._turn(claim=False)
         return count
 
-    async def _claim(self) -> None:
-        if self._stopping:
-            return
-        mails = await self._in_desk(self._line.claim_due, CLAIM, self._holder)
-        assert isinstance(mails, list)  # noqa: S101  (for the type checker)
-        self._claimed += mails
+    async def _turn(self, *, claim: bool = True) -> None:
+        """Write results and claim the next mails, in one visit to the desk's thread.
+
+        What a full disk or a locked store kept from being written is written first next time.
+        """
+        async with self._visiting:
+            results = list(self._unbooked)
+            booking = self._call(self._line.book, results) if results else None
+            claiming = claim and not self._stopping
+            claimed = self._call(self._line.claim_due, CLAIM, self._holder) if claiming else None
+            if claimed:
+                mails = await asyncio.wrap_future(claimed)
+                assert isinstance(mails, list)  # noqa: S101  (for the type checker)
+                self._claimed += mails
+            if booking:
+                await asyncio.wrap_future(booking)
+                del self._unbooked[: len(results)]
 
     def take_over(self, other: Sender) -> None:
         """Take the results that another sender could not book, so that a reload loses none."""
@@ -97,14 +108,8 @@ class Sender:
         while running:
             _, running = await asyncio.wait(running, timeout=BOOK_AFTER_SECONDS)
             await asyncio.sleep(0)  # the callbacks of what has finished run first
-            await self._book()
-
-    async def _book(self) -> None:
-        """Write results; what a full disk or a locked store kept from being written is written first next time."""
-        results = list(self._unbooked)
-        if results:
-            await self._in_desk(self._line.book, results)
-            del self._unbooked[: len(results)]
+            if running:
+                await self._turn(claim=False)
 
     async def _tried(self, mail: Mail) -> tuple[Mail, Attempt]:
         """Make one attempt; a fault of ours makes this one mail's fate uncertain and leaves the others alone."""

@@ -12,6 +12,7 @@ from mailtickets.store.times import from_us, from_us_or_none, to_us, to_us_or_no
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
 LEASE = timedelta(minutes=30)
 
@@ -178,6 +179,17 @@ class Outbox:
             ),
         )  # fmt: skip
         return done.rowcount == 1
+
+    def split(self, number: int, recipients: Sequence[str], next_at: datetime) -> None:
+        """Queue a sent mail once more, for those whom the server refused for now: the same bytes, another envelope."""
+        self._connection.execute(
+            "INSERT INTO outbox (ticket, seq, kind, occasion, recipient, cycle, reader, human, author, account, sender, null_sender,"
+            " recipients, subject, message_id, head, body, reply_key, digest, size, state, attempts, next_at, last_error, queued_at)"
+            " SELECT ticket, seq, kind, occasion, ?, cycle, reader, human, author, account, sender, null_sender, ?, subject, message_id,"
+            " head, body, reply_key, digest, size, 'deferred', attempts, ?, 'refused for now, while others got it', queued_at"
+            " FROM outbox WHERE id = ? ON CONFLICT DO NOTHING",
+            (" ".join(recipients), json.dumps(list(recipients)), to_us(next_at), number),
+        )
 
     def left_sending(self) -> list[tuple[int, bool]]:
         """Return mails found in `sending` at start, as (number, human): their fate is not known."""

@@ -223,13 +223,30 @@ def test_one_refused_recipient_of_two_is_told_and_the_other_served(desk):
     """Partly accepted: the author hears who did not get it, the silence goes on."""
     desk.writes("ana@customer.example", "It burns.", cc="bob@customer.example")
     desk.fate = lambda mail: (
-        Sent({"bob@customer.example": Refusal(550, "no such user", permanent=False)})
+        Sent({"bob@customer.example": Refusal(550, "no such user", permanent=True)})
         if mail.kind == "answer"
         else Sent()
     )
     desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
     assert "bob@customer.example" in desk.last("kim@desk.example", "not_sent").text
     assert desk.ticket().status == "waiting"
+
+
+def test_one_recipient_refused_for_now_is_tried_again_alone(desk):
+    """Greylisting of one of two: the other is served once, the refused one gets the same bytes later."""
+    desk.writes("ana@customer.example", "It burns.", cc="bob@customer.example")
+    desk.fate = lambda mail: (
+        Sent({"bob@customer.example": Refusal(450, "greylisted", permanent=False)})
+        if mail.kind == "answer" and len(mail.recipients) == 2
+        else Sent()
+    )
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    desk.passes(timedelta(minutes=6))
+    first, again = (mail for mail in desk.sent_to("bob@customer.example") if mail.kind == "answer")
+    assert again.recipients == ("bob@customer.example",)
+    assert again.raw == first.raw
+    assert len([mail for mail in desk.sent_to("ana@customer.example") if mail.kind == "answer"]) == 1
+    assert "not_sent" not in desk.kinds("kim@desk.example")
 
 
 def test_a_report_of_a_report_is_never_answered(answered):
