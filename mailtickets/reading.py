@@ -83,7 +83,7 @@ class Reading:
                     key.kind is KeyKind.AGENT
                     for key in self.ring.read(text.replace("=\r\n", "").replace("=\n", ""), "attachment")
                 ):
-                    found.append(attachment.name or attachment.content_type)
+                    found.append(attachment.name or "an attached mail")
         return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -247,3 +248,28 @@ def test_every_verdict_is_a_place_in_the_books(desk):
     """Four places, and waiting is none of them at rest."""
     assert {one.value for one in Outcome} == {"on_ticket", "ignored", "held", "quarantined"}
     assert desk.books().waiting == 0
+
+
+def test_a_full_disk_sets_no_mail_aside(desk):
+    """Trouble with the store is no fault of the mail: it waits, and is decided when there is room again."""
+    engine = desk.store._connection
+    for number in range(6):
+        desk.receives(desk.mail(f"u{number}@customer.example", "help " * 2000), settle=False)
+    engine.execute(f"PRAGMA max_page_count = {engine.execute('PRAGMA page_count').fetchone()[0] + 1}")
+    for _ in range(8):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            desk.line.settle()
+    assert (desk.books().waiting, desk.books().quarantined) == (6, 0)
+
+    engine.execute("PRAGMA max_page_count = 1000000")
+    desk.run()
+    assert (desk.books().on_tickets, desk.books().waiting) == (6, 0)
+
+
+def test_a_clean_end_in_a_backlog_blames_no_mail(desk):
+    """Mails that wait at SIGTERM are taken as a batch again, not one by one under suspicion."""
+    for number in range(3):
+        desk.receives(desk.mail(f"u{number}@customer.example", "It burns."), settle=False)
+    desk.line.end_cleanly()
+    desk.restart()
+    assert desk.line._alone == set()

@@ -117,7 +117,7 @@ def answer(case: Case) -> Decision:
         named = ", ".join(case.incoming.private_parts)
         return _returned(
             case,
-            f"The attachment {named} holds your private reply key, so nothing was sent. Answer without it.",
+            f"The attachment ({named}) holds your private reply key, so nothing was sent. Answer without it.",
         )
     if read.problem:
         why = f"{read.problem.word} {read.problem.why}."
