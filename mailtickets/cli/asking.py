@@ -108,8 +108,10 @@ class Questions(Talk):
         security = self.given[f"{kind}_security"] or click.prompt(
             f"{label} security", default=offered.security, type=click.Choice(SECURITIES)
         )
+        # After a failed try what was typed is offered again.
+        usual = offered.port if offered.port and security == offered.security else _port(kind, security)
         port = self.given[f"{kind}_port"] or click.prompt(
-            f"{label} port", default=_port(kind, security), type=click.IntRange(1, 65535)
+            f"{label} port", default=usual, type=click.IntRange(1, 65535)
         )
         user = self.given[f"{kind}_user"]
         username = user

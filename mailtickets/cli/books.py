@@ -105,7 +105,12 @@ def quarantine_show(*, number: int) -> None:
 @click.argument("number", type=int)
 def quarantine_retry(*, number: int) -> None:
     """Decide a mail once more; the running daemon does so within a second."""
-    _change("wait_again", number, "will be decided again", "is not in quarantine")
+    _change(
+        "wait_again",
+        number,
+        "will be decided again",
+        "is not in quarantine (a held mail waits for its agent's answer)",
+    )
 
 
 @quarantine.command("drop")
@@ -183,7 +188,12 @@ def outbox_retry(*, number: int) -> None:
     store = _writing_store(loaded())
     with store.transaction():
         done = store.outbox.retry(number, datetime.now(UTC))
-    _say(number, done=done, yes="will be sent again", no="is not failed, uncertain or deferred")
+    _say(
+        number,
+        done=done,
+        yes="will be sent again",
+        no="is not in the outbox as failed, uncertain or deferred",
+    )
 
 
 @outbox.command("cancel")
@@ -193,7 +203,7 @@ def outbox_cancel(*, number: int) -> None:
     store = _writing_store(loaded())
     with store.transaction():
         done = store.outbox.cancel(number)
-    _say(number, done=done, yes="will not be sent", no="is not waiting")
+    _say(number, done=done, yes="will not be sent", no="is not in the outbox, or was sent")
 
 
 def _change(method: str, number: int, yes: str, no: str) -> None:
@@ -278,13 +288,32 @@ def _daemon_pid(config: Config) -> int:
 
 
 @click.command()
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-def backup(*, target: Path) -> None:
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(*, file: Path) -> None:
     """Copy the store to a file while the desk runs.
 
-    The copy is checked and put in place in one step: FILE is always whole, the old one or the new one.
-    """
+    The copy is checked and put in place in one step: FILE is always whole, the old one or the new one. To
+    go back to it, stop the desk and put the file in the place of the store.
+
+    \b
+    mailtickets backup /var/backups/desk-$(date +%F).db
+    """  # noqa: D301
+    target = file
     config = loaded()
     store = reading_store(config)
-    store.backup(target)
+    own = {
+        config.desk.store.with_name(config.desk.store.name + end).resolve()
+        for end in ("", "-wal", "-shm", "-journal", ".lock")
+    }
+    if target.resolve() in own:
+        click.echo(f"{target} belongs to the store itself; name another file, best on another disk", err=True)
+        sys.exit(EXIT_FAILED)
+    try:
+        store.backup(target)
+    except OSError as error:
+        click.echo(
+            f"{target} cannot be written: {error.strerror}; name a file in a folder that is there and may be written",
+            err=True,
+        )
+        sys.exit(EXIT_FAILED)
     click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB, checked")

@@ -39,7 +39,7 @@ def demo(*, folder: Path, stay: bool) -> None:
     """  # noqa: D301  (click's mark for lines that stay as they are)
     if not all(importlib.util.find_spec(name) for name in ("pymap", "aiosmtpd")):
         click.echo(
-            "the demo's mail servers are not installed; install them with: pip install 'mailtickets[demo]'",
+            "the demo's mail servers are not installed; install them with: pip install '.[demo]' in the checkout",
             err=True,
         )
         sys.exit(EXIT_FAILED)

@@ -136,7 +136,7 @@ def _imap(talk: Talk, address: str, ca_file: str, *, test: bool) -> Server:
 def _smtp(talk: Talk, domain: str, imap: Server, *, test: bool) -> Server:
     known = provider_servers(domain)
     host = talk.guess("smtp_host", lambda: known[1] if known else _smtp_guess(domain, imap.host))
-    server = replace(imap, host=host, security=known[2] if known else "tls")
+    server = replace(imap, host=host, port=0, security=known[2] if known else "tls")
     while True:
         server = talk.server("smtp", server)
         if not test:

@@ -82,7 +82,11 @@ def _print_tickets(tickets: Sequence[Ticket], zone: ZoneInfo) -> None:
 @click.option("--queue", default="", help="Only this queue.")
 @click.option("--assignee", default="", metavar="AGENT", help="Only this agent's.")
 @click.option(
-    "--status", default="", help="Only this status: open, pending, waiting, third_party, resolved, closed."
+    "--status",
+    default="",
+    type=click.Choice(["", "open", "pending", "waiting", "third_party", "resolved", "closed"]),
+    metavar="STATUS",
+    help="Only this status: open, pending, waiting, third_party, resolved, closed.",
 )
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @as_json
@@ -259,6 +263,7 @@ def _explain(copy: CopyView, zone: ZoneInfo) -> None:
     click.echo(
         harmless(
             f"mail {copy.id} from {copy.sender or 'unknown sender'}, taken {stamp(copy.taken, zone)}: {copy.state}, {copy.reason}"
+            + (f" (ticket {copy.ticket})" if copy.ticket else "")
         )
     )
     for step in copy.why:

@@ -33,6 +33,8 @@ def explained(error: Exception) -> tuple[str, int] | None:
         return str(error), EXIT_FAILED
     if isinstance(error, sqlite3.OperationalError):
         return f"the store cannot be used now: {error}", EXIT_TRY_LATER
+    if isinstance(error, sqlite3.DatabaseError):
+        return f"the store is damaged: {error}; stop the desk and put a backup in its place", EXIT_FAILED
     return None
 
 

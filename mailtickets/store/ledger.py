@@ -230,7 +230,7 @@ class Ledger:
     def wait_again(self, number: int) -> bool:
         """Put a quarantined or held mail back among those to be decided; return whether there was one."""
         done = self._connection.execute(
-            "UPDATE copy SET state = 'waiting', reason = '', tries = 0 WHERE id = ? AND state IN ('quarantined', 'held')",
+            "UPDATE copy SET state = 'waiting', reason = '', tries = 0 WHERE id = ? AND state = 'quarantined'",
             (number,),
         )
         return done.rowcount == 1

@@ -226,7 +226,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path):
     done = command("demo", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 1
     assert done.stderr == (
-        "the demo's mail servers are not installed; install them with: pip install 'mailtickets[demo]'\n"
+        "the demo's mail servers are not installed; install them with: pip install '.[demo]' in the checkout\n"
     )
     assert not (tmp_path / "demo-desk").exists()
 

@@ -196,3 +196,15 @@ def test_status_and_log_tell_no_secrets(desk: DeskProcess):
     assert "secret" not in desk.log
     assert re.search(r"[at]1-1001-[a-z0-9]{8}", desk.log) is None
     assert (desk.folder / "desk.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_backup_never_replaces_the_store_itself(desk: DeskProcess):
+    """The store's own name, or that of a file beside it, is refused; the running desk is untouched."""
+    desk.start()
+    for name in ("desk.db", "desk.db-wal", "desk.db.lock"):
+        code, words = desk.run("backup", str(desk.folder / name))
+        assert (code, "belongs to the store" in words) == (1, True)
+    code, words = desk.run("backup", str(desk.folder / "nowhere" / "b.db"))
+    assert (code, "cannot be written" in words) == (1, True)
+    desk.writes("ana@customer.example", "It burns.")
+    desk.wait_to("ana@customer.example", 1)
