@@ -77,8 +77,10 @@ class Reading:
             if attachment.content_type.startswith(_TEXTUAL) or attachment.name.lower().endswith(
                 (".eml", ".msg")
             ):
-                text = decode_attachment(raw, attachment)[:MAX_LOOKED_AT].decode("latin-1")
-                # Quoted-printable breaks a key over two lines.
+                text = (
+                    decode_attachment(raw, attachment)[:MAX_LOOKED_AT].replace(b"\0", b"").decode("latin-1")
+                )
+                # Quoted-printable breaks a key over two lines; Outlook's .msg has a NUL behind each letter (UTF-16).
                 if any(
                     key.kind is KeyKind.AGENT
                     for key in self.ring.read(text.replace("=\r\n", "").replace("=\n", ""), "attachment")
