@@ -57,6 +57,16 @@ class PublicEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """An entry as the clocks see it. `value` is the first word of its reason: a status, a priority, a rung's key."""
+
+    kind: EntryKind
+    at: datetime
+    actor: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFacts:
     """A ticket and what is needed to act on it.
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.agreement import SHIPPED_TYPES
 from mailtickets.mail.message import address_key, domain_of, local_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailtickets.desk.agreement import Organisation, ReportPlan, Rule, Rung, ServiceLevel, TicketType
+    from mailtickets.desk.calendar import Calendar
     from mailtickets.mail.message import Message
 
 # Domains where sharing a domain says nothing about knowing each other, and where a rate per domain
@@ -113,6 +116,7 @@ class AgentPolicy:
     aliases: tuple[str, ...] = ()
     proof: str = "any"  # any: a key or a pass; pass: a pass only
     receipts: str = "all"
+    hours: str = ""  # name of a calendar; "" = always on duty
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,12 @@ class QueuePolicy:
     ask_for_below: int = 400
     help_links: tuple[str, ...] = ()
     notify_attachments_bytes: int = 5_000_000
+    calendar: str = ""  # "" = always open
+    service_level: str = ""  # "" = none
+    on_call: tuple[
+        str, ...
+    ] = ()  # agents' keys, told where nobody is on duty and the ticket's calendar is open
+    customer_priority: str = ""  # the highest priority a customer may state; "" = their word does not count
 
     def owns(self, address: str) -> bool:
         """Tell whether mail to this address (with or without +detail) is mail to this queue."""
@@ -185,6 +195,13 @@ class Policy:
     zone: str = "UTC"
     echo: str = "proven"
     limits: Limits = field(default_factory=Limits)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    service_levels: Mapping[str, ServiceLevel] = field(default_factory=dict)
+    organisations: Mapping[str, Organisation] = field(default_factory=dict)
+    types: Mapping[str, TicketType] = field(default_factory=lambda: SHIPPED_TYPES)
+    rules: tuple[Rule, ...] = ()
+    rungs: tuple[Rung, ...] = ()
+    reports: Mapping[str, ReportPlan] = field(default_factory=dict)
 
     def agent_of(self, address: str) -> AgentPolicy | None:
         """Return the agent whose address or alias this is."""

@@ -60,6 +60,14 @@ class EntryKind(StrEnum):
     LINKED = "linked"
     DUPLICATE = "duplicate"
     KEY_REPLACED = "key_replaced"
+    TYPE = "type"
+    QUEUE = "queue"
+    ORGANISATION = "organisation"
+    TAGGED = "tagged"
+    DUE = "due"
+    WORKAROUND = "workaround"
+    ASKED = "asked"
+    ESCALATED = "escalated"
 
 
 PUBLIC_KINDS = frozenset({EntryKind.MAIL_IN, EntryKind.MAIL_OUT})
@@ -93,6 +101,10 @@ class Ticket:
                    where a reminder went out late, so that steps keep their distance.
     first_wait     seconds until the first reminder where an agent said `#wait 5d`; else None.
     cycle          counts silences, so that each reminder is unique in (ticket, kind, cycle, recipient).
+    organisation   key of the customer's organisation, or "".
+    service_level  set by a rule; "" = by type, organisation and queue.
+    due_at         an agreed date in place of the resolution target (`#due`), or None.
+    workaround_at  when an interim solution was given (`#workaround`), or None.
     version        every write is conditional on it.
     """
 
@@ -118,6 +130,11 @@ class Ticket:
     linked: int | None = None
     proven: bool = False
     automatic: bool = False
+    organisation: str = ""
+    tags: tuple[str, ...] = ()
+    service_level: str = ""
+    due_at: datetime | None = None
+    workaround_at: datetime | None = None
     version: int = 0
 
     @property
@@ -163,6 +180,7 @@ class TimerKind(StrEnum):
     RESOLVED = "resolved"
     ACKNOWLEDGE = "acknowledge"
     HELD = "held"
+    CLOCK = "clock"  # the next rung of a ladder: a warning, a breach, a repetition
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,27 @@ CREATE TABLE alarm (
 ) STRICT, WITHOUT ROWID;
 """
 
-NEWEST = 1
+SCHEMA_0002 = """
+ALTER TABLE ticket ADD COLUMN organisation TEXT NOT NULL DEFAULT '';
+ALTER TABLE ticket ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE ticket ADD COLUMN service_level TEXT NOT NULL DEFAULT '';
+ALTER TABLE ticket ADD COLUMN due_at INTEGER;
+ALTER TABLE ticket ADD COLUMN workaround_at INTEGER;
+
+-- What reports count: one narrow row a ticket, computed from its history in the transaction that wrote the history.
+-- Times in microseconds UTC; `used` in microseconds of running clock; `kept` 1, 0, or NULL where there was no target.
+CREATE TABLE measure (
+    ticket INTEGER PRIMARY KEY REFERENCES ticket (number),
+    opened_at INTEGER NOT NULL, queue TEXT NOT NULL, type TEXT NOT NULL, priority TEXT NOT NULL, organisation TEXT NOT NULL,
+    assignee TEXT NOT NULL, status TEXT NOT NULL, automatic INTEGER NOT NULL,
+    first_response_at INTEGER, first_response_used INTEGER, first_response_due INTEGER, first_response_kept INTEGER,
+    resolved_at INTEGER, resolution_used INTEGER, resolution_due INTEGER, resolution_kept INTEGER, interim INTEGER NOT NULL DEFAULT 0,
+    update_due INTEGER, updates_kept INTEGER NOT NULL DEFAULT 0, updates_missed INTEGER NOT NULL DEFAULT 0,
+    reopened INTEGER NOT NULL DEFAULT 0, closed_at INTEGER
+) STRICT;
+"""
+
+NEWEST = 2
 
 
 @migrations()
@@ -146,4 +166,11 @@ def m0001_first_desk(db: Database) -> None:
     """Make the tables of the first desk; tickets are numbered from 1001, so that a reference never looks like a test."""
     db.executescript(SCHEMA_0001)
     db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('ticket', 1000)")
+    db.execute("PRAGMA user_version = 1")
+
+
+@migrations()
+def m0002_service_levels(db: Database) -> None:
+    """Add what service levels need; tickets of before get their figures when something next happens to them."""
+    db.executescript(SCHEMA_0002)
     db.execute(f"PRAGMA user_version = {NEWEST}")
