@@ -147,6 +147,7 @@ def _joined(part: _Part) -> _Part:
 
 
 _CONTROLS = dict.fromkeys((*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F))
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Lines that servers or mail programs change on the way: "From " is escaped by mbox writers, spaces at the
 # end are cut off by gateways, a dot alone ends the mail at a careless server.
 _FRAGILE = re.compile(r"(?m)^From |[ \t]$|^\.$")
@@ -156,7 +157,8 @@ _FROM = re.compile(rb"(?m)^From ")
 
 def _text_part(content_type: str, text: str) -> _Part:
     """Return our own text: as it is where every server leaves it alone, else quoted-printable; never base64."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.translate(_CONTROLS) if _CONTROL.search(text) else text
     text = text if text.endswith("\n") else f"{text}\n"
     plain = text.isascii() and KEY_PLACEHOLDER not in text and not _FRAGILE.search(text)
     plain = plain and max(map(len, text.split("\n"))) <= _LONGEST_PLAIN

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from email.header import decode_header
 from email.utils import format_datetime, getaddresses
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mailtickets.mail.keys import LOOP_FIELD
@@ -83,6 +84,8 @@ _DROPPED: dict[int, str | None] = {
 }
 
 
+# The same names and subjects stand in every mail of a ticket, and twice in each: written, and read back.
+@lru_cache(maxsize=512)
 def visible_line(value: str) -> str:
     """Return a value as one line without signs that nobody sees."""
     if not (value.isascii() and value.isprintable()):
@@ -90,6 +93,7 @@ def visible_line(value: str) -> str:
     return " ".join(value.split())
 
 
+@lru_cache(maxsize=512)
 def clean_line(value: str, limit: int = MAX_LINE) -> str:
     """Return a value as one visible line of at most `limit` characters that no mail program decodes.
 
@@ -128,6 +132,7 @@ def compose_head(head: Head, subject: str) -> bytes:
 
 # --- writing the fields ---------------------------------------------------------------------------
 
+
 _AUTOMATIC = ("", "auto-replied", "auto-generated")
 _LOOP_VALUE = re.compile(r"[!-~]{1,200}")
 
@@ -164,6 +169,7 @@ def _extra(extra: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, _unstructured(name, clean_line(value))) for name, value in extra]
 
 
+@lru_cache(maxsize=128)
 def _unstructured(field: str, value: str) -> str:
     """Return a cleaned value folded at spaces, with encoded-words from the first to the last word that needs one."""
     words = value.split(" ")
@@ -246,7 +252,8 @@ def _address(field: str, address: str, *, utf8: bool) -> str:
     return address
 
 
-def _mailboxes(field: str, mailboxes: Iterable[Address], *, utf8: bool) -> str:
+@lru_cache(maxsize=256)
+def _mailboxes(field: str, mailboxes: tuple[Address, ...], *, utf8: bool) -> str:
     """Return an address list, folded between mailboxes and between the words of a name."""
     words: list[str] = []
     for mailbox in mailboxes:
@@ -302,7 +309,7 @@ def _compare(written: bytes, head: Head, subject: str, names: list[str]) -> None
     groups = {"From": (head.from_,), "To": head.to, "Cc": head.cc}
     groups["Reply-To"] = (head.reply_to,) if head.reply_to else ()
     for name, mailboxes in groups.items():
-        meant = [(display_name(one.name), one.address) for one in mailboxes]
+        meant = tuple((display_name(one.name), one.address) for one in mailboxes)
         _same(name, _read_mailboxes(values.get(name.lower(), "")), meant)
     meant_values = {"Message-ID": head.message_id, "Date": format_datetime(head.date)}
     for name, value in (meant_values | dict(_automatic(head))).items():
@@ -333,6 +340,7 @@ def _fields(lines: Sequence[bytes]) -> list[tuple[str, str]]:
     return found
 
 
+@lru_cache(maxsize=256)
 def _decoded(value: str) -> str:
     """Return a value with its encoded-words decoded."""
     if "=?" not in value:
@@ -351,7 +359,8 @@ _SIMPLE_MAILBOX = re.compile(
 )
 
 
-def _read_mailboxes(value: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=256)
+def _read_mailboxes(value: str) -> tuple[tuple[str, str], ...]:
     if match := _SIMPLE_MAILBOX.fullmatch(value):
-        return [(match[1] or "", match[2])]
-    return [(_decoded(name), address) for name, address in getaddresses([value])] if value else []
+        return ((match[1] or "", match[2]),)
+    return tuple((_decoded(name), address) for name, address in getaddresses([value])) if value else ()

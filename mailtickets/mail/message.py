@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -132,8 +133,15 @@ class Message:
 
     def header_values(self, name: str) -> tuple[str, ...]:
         """Return all values of a field, in order."""
-        wanted = name.lower()
-        return tuple(value for field_name, value in self.headers if field_name.lower() == wanted)
+        return _by_name(self.headers).get(name.lower(), ())
+
+
+@lru_cache(maxsize=8)  # some forty questions are asked of one mail, then of the next
+def _by_name(headers: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]:
+    fields: dict[str, list[str]] = {}
+    for name, value in headers:
+        fields.setdefault(name.lower(), []).append(value)
+    return {name: tuple(values) for name, values in fields.items()}
 
 
 _PREFIXES = re.compile(

@@ -19,7 +19,7 @@ from mailtickets.transport.fate import Deferred, Fate, Phase, Refusal, Rejected,
 from mailtickets.transport.network import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from aiosmtplib import SMTP, SMTPResponse
 
@@ -28,6 +28,7 @@ MAX_ADDRESS_LETTERS = 320  # RFC 5321 section 4.5.3.1: 64 before and 255 behind 
 _WRITE_AT_ONCE = 256 << 10
 _DRAIN_LOOK_SECONDS = 0.01
 
+_MANY_DOTS = 200
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # What may stand between < and > of a command: nothing that could end the address and add a parameter.
 _ADDRESS = re.compile(
@@ -252,10 +253,19 @@ def _payload(raw: bytes) -> bytes:
         raw = _LINE_END.sub(
             b"\r\n", raw
         )  # bare ones would let a text end early on some servers (SMTP smuggling)
-    if not raw.endswith(b"\r\n"):
-        raw += b"\r\n"
-    dotted = raw.replace(b"\r\n.", b"\r\n..")
-    return (b"." if dotted.startswith(b".") else b"") + dotted + b".\r\n"
+    end = b".\r\n" if raw.endswith(b"\r\n") else b"\r\n.\r\n"
+    # A single byte is looked for ten times as quickly as three; base64 has no dot at all.
+    if raw.count(b".") > _MANY_DOTS or any(raw[at - 2 : at] == b"\r\n" for at in _places(raw, b".")):
+        raw = raw.replace(b"\r\n.", b"\r\n..")
+    return b"".join((b"." if raw.startswith(b".") else b"", raw, end))
+
+
+def _places(raw: bytes, byte: bytes) -> Iterator[int]:
+    """Find a byte, wherever it stands but at the beginning."""
+    at = raw.find(byte, 1)
+    while at != -1:
+        yield at
+        at = raw.find(byte, at + 1)
 
 
 def _mail_options(client: SMTP, raw: bytes, paths: Iterable[str]) -> list[bytes]:
