@@ -6,6 +6,7 @@ Everything runs on the loopback, in temporary folders, and ends by itself. Stage
     big       the same with a million tickets in the store; search for due timers; start
     latency   spaced mails: from delivery to acknowledgement
     memory    idle, and the peak over 5,000 mails
+    clocks    deadlines, and a changed calendar with 100,000 open tickets
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import big_store, latency, memory, rates
+from bench import big_store, clocks, latency, memory, rates
 from bench.desk import Servers
 from bench.report import Report
 
-STAGES = ("rates", "big", "latency", "memory")
+STAGES = ("rates", "big", "latency", "memory", "clocks")
 
 
 def arguments() -> argparse.Namespace:
@@ -55,6 +56,8 @@ def run(stage: str, servers: Servers, work: Path, report: Report, read: argparse
             latency.stage(servers, work, report, mails=read.spaced)
         case "memory":
             memory.stage(servers, work, report, mails=read.many)
+        case "clocks":
+            clocks.stage(work, report)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ paths are absolute; secrets are `Secret`: .resolve()):
     config.folder          its folder
     config.warnings        tuple[Problem, ...]: works, but probably not meant
     config.desk            name  store: Path  admins: tuple[str, ...]  timezone  zone: ZoneInfo  echo
+                           organisations: Path|None
     config.smtp            host  port  security  username  password: Secret|None  ca_file: Path|None  auth
                            token: Secret|None (always a command: token.command)  envelope  max_size
                            retry: tuple[Duration, ...]  give_up: Duration
@@ -18,10 +19,22 @@ paths are absolute; secrets are `Secret`: .resolve()):
                            maildir: Path|None  poll: Duration  after ("seen"|"keep"|"move:FOLDER")  authserv_id
                            start_from ("now"|"all"|date)}
     config.queues          {name: address  tag  agents  mailbox ("" only where there is no mailbox)  smtp ("" = [smtp])
+                           calendar  service_level  on_call  customer_priority
                            aliases  notify  plus_addressing  after_reply  cc  note_address  language
                            reminders: tuple[Duration, ...]  close_after  resolved_close_after  reopen_within
                            confirm_close  collision_window  ask_for  ask_for_below  help_links  notify_attachments}
-    config.agents          {key: name  email  aliases  proof  receipts}
+    config.agents          {key: name  email  aliases  proof  receipts  hours}
+    config.calendars       {name: timezone  hours  holidays  closed  open}; config_calendar.calendar_of() makes calendars
+    config.service_levels  {name: calendar  default_priority  goal (0.0 to 1.0)  resolution_ends
+                           priorities: {"P1": name  criteria  first_response  update  resolution: Duration|None}}
+    config.organisations   {key: name  domains  contacts  others  account_manager  service_level  calendar
+                           until: date|None  confirm_close: bool|None}; those of the CSV file too
+    config.types           {name: route  only_route  service_level  first_response  update  resolution  clock  silence
+                           tell  ask_for  confirm_close}; what is not written is not in .model_fields_set
+    config.rules           (name  words  subject  body  sender  organisation  header  from_queue  then  stop, ...)
+    config.escalations     (name  queue  type  organisation  when  targets  priorities  to  repeat  times  always
+                           template, ...)
+    config.reports         {name: every  at  to  queue  organisation  type  priority  agent}
     config.limits          ack_per_address_day  ack_per_proven_address_day  ack_per_domain_hour  ack_per_hour
                            ack_wait: Duration  mail_size  people_per_ticket      (0 = none)
     config.templates       folder: Path|None
@@ -30,24 +43,23 @@ paths are absolute; secrets are `Secret`: .resolve()):
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from mailtickets.config_checks import Draft, accounts, contradictions
+from mailtickets.config_agreement_checks import agreement_contradictions
+from mailtickets.config_agreement_doubts import agreement_doubts
+from mailtickets.config_calendar import with_zone
+from mailtickets.config_checks import accounts, contradictions
 from mailtickets.config_doubts import doubts
+from mailtickets.config_draft import CSV
+from mailtickets.config_ladder_checks import ladder_contradictions
 from mailtickets.config_lines import Location, dotted, line_index, line_of
 from mailtickets.config_models import (
-    NAMED_TABLES,
-    REQUIRED_TABLES,
-    SINGLE_TABLES,
     Agent,
     Desk,
     Limits,
@@ -55,17 +67,28 @@ from mailtickets.config_models import (
     Mailbox,
     Queue,
     SmtpAccount,
-    Table,
     TemplateFolder,
 )
-from mailtickets.config_problems import Finding, finding_of, shown, unknown_table
-from mailtickets.config_types import FOLDER
+from mailtickets.config_problems import Finding, shown
+from mailtickets.config_reading import draft_of
+from mailtickets.config_rule_checks import rule_contradictions
 from mailtickets.durations import Duration
 from mailtickets.problems import ConfigInvalid, Problem
 from mailtickets.secrets_source import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mailtickets.config_agreement import (
+        EscalationTable,
+        OrganisationTable,
+        ReportTable,
+        RuleTable,
+        ServiceLevelTable,
+        TypeTable,
+    )
+    from mailtickets.config_calendar import CalendarTable
+    from mailtickets.config_draft import Draft
 
 __all__ = [
     "Agent", "Config", "ConfigInvalid", "Desk", "Duration", "Limits", "Log", "Mailbox", "Problem", "Queue",
@@ -77,8 +100,6 @@ MAX_CONFIG_BYTES = 1_000_000  # a desk of a thousand agents has 100 KB
 
 _KEY_ON_LINE = re.compile(r"\s*([A-Za-z0-9_.-]{1,60})\s*=")
 _TOML_PLACE = re.compile(r"\s*\(at (?:line ([0-9]+), column [0-9]+|end of document)\)\Z")
-
-AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,13 @@ class Config:
     mailboxes: dict[str, Mailbox]
     queues: dict[str, Queue]
     agents: dict[str, Agent]
+    calendars: dict[str, CalendarTable]
+    service_levels: dict[str, ServiceLevelTable]
+    organisations: dict[str, OrganisationTable]
+    types: dict[str, TypeTable]
+    rules: tuple[RuleTable, ...]
+    escalations: tuple[EscalationTable, ...]
+    reports: dict[str, ReportTable]
     limits: Limits
     templates: TemplateFolder
     log: Log
@@ -133,19 +161,22 @@ def find_config(option: Path | str | None = None) -> Path:
     )
 
 
-def load(path: Path) -> Config:
+def load(path: Path, organisations: Path | None = None) -> Config:
     """Read and check a config file, once and whole.
+
+    organisations   a file to read in place of the one that `desk.organisations` names, to see whether it would do.
 
     Raises ConfigInvalid with every problem found, in order of lines; no message holds a secret.
     """
     text, mode = _read(path)
     written, lines = _parse(path, text)
-    draft, findings = _draft(written, path.absolute().parent)
-    findings += contradictions(draft)
+    draft, findings = draft_of(written, path.absolute().parent, organisations)
+    for check in (contradictions, agreement_contradictions, rule_contradictions, ladder_contradictions):
+        findings += check(draft)
     if not findings and mode & (stat.S_IRGRP | stat.S_IROTH):
         findings += _readable_passwords(draft, path, mode)
     if findings:
-        raise ConfigInvalid(_problems(path, findings, written, lines)) from None
+        raise ConfigInvalid(_problems(path, findings, draft, lines)) from None
     if draft.desk is None or draft.smtp is None or draft.templates is None:
         raise AssertionError("a missing table is a finding")
     return Config(
@@ -156,10 +187,17 @@ def load(path: Path) -> Config:
         mailboxes=draft.mailboxes,
         queues=_filled(draft),
         agents=draft.agents,
+        calendars={name: with_zone(table, draft.desk.timezone) for name, table in draft.calendars.items()},
+        service_levels=draft.service_levels,
+        organisations=draft.organisations,
+        types=draft.types,
+        rules=tuple(draft.rules.values()),
+        escalations=tuple(draft.escalations.values()),
+        reports=draft.reports,
         limits=draft.limits,
         templates=draft.templates,
         log=draft.log,
-        warnings=tuple(_problems(path, doubts(draft), written, lines)),
+        warnings=tuple(_problems(path, (*doubts(draft), *agreement_doubts(draft)), draft, lines)),
     )
 
 
@@ -212,77 +250,6 @@ def _syntax_problem(path: Path, text: str, message: str) -> Problem:
     return Problem(str(path), line, key[1] if key else "", "", reason, remedy)
 
 
-def _draft(written: dict[str, Any], folder: Path) -> tuple[Draft, list[Finding]]:
-    """Check each table by itself; return what could be read and everything that is wrong in a table."""
-    findings = [
-        unknown_table(name) for name in written if name not in SINGLE_TABLES and name not in NAMED_TABLES
-    ]
-    findings += [
-        Finding((name,), "is missing", remedy)
-        for name, remedy in REQUIRED_TABLES.items()
-        if not written.get(name)
-    ]
-    reader = _TableReader(findings, folder)
-
-    def single(model: type[AnyTable], name: str) -> AnyTable | None:
-        return reader.read(model, name, (name,), written[name]) if name in written else None
-
-    def named(model: type[AnyTable], name: str) -> dict[str, AnyTable]:
-        tables = written.get(name, {})
-        if not isinstance(tables, dict):
-            findings.append(Finding((name,), "is not a table", f"write it under [{name}.NAME]"))
-            return {}
-        read = {key: reader.read(model, name, (name, key), table) for key, table in tables.items()}
-        return {key: table for key, table in read.items() if table is not None}
-
-    draft = Draft(
-        limits=single(Limits, "limits") or Limits(),
-        log=single(Log, "log") or Log(),
-        desk=single(Desk, "desk"),
-        smtp=single(SmtpAccount, "smtp"),
-        templates=single(TemplateFolder, "templates") or TemplateFolder(),
-        smtp_accounts=named(SmtpAccount, "smtp_account"),
-        mailboxes=named(Mailbox, "mailbox"),
-        queues=named(Queue, "queue"),
-        agents=named(Agent, "agent"),
-        written=written,
-    )
-    return draft, findings
-
-
-class _TableReader:
-    """Reads tables one by one and collects what is wrong in them."""
-
-    def __init__(self, findings: list[Finding], folder: Path) -> None:
-        self.findings = findings
-        self.context = {FOLDER: folder}
-        self.numbers = itertools.count()
-
-    def read(self, model: type[AnyTable], name: str, location: Location, raw: object) -> AnyTable | None:
-        """Return the table; with stand-ins for its bad keys where it has some; None where it is no table."""
-        try:
-            return model.model_validate(raw, context=self.context)
-        except ValidationError as invalid:
-            errors = invalid.errors(include_url=False)
-        self.findings += [finding_of(error, name, location) for error in errors]
-        if not isinstance(raw, dict):
-            return None
-        bad = {error["loc"][0] for error in errors if error["loc"]}
-        good = {key: value for key, value in raw.items() if key not in bad}
-        try:
-            return model.model_validate({**self._stand_ins(model, bad), **good}, context=self.context)
-        except ValidationError:
-            return None
-
-    def _stand_ins(self, model: type[Table], bad: set[int | str]) -> dict[str, str]:
-        """Return values for required keys that are wrong or missing, each unlike any other."""
-        number = next(self.numbers)
-        address = f"stand-in-{number}@stand-in.invalid"
-        values = {"host": "localhost", "tag": f"Z{number:09d}", "address": address, "email": address}
-        required = {name for name, key in model.model_fields.items() if key.is_required()}
-        return {name: values.get(name, f"stand-in-{number}") for name in required & bad}
-
-
 def _filled(draft: Draft) -> dict[str, Queue]:
     """Fill in what depends on other tables: the only mailbox, and attachments that fit the server."""
     only = next(iter(draft.mailboxes), "")
@@ -304,25 +271,24 @@ def _readable_passwords(draft: Draft, path: Path, mode: int) -> list[Finding]:
 
 
 def _problems(
-    path: Path, findings: Iterable[Finding], written: dict[str, Any], lines: dict[Location, int]
+    path: Path, findings: Iterable[Finding], draft: Draft, lines: dict[Location, int]
 ) -> list[Problem]:
-    """Add file, line and value to findings; order them by line."""
-    problems = [
-        Problem(
-            file=str(path),
-            line=line_of(lines, finding.location),
-            key=dotted(finding.location),
-            value=shown(finding.location, _value_at(written, finding.location)),
-            reason=finding.reason,
-            remedy=finding.remedy,
-        )
-        for finding in findings
-    ]
-    return sorted(problems, key=lambda problem: problem.line)
+    """Add file, line and value to findings; order them by line, those of the organisations' own file at the end."""
+
+    def problem(finding: Finding) -> Problem:
+        file, line, location = str(path), line_of(lines, finding.location), finding.location
+        value = _value_at(draft.written, location)
+        if location[:1] == (CSV,):
+            file, line, location = str(draft.csv_file), int(location[1]), location[2:]
+            value = draft.csv_cells.get(line, {}).get(str(location[0])) if location else None
+        said = shown(finding.location, value)
+        return Problem(file, line, dotted(location), said, finding.reason, finding.remedy)
+
+    return sorted(map(problem, findings), key=lambda one: (one.file != str(path), one.line))
 
 
-def _value_at(written: dict[str, Any], location: Location) -> object:
-    at: Any = written
+def _value_at(written: Any, location: Location) -> object:
+    at = written
     for part in location:
         try:
             at = at[part]

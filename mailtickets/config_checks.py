@@ -1,7 +1,6 @@
 """Pure: what the keys of a configuration must not contradict. Looks at every pair, stops at none.
 
-It is given a draft: tables that hold errors of their own come with stand-ins for the bad keys, so that
-one wrong key does not hide what is wrong elsewhere.
+What was agreed with whom is checked by `config_agreement_checks.py` and `config_ladder_checks.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailtickets.config_problems import Finding, did_you_mean
@@ -18,54 +16,19 @@ from mailtickets.durations import size_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailtickets.config_draft import Draft
     from mailtickets.config_lines import Location
-    from mailtickets.config_models import (
-        Agent,
-        Desk,
-        Limits,
-        Log,
-        Mailbox,
-        Queue,
-        SmtpAccount,
-        TemplateFolder,
-    )
+    from mailtickets.config_models import Mailbox, Queue, SmtpAccount
+    from mailtickets.durations import Duration
 
 Findings = Iterator[Finding]
 
 _AGENT_KEY = re.compile(r"[a-z][a-z0-9_-]{0,23}\Z")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
+
+HOUR = 3600  # a working day that loses an hour to summer time has 23
 
 IMAP_ONLY = ("host", "port", "security", "username", "password", "ca_file", "auth", "token", "folder", "idle")
-
-
-@dataclass(slots=True)
-class Draft:
-    """Tables as far as they could be read; `written` holds the keys that the file really has."""
-
-    limits: Limits
-    log: Log
-    desk: Desk | None = None
-    smtp: SmtpAccount | None = None
-    templates: TemplateFolder | None = None
-    smtp_accounts: dict[str, SmtpAccount] = field(default_factory=dict)
-    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-    queues: dict[str, Queue] = field(default_factory=dict)
-    agents: dict[str, Agent] = field(default_factory=dict)
-    written: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-    def has(self, *location: str) -> bool:
-        """Tell whether the file writes this key, rightly or wrongly."""
-        at: object = self.written
-        for name in location:
-            if not isinstance(at, dict) or name not in at:
-                return False
-            at = at[name]
-        return True
-
-    def names(self, table: str) -> list[str]:
-        """Return the names under a table, also of those that could not be read."""
-        under = self.written.get(table, {})
-        return [str(name) for name in under] if isinstance(under, dict) else []
 
 
 def contradictions(draft: Draft) -> Findings:
@@ -79,6 +42,18 @@ def contradictions(draft: Draft) -> Findings:
         yield Finding(("templates", "folder"), "no such folder", "create it or leave the key out")
 
 
+def unknown(
+    draft: Draft, location: Location, name: str, table: str, built_in: tuple[str, ...] = ()
+) -> Findings:
+    """Yield a finding where `name`, written at `location`, is no [table.NAME]; empty names nothing."""
+    known = [*draft.names(table), *built_in]
+    if not name or name in known or (table == "organisation" and draft.csv_unreadable):
+        return
+    yield Finding(
+        location, f"there is no [{table}.{name}]", did_you_mean(name, known) or f"add [{table}.{name}]"
+    )
+
+
 def _names(draft: Draft) -> Findings:
     for key in draft.names("agent"):
         if not _AGENT_KEY.match(key):
@@ -87,10 +62,14 @@ def _names(draft: Draft) -> Findings:
                 "not a key for an agent",
                 'write a small letter, then up to 23 of a-z, 0-9, "_" and "-"',
             )
-    for table in ("queue", "mailbox", "smtp_account"):
+    for table in ("queue", "mailbox", "smtp_account", "calendar"):
         for name in draft.names(table):
-            if not _NAME.match(name):
+            if not NAME.match(name):
                 yield Finding((table, name), "not a name", 'write up to 32 of letters, digits, "_" and "-"')
+    if draft.has("calendar", "always"):
+        yield Finding(
+            ("calendar", "always"), "is what the desk calls a calendar without end", "take another name"
+        )
 
 
 def accounts(draft: Draft) -> Iterator[tuple[tuple[str, ...], SmtpAccount | Mailbox]]:
@@ -234,19 +213,31 @@ def _references(draft: Draft, name: str, queue: Queue) -> Findings:
 
 def _silence(location: Location, queue: Queue) -> Findings:
     for number, (before, after) in enumerate(zip(queue.reminders, queue.reminders[1:], strict=False), 1):
-        if after <= before:
+        if surely_not_after(after, before):
             yield Finding(
                 (*location, "reminders", number),
                 f'does not come after the reminder before it ("{before}")',
                 "write them in rising order; each counts from the agent's last reply",
             )
-    if queue.reminders and queue.close_after <= max(queue.reminders):
-        latest = max(queue.reminders)
-        yield Finding(
-            (*location, "close_after"),
-            f'closes ("{queue.close_after}") before or with the last reminder ("{latest}")',
-            f'write more than "{latest}"; both count from the agent\'s last reply',
-        )
+    for reminder in reversed(queue.reminders):
+        if surely_not_after(queue.close_after, reminder):
+            yield Finding(
+                (*location, "close_after"),
+                f'closes ("{queue.close_after}") before or with the last reminder ("{reminder}")',
+                f'write more than "{reminder}"; both count from the agent\'s last reply',
+            )
+            break
+
+
+def surely_not_after(later: Duration, earlier: Duration) -> bool:
+    """Tell whether `later` ends before or with `earlier` on every calendar, where both begin together.
+
+    Lengths of one kind compare by themselves. Open time takes at least as long as plain time; working days
+    and open hours depend on the calendar, so nothing is said about them.
+    """
+    if (later.working, bool(later.days)) == (earlier.working, bool(earlier.days)):
+        return later.seconds <= earlier.seconds
+    return not later.working and later.seconds <= earlier.seconds - (HOUR if earlier.days else 0)
 
 
 def _addresses(draft: Draft) -> Findings:
@@ -255,7 +246,7 @@ def _addresses(draft: Draft) -> Findings:
     for name, queue in draft.queues.items():
         keys = [("address", queue.address), ("note_address", queue.note_address)]
         for key, address in keys:
-            if address and (owner := _owner(owners, address)):
+            if address and (owner := owner_of(owners, address)):
                 yield Finding(
                     ("queue", name, key), f"is already an address of {owner}", "give each queue its own"
                 )
@@ -272,7 +263,7 @@ def _addresses(draft: Draft) -> Findings:
             owners.setdefault(alias.lower(), f"queue.{name}")
     if draft.desk:
         for number, admin in enumerate(draft.desk.admins):
-            if owner := _owner(owners, admin):
+            if owner := owner_of(owners, admin):
                 yield Finding(
                     ("desk", "admins", number),
                     f"is an address of {owner}: the desk would write to itself",
@@ -283,7 +274,7 @@ def _addresses(draft: Draft) -> Findings:
         places: list[tuple[Location, str]] = [(("agent", key, "email"), agent.email)]
         places += [(("agent", key, "aliases", number), alias) for number, alias in enumerate(agent.aliases)]
         for location, address in places:
-            if owner := _owner(owners, address):
+            if owner := owner_of(owners, address):
                 reason = f"is an address of {owner}: an agent needs an own one"
                 yield Finding(location, reason, "write the agent's personal address")
             elif address.lower() in people:
@@ -292,7 +283,17 @@ def _addresses(draft: Draft) -> Findings:
             people.setdefault(address.lower(), key)
 
 
-def _owner(owners: Mapping[str, str], address: str) -> str:
+def own_addresses(draft: Draft) -> dict[str, str]:
+    """Return the addresses of the desk's queues, each with its queue; see `owner_of`."""
+    owners: dict[str, str] = {}
+    for name, queue in draft.queues.items():
+        for address in (queue.address, queue.note_address, *queue.aliases):
+            if address:
+                owners.setdefault(address.lower(), f"queue.{name}")
+    return owners
+
+
+def owner_of(owners: Mapping[str, str], address: str) -> str:
     """Return the queue that an address belongs to, counting whole domains and +details."""
     local, _, domain = address.lower().rpartition("@")
     plain = local.partition("+")[0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailtickets.config_checks import Draft, accounts
+from mailtickets.config_checks import accounts
 from mailtickets.config_problems import Finding
 from mailtickets.durations import size_text
 
 if TYPE_CHECKING:
     from mailtickets.config_checks import Findings
+    from mailtickets.config_draft import Draft
 
 
 def doubts(draft: Draft) -> Findings:
@@ -47,7 +48,7 @@ def _doubts_about_people(draft: Draft) -> Findings:
                 "is missing, so nobody is told of new tickets",
                 "add agents = [...]",
             )
-        elif not queue.agents and not draft.written["queue"][name]["agents"]:  # type: ignore[index]
+        elif not queue.agents and not draft.written["queue"][name]["agents"]:
             yield Finding(
                 ("queue", name, "agents"), "is empty, so nobody is told of new tickets", "name an agent"
             )

@@ -6,9 +6,11 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from mailtickets.config_models import LATER_KEYS, LATER_TABLES, NAMED_TABLES, SINGLE_TABLES
+from pydantic import BaseModel
+
+from mailtickets.config_models import LATER_KEYS, LATER_TABLES, LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES
 from mailtickets.secrets_source import MASK
 
 if TYPE_CHECKING:
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from mailtickets.config_lines import Location
 
 MAX_SHOWN = 60  # letters of a value in a message
+MAX_NAMES = 40  # that a message lists
 
 _SECRET_NAME = re.compile(r"pas|pwd|secret|token|cred|auth_?key|api_?key|kenn?wort|mot_?de", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(//[^:@/\s]{0,200}:)[^@\s]{1,200}@")
 _ACCOUNT_TABLES = frozenset({"smtp", "smtp_account", "mailbox"})
 
+TABLES: dict[str, type[BaseModel]] = {**SINGLE_TABLES, **NAMED_TABLES, **LISTED_TABLES}
 _EXAMPLES = {
     "name": 'add name = "..."',
     "store": 'add store = "desk.db"',
@@ -31,6 +35,8 @@ _EXAMPLES = {
     "address": 'add address = "support@acme.example"',
     "tag": 'add tag = "SUP"',
     "email": 'add email = "kim@acme.example"',
+    "hours": 'add hours = { mon-fri = ["09:00-17:30"] } or hours = "always"',
+    "every": 'add every = "week" or every = "month"',
 }
 
 
@@ -44,31 +50,35 @@ class Finding:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return `did you mean "x"?`, or the known names where none is near, or "" where there is none."""
+    """Return `did you mean "x"?`, or the known names where none is near, or "" where there are none or too many."""
     names = sorted(known)
     near = difflib.get_close_matches(str(word)[:60], names, n=1, cutoff=0.6)
     if near:
         return f'did you mean "{near[0]}"?'
-    return f"known here: {', '.join(names)}" if names else ""
+    return f"known here: {', '.join(names)}" if 0 < len(names) <= MAX_NAMES else ""
 
 
 def finding_of(error: ErrorDetails, table: str, location: Location) -> Finding:
     """Word one error of pydantic about the keys of `table`, which stands at `location`."""
-    place = (*location, *error["loc"])
+    place = (
+        *location,
+        *(part for part in error["loc"] if part != "[key]"),
+    )  # said of a key of an inner table
     kind = error["type"]
     context: Mapping[str, Any] = error.get("ctx", {})
     if kind == "value_error":
         reason, _, remedy = str(context["error"]).partition("; ")
-        if table == "desk" and place[-1] == "timezone":
+        if place[-1] == "timezone":
             remedy = _near_zone(error["input"]) or remedy
         return Finding(place, reason, remedy)
     if kind == "extra_forbidden":
-        return _unknown_key(place, table)
+        return _unknown_key(place, table, error["loc"][:-1])
     if kind == "missing":
         return Finding(place, "is missing", _EXAMPLES.get(str(place[-1]), "add it"))
     if kind == "literal_error":
         return _wrong_word(place, error)
-    numbers = "write a number from 1 to 65535" if place[-1] == "port" else "write a number from 0 to 1000000"
+    last = {"port": "1 to 65535", "times": "1 to 1000"}.get(str(place[-1]), "0 to 1000000")
+    numbers = f"write a number from {last}"
     plain = {
         "string_type": ("not text", "put it in double quotes"),
         "int_type": ("not a whole number", "write digits without quotes"),
@@ -77,20 +87,43 @@ def finding_of(error: ErrorDetails, table: str, location: Location) -> Finding:
         "too_short": ("is an empty list", "write at least one item or leave the key out"),
         "greater_than_equal": ("out of range", numbers),
         "less_than_equal": ("out of range", numbers),
-        "model_type": ("is not a table", f"write it under [{'.'.join(map(str, location))}]"),
+        "model_type": ("is not a table", _as_table(table, location, str(place[-1]) if error["loc"] else "")),
     }
     reason, remedy = plain.get(kind, (error["msg"], "see config.example.toml"))
     return Finding(place, reason, remedy)
 
 
-def _unknown_key(place: Location, table: str) -> Finding:
+def _as_table(table: str, location: Location, key: str) -> str:
+    if key:
+        return f"write {key} = {{ ... }}"
+    return (
+        f"write it under [[{table}]]"
+        if table in LISTED_TABLES
+        else f"write it under [{'.'.join(map(str, location))}]"
+    )
+
+
+def _model_at(table: str, within: Location) -> type[BaseModel]:
+    """Return the model of a table, or of the table within it that a location leads to."""
+    model = TABLES[table]
+    for name in within:
+        field = model.model_fields.get(str(name))
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next(
+            (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model
+        )
+    return model
+
+
+def _unknown_key(place: Location, table: str, within: Location) -> Finding:
     key = str(place[-1])
-    if key in LATER_KEYS.get(table, ()):
+    if key in LATER_KEYS.get(table, ()) and not within:
         return Finding(place, "is not in this version yet", "leave it out for now")
-    model = {**SINGLE_TABLES, **NAMED_TABLES}[table]
-    if not difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.6):
+    model = _model_at(table, within)
+    if not within and not difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.6):
         homes = sorted(name for name, other in SINGLE_TABLES.items() if key in other.model_fields)
         homes += sorted(f"{name}.NAME" for name, other in NAMED_TABLES.items() if key in other.model_fields)
+        homes += sorted(f"[{name}]" for name, other in LISTED_TABLES.items() if key in other.model_fields)
         if homes:
             return Finding(place, "is no key of this table", f"it belongs into [{homes[0]}]")
     return Finding(place, "is no known key", did_you_mean(key, model.model_fields))
@@ -100,13 +133,12 @@ def unknown_table(name: str) -> Finding:
     """Word a top-level name that is no table of this version."""
     if name in LATER_TABLES:
         return Finding((name,), "is not in this version yet", "leave it out for now")
-    tables = {**SINGLE_TABLES, **NAMED_TABLES}
-    near = difflib.get_close_matches(name, list(tables), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(TABLES), n=1, cutoff=0.6)
     if not near:
         homes = [table for table, model in SINGLE_TABLES.items() if name in model.model_fields]
         if homes:
             return Finding((name,), "stands above all tables", f"put it below [{homes[0]}]")
-    return Finding((name,), "is no known table", did_you_mean(name, tables))
+    return Finding((name,), "is no known table", did_you_mean(name, TABLES))
 
 
 def _wrong_word(place: Location, error: ErrorDetails) -> Finding:
@@ -145,10 +177,15 @@ def shown(location: Location, value: object) -> str:
 
 def _may_be_secret(names: list[str], value: object) -> bool:
     """A misspelt `pasword` holds a password too: in an account no unknown text is shown."""
+    if len(names) > 2 and names[0] in NAMED_TABLES and names[0] not in _ACCOUNT_TABLES:
+        names = [
+            names[0],
+            *names[2:],
+        ]  # the admin's own name for a table is no key: [organisation.accredited]
     if any(_SECRET_NAME.search(name) for name in names if name not in {"authserv_id", "auth"}):
         return True
     if not names or names[0] not in _ACCOUNT_TABLES or not isinstance(value, (str, list)):
         return False
-    model = {**SINGLE_TABLES, **NAMED_TABLES}[names[0]]
+    model = TABLES[names[0]]
     depth = 1 if names[0] in SINGLE_TABLES else 2
     return len(names) <= depth or names[depth] not in model.model_fields

@@ -9,6 +9,7 @@ import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, ValidationInfo
 
@@ -28,6 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
 
+LONGEST = Duration.parse("3650d")
 MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN = 253  # RFC 5321 section 4.5.3.1.2 allows 255, a name in DNS has 253
 
@@ -84,7 +86,8 @@ def _host(text: str) -> str:
     raise ValueError('not a host name; write it as "mail.acme.example"')
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text that is not empty and fits on a line."""
     if not text.strip():
         raise ValueError("is empty; write a text")
     if _CONTROL.search(text):
@@ -92,8 +95,9 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _no_control(text: str) -> str:
-    return _one_line(text) if text else text
+def no_control(text: str) -> str:
+    """Return a text that fits on a line; empty is allowed."""
+    return one_line(text) if text else text
 
 
 def _tag(text: str) -> str:
@@ -106,6 +110,23 @@ def _language(text: str) -> str:
     if not _LANGUAGE.match(text):
         raise ValueError('not a language; write its code, such as "en" or "de"')
     return text
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether this is a time zone of the IANA database."""
+    try:
+        _zone(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise ValueError('not a time zone; write a name such as "Europe/London" or "UTC"') from None
+    return name
 
 
 def _after(text: str) -> str:
@@ -137,6 +158,14 @@ def _duration(value: object) -> Duration:
     return Duration.parse(value)
 
 
+def _plain(value: Duration) -> Duration:
+    if value.working:
+        raise ValueError(
+            f'working time is not for this key; write plain time such as "{str(value).replace("w", "")}"'
+        )
+    return value
+
+
 def _within(low: str, high: str) -> AfterValidator:
     lowest, highest = Duration.parse(low), Duration.parse(high)
 
@@ -146,6 +175,18 @@ def _within(low: str, high: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def span(value: object) -> Duration:
+    """Read a length of time that is not nothing, plain or in working time."""
+    duration = _duration(value)
+    if not 0 < duration.seconds <= LONGEST.seconds:
+        raise ValueError(f'out of range; write a duration from "1s" to "{LONGEST}"')
+    return duration
+
+
+def _span_or_none(value: object) -> Duration | None:
+    return None if value is None or value == "" else span(value)
 
 
 def _size(value: object) -> int:
@@ -229,8 +270,8 @@ def _token(value: object, info: ValidationInfo) -> Secret:
     return secret
 
 
-Text = Annotated[str, Strict(), AfterValidator(_one_line), Field(max_length=200)]
-OptionalText = Annotated[str, Strict(), AfterValidator(_no_control), Field(max_length=1000)]
+Text = Annotated[str, Strict(), AfterValidator(one_line), Field(max_length=200)]
+OptionalText = Annotated[str, Strict(), AfterValidator(no_control), Field(max_length=1000)]
 MailAddress = Annotated[str, Strict(), AfterValidator(_address)]
 Alias = Annotated[str, Strict(), AfterValidator(_alias)]
 OptionalAddress = Annotated[str, Strict(), AfterValidator(lambda text: _address(text) if text else text)]
@@ -238,13 +279,17 @@ Host = Annotated[str, Strict(), AfterValidator(_host)]
 OptionalHost = Annotated[str, Strict(), AfterValidator(lambda text: _host(text) if text else text)]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
 Tag = Annotated[str, Strict(), AfterValidator(_tag)]
+Zone = Annotated[str, Strict(), AfterValidator(_zone)]
+OptionalZone = Annotated[str, Strict(), AfterValidator(lambda name: _zone(name) if name else name)]
 Language = Annotated[str, Strict(), AfterValidator(_language)]
 After = Annotated[str, Strict(), AfterValidator(_after)]
 StartFrom = Annotated[str | date, PlainValidator(_start_from)]
 Count = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
-AnyDuration = Annotated[Duration, PlainValidator(_duration), _within("0s", "3650d")]
-Wait = Annotated[Duration, PlainValidator(_duration), _within("1s", "3650d")]
-Poll = Annotated[Duration, PlainValidator(_duration), _within("1s", "1d")]
+AnyDuration = Annotated[Duration, PlainValidator(_duration), AfterValidator(_plain), _within("0s", "3650d")]
+Wait = Annotated[Duration, PlainValidator(_duration), AfterValidator(_plain), _within("1s", "3650d")]
+Poll = Annotated[Duration, PlainValidator(_duration), AfterValidator(_plain), _within("1s", "1d")]
+Span = Annotated[Duration, PlainValidator(span)]
+SpanOrNone = Annotated[Duration | None, PlainValidator(_span_or_none)]
 Size = Annotated[int, PlainValidator(_size), _size_within(10_000, 1_000_000_000, none=False)]
 SizeOrNone = Annotated[int, PlainValidator(_size), _size_within(10_000, 1_000_000_000, none=True)]
 FilePath = Annotated[Path, PlainValidator(_path)]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE = 0o600
+OFFICE, ALWAYS = "office", "always"  # when reminders and closings go out
+OFFICE_HOURS = {"mon-fri": ["09:00-17:00"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Answers:
     agents: tuple[Person, ...]
     admins: tuple[str, ...]
     authserv_id: str = ""
+    timezone: str = "UTC"
+    hours: str = OFFICE
 
 
 def config_text(answers: Answers, imap_file: str, smtp_file: str) -> str:
@@ -62,6 +66,7 @@ def config_text(answers: Answers, imap_file: str, smtp_file: str) -> str:
         _pair("name", answers.name),
         _pair("store", answers.store),
         _pair("admins", list(answers.admins)),
+        _pair("timezone", answers.timezone),
         "",
         "[smtp]",
         *_server(answers.smtp, SMTP_PORTS, smtp_file),
@@ -74,7 +79,16 @@ def config_text(answers: Answers, imap_file: str, smtp_file: str) -> str:
         _pair("address", answers.address),
         _pair("tag", answers.tag),
         _pair("agents", [agent.key for agent in answers.agents]),
+        *([_pair("calendar", OFFICE)] if answers.hours == OFFICE else []),
     ]
+    if answers.hours == OFFICE:
+        days = ", ".join(_pair(names, shifts) for names, shifts in OFFICE_HOURS.items())
+        lines += [
+            "",
+            "# Reminders and closings go out in these hours.",
+            f"[calendar.{OFFICE}]",
+            f"hours = {{ {days} }}",
+        ]
     for agent in answers.agents:
         lines += ["", f"[agent.{agent.key}]", _pair("name", agent.name), _pair("email", agent.email)]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import os
 import secrets
 import signal
@@ -17,8 +19,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of, takes_null_sender
 from mailtickets.config import Config, ConfigInvalid, load
-from mailtickets.desk import silence
-from mailtickets.desk.ticket import TimerKind
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
@@ -34,6 +34,9 @@ from mailtickets.transport.smtp import SmtpPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mailtickets.desk.policy import Policy
+    from mailtickets.mail.keys import KeyRing
 
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read as others
 STOP_SECONDS = 20.0
@@ -62,10 +65,25 @@ def new_code() -> str:
 def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
     """Return a configuration's rules, ready for the line."""
     policy, ring = policy_of(config), store.key_ring()
+    reading = reading_of(config, policy, ring)
+    writer = Writer(policy, ring, templates, takes_null_sender(config), new_id)
+    return Rules(policy, reading, writer, _digest(config))
+
+
+def _digest(config: Config) -> str:
+    """Return what changes with every word of the configuration."""
+    written = hashlib.sha256()
+    for path in (config.path, config.desk.organisations):
+        with contextlib.suppress(OSError):
+            written.update(path.read_bytes() if path else b"")
+    return written.hexdigest()
+
+
+def reading_of(config: Config, policy: Policy, ring: KeyRing) -> Reading:
+    """Return how a configuration's mail is read."""
     authserv_ids = {name: mailbox.authserv_id for name, mailbox in config.mailboxes.items()}
     sent_folders = {name: mailbox.sent_folder for name, mailbox in config.mailboxes.items()}
-    reading = Reading(ring, own_addresses(policy), authserv_ids, sent_folders)
-    return Rules(policy, reading, Writer(policy, ring, templates, takes_null_sender(config), new_id))
+    return Reading(ring, own_addresses(policy), authserv_ids, sent_folders)
 
 
 def templates_of(config: Config) -> Templates:
@@ -78,6 +96,7 @@ def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[
     store = Store.open(config.desk.store, clock())
     line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
     line.recover()
+    line.note_rules()
     return store, line
 
 
@@ -91,14 +110,6 @@ class _Parts:
     mailboxes: list[MailboxThread]
     sender: Sender
     pools: dict[str, SmtpPool]
-
-
-@dataclass
-class _Swapped:
-    """What a reload made, and the timers that it moved: reference, before, after."""
-
-    parts: _Parts
-    moved: list[_Moved]
 
 
 class Daemon:
@@ -273,24 +284,20 @@ class Daemon:
         for mailbox in old.mailboxes:
             mailbox.stop()
         await asyncio.to_thread(_join, old.mailboxes)
-        swapped = await asyncio.wrap_future(self._desk.call(self._use, config, templates, old))
-        assert isinstance(swapped, _Swapped)  # noqa: S101  (for the type checker)
-        parts, moved = swapped.parts, swapped.moved
+        parts = await asyncio.wrap_future(self._desk.call(self._use, config, templates, old))
+        assert isinstance(parts, _Parts)  # noqa: S101  (for the type checker)
         self._config, self._parts = config, parts
         parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:
             mailbox.start()
-        for reference, before, after in moved:
-            maillog.note("timer moved", ticket=reference, before=before.isoformat(), after=after.isoformat())
         for pool in old.pools.values():
             await pool.close(STOP_SECONDS)
 
-    def _use(self, config: Config, templates: Templates, old: _Parts) -> _Swapped:
-        """Swap the rules and make new parts; in the desk's thread, which has the store."""
+    def _use(self, config: Config, templates: Templates, old: _Parts) -> _Parts:
+        """Swap the rules and make new parts; in the desk's thread, which has the store and moves timers afterwards."""
         rules = rules_of(config, old.store, templates)
         old.line.use(rules)
-        moved = recompute_timers(old.store, rules, self._clock())
-        return _Swapped(self._make_parts(config, old.store, old.line), moved)
+        return self._make_parts(config, old.store, old.line)
 
     async def _end(self, sending: asyncio.Task[None]) -> None:
         """Finish the mail in hand, then end: threads first, then what is being sent, then the store."""
@@ -331,25 +338,6 @@ def _join(threads: list[MailboxThread]) -> None:
     deadline = time.monotonic() + STOP_SECONDS / 2
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-
-
-_Moved = tuple[str, datetime, datetime]
-
-
-def recompute_timers(store: Store, rules: Rules, now: datetime) -> list[_Moved]:
-    """Set the timers of silent tickets by changed rules; return what moved. Nothing becomes due in the past."""
-    moved: list[_Moved] = []
-    with store.transaction():
-        for number, timer in store.tickets.timers_of_kinds((TimerKind.SILENCE, TimerKind.RESOLVED)):
-            ticket = store.tickets.get(number)
-            queue = rules.policy.queues.get(ticket.queue) if ticket else None
-            if ticket is None or queue is None:
-                continue
-            due = silence.recomputed_due(ticket, queue, timer.due, now)
-            if due != timer.due:
-                store.tickets.set_timer(number, type(timer)(timer.kind, due, timer.cycle))
-                moved.append((ticket.reference, timer.due, due))
-    return moved
 
 
 def sd_notify(state: str) -> bool:

@@ -11,23 +11,30 @@ BYTES_OF = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
 _DURATION = re.compile(r"([0-9]{1,12})(w?)([smhd])\Z")
 _NEARLY_DURATION = re.compile(
-    r"\s*([0-9]{1,12})\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|d|days?)?\s*\Z", re.IGNORECASE
+    r"\s*([0-9]{1,12})\s*(w(?:orking)?|business)?\s*"
+    r"(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|d|days?)?\s*\Z",
+    re.IGNORECASE,
 )
 _SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB|)\Z")
-
-WORKING_TIME_REASON = "working hours come with calendars, which this version does not have yet"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Duration:
-    """A length of time in plain hours, with the text it was written as; compares by length."""
+    """A length of time as it was written, plain or counted in working time; compares by its bare length.
+
+    seconds   of plain time; of open time for "4wh"; for working days 24 hours each, which only ranges it.
+    working   counted on a calendar: "4wh", "30wm", "5wd".
+    days      so many working days on, to the same time of day; 0 for everything else.
+    """
 
     seconds: int
     text: str = field(default="", compare=False)
+    working: bool = False
+    days: int = 0
 
     @property
     def timedelta(self) -> timedelta:
-        """The same length for counting with datetimes (in UTC: 24h are 24 real hours)."""
+        """The same length for counting with datetimes in UTC, or on a calendar; no use for working days."""
         return timedelta(seconds=self.seconds)
 
     def __str__(self) -> str:
@@ -35,23 +42,25 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        """Read "90s", "30m", "24h" or "5d".
+        """Read "90s", "30m", "24h", "5d", or working time: "30wm", "4wh", "5wd".
 
-        Raises ValueError with "reason; remedy" for anything else, also for working time ("4wh").
+        Raises ValueError with "reason; remedy" for anything else.
         """
         found = _DURATION.match(text)
         if found is None:
             raise ValueError(f"not a duration; {_duration_remedy(text)}")
         number, working, unit = found.groups()
-        if working:
-            raise ValueError(f'{WORKING_TIME_REASON}; write plain time such as "{number}{unit}"')
-        return cls(int(number) * SECONDS_OF[unit], text)
+        days = int(number) if working and unit == "d" else 0
+        return cls(int(number) * SECONDS_OF[unit], text, bool(working), days)
 
 
 def _duration_remedy(text: str) -> str:
     nearly = _NEARLY_DURATION.match(text[:100])
+    if nearly and nearly[3]:
+        return f'write "{nearly[1]}{"w" if nearly[2] else ""}{nearly[3][0].lower()}"'
     if nearly and nearly[2]:
-        return f'write "{nearly[1]}{nearly[2][0].lower()}"'
+        weeks = int(nearly[1]) * 7
+        return f'write "{weeks}d" for weeks, or working time with its unit, such as "{nearly[1]}wh"'
     if nearly:
         return f'write a number with its unit, such as "{nearly[1]}h" or "{nearly[1]}m"'
     return 'write a number and one of s, m, h, d, such as "90s", "30m", "24h" or "5d"'

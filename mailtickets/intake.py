@@ -115,6 +115,11 @@ class Intake:
         self.mark_decided()
         return taken
 
+    def look_again(self) -> None:
+        """Make sure, where nothing came for a whole poll, that the open folder is still the one of that name."""
+        if isinstance(self.mailbox, ImapMailbox):
+            self.mailbox.reopen()
+
     def settle_in_hand(self) -> None:
         """Wait until the desk has stored and decided what it was given."""
         while self._in_hand:
@@ -166,6 +171,9 @@ class Intake:
         for words in mailbox.take_alerts():  # RFC 3501 section 7.1: shown to a person
             maillog.trouble("the mail server warns", words, mailbox=source.name)
         uids = mailbox.new_uids(0 if fresh else last)
+        if fresh and uidvalidity and not uids:
+            # Empty, too, it is known by its new number from now on: told once.
+            self._give([], (source.name, source.folder, mailbox.uidvalidity, 0))
         if fresh and source.start_from is not None:
             uids = self._leave_old(mailbox, uids)
         if not uids:
@@ -396,7 +404,9 @@ class MailboxThread(threading.Thread):
                 self._well()
                 self._first_round(self._intake.source.name, self._intake.source.folder)
                 first = False
-            self._intake.mailbox.wait(self._intake.source.poll_seconds)
+            told = self._intake.mailbox.wait(self._intake.source.poll_seconds)
+            if not told and not self._stop_event.is_set():
+                self._intake.look_again()
 
     def _back_off(self) -> float:
         self._failures += 1

@@ -127,6 +127,7 @@ class Writer:
                     sender=self._bounce_address(queue, key), null_sender=to_null,
                     recipients=tuple(one.address.address for one in group), subject=letter.subject, message_id=message_id, head=head,
                     body=packed, reply_key=key, digest=hashlib.sha256(raw).digest(), size=len(raw), entry=outgoing.entry,
+                    not_before=outgoing.not_before,
                 )
             )  # fmt: skip
         if lost:

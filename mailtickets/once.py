@@ -71,6 +71,8 @@ async def one_round(config: Config) -> int:
                     failed += 1
                     maillog.trouble(f"mailbox {source.name} cannot be read", error.reason, error.remedy)
             _decide(line)
+            while line.recount():
+                pass
             if not failed:
                 while line.fire_due():
                     pass

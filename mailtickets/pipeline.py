@@ -33,6 +33,7 @@ from mailtickets.guard import Guard, TooHard
 from mailtickets.letters import Unwritten
 from mailtickets.originals import Originals
 from mailtickets.reading import as_ours, content_digest
+from mailtickets.recounting import Recount
 from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
@@ -57,16 +58,21 @@ READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half dec
 LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
 FEW = 16
 KEPT_RAW_BYTES = 8 << 20
+COUNTED_UNDER = "counted_under"
 TRY_TIMER_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end."""
+    """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end.
+
+    digest   of what the admin wrote; under another one open tickets are counted again.
+    """
 
     policy: Policy
     reading: Reading
     writer: Writer
+    digest: str = ""
 
 
 class Line:
@@ -89,10 +95,14 @@ class Line:
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
         self.undecided_bytes = 0  # their sum; mailboxes wait while it is much
         self.between_mails: Callable[[], None] = lambda: None
+        self._recount: Recount | None = None
+        if store.setting(COUNTED_UNDER, rules.digest) != rules.digest:
+            self._begin_recount()  # the file was changed while no daemon ran
 
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
         self.rules = rules
+        self._begin_recount()
         self._guard.close()
         self._guard = Guard(rules.reading)
 
@@ -324,6 +334,8 @@ class Line:
         for change in decision.changes:
             last, seqs = self._store.tickets.write(change, copy)
             written[change.ticket.number] = (last, seqs, change.ticket.cycle)
+            if change.measure:
+                self._store.measures.put(change.ticket, change.measure)
         for outgoing in decision.mail:
             last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
             if outgoing.original and incoming is not None and outgoing.original == incoming.digest:
@@ -423,6 +435,25 @@ class Line:
                 (),
                 0,
             )
+
+    # -- changed rules -----------------------------------------------------------------------
+
+    def note_rules(self) -> None:
+        """Remember under which rules open tickets stand, where that was never noted."""
+        if not self._store.setting(COUNTED_UNDER):
+            with self._store.transaction():
+                self._store.set_setting(COUNTED_UNDER, self.rules.digest)
+
+    def _begin_recount(self) -> None:
+        self._recount = Recount(self._store, self.rules.policy)
+
+    def recount(self) -> bool:
+        """Go on with what changed rules mean for open tickets; return whether there is more to do."""
+        if self._recount and not self._recount.step(self._clock()):
+            self._recount = None
+            with self._store.transaction():
+                self._store.set_setting(COUNTED_UNDER, self.rules.digest)
+        return self._recount is not None
 
     # -- timers ------------------------------------------------------------------------------
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailtickets.agreements import (
+    calendars_of,
+    level_of,
+    organisation_of,
+    report_of,
+    rule_of,
+    rung_of,
+    span,
+    types_of,
+)
 from mailtickets.desk.policy import AgentPolicy, Limits, Policy, QueuePolicy
 from mailtickets.mail.classify import OwnAddresses
 from mailtickets.mail.message import address_key, domain_of, local_of
@@ -21,10 +31,11 @@ def policy_of(config: Config) -> Policy:
             name=name, address=address_key(queue.address), tag=queue.tag, agents=queue.agents, mailbox=queue.mailbox, smtp=queue.smtp,
             aliases=tuple(address_key(alias) for alias in queue.aliases), notify=queue.notify, plus_addressing=queue.plus_addressing,
             after_reply=queue.after_reply, cc=queue.cc, note_address=queue.note_address, language=queue.language,
-            reminders=tuple(one.timedelta for one in queue.reminders), close_after=queue.close_after.timedelta,
-            resolved_close_after=queue.resolved_close_after.timedelta, reopen_within=queue.reopen_within.timedelta,
+            reminders=tuple(span(one) for one in queue.reminders), close_after=span(queue.close_after),
+            resolved_close_after=span(queue.resolved_close_after), reopen_within=queue.reopen_within.timedelta,
             confirm_close=queue.confirm_close, collision_window=queue.collision_window.timedelta, ask_for=queue.ask_for,
             ask_for_below=queue.ask_for_below, help_links=queue.help_links, notify_attachments_bytes=queue.notify_attachments,
+            calendar=queue.calendar, service_level=queue.service_level, on_call=queue.on_call, customer_priority=queue.customer_priority,
         )
         for name, queue in config.queues.items()
     }  # fmt: skip
@@ -36,8 +47,12 @@ def policy_of(config: Config) -> Policy:
             tuple(address_key(a) for a in agent.aliases),
             agent.proof,
             agent.receipts,
+            agent.hours,
         )
         for key, agent in config.agents.items()
+    }
+    by_address = {
+        address: agent.key for agent in agents.values() for address in (agent.email, *agent.aliases)
     }
     limits = config.limits
     return Policy(
@@ -52,6 +67,13 @@ def policy_of(config: Config) -> Policy:
             ack_per_domain_hour=limits.ack_per_domain_hour, ack_per_hour=limits.ack_per_hour, ack_wait=limits.ack_wait.timedelta,
             mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT,
         ),
+        calendars=calendars_of(config),
+        service_levels={name: level_of(name, table) for name, table in config.service_levels.items()},
+        organisations={key: organisation_of(key, table) for key, table in config.organisations.items()},
+        types=types_of(config.types),
+        rules=tuple(rule_of(number, table) for number, table in enumerate(config.rules, 1)),
+        rungs=tuple(rung_of(number, table, by_address) for number, table in enumerate(config.escalations, 1)),
+        reports={name: report_of(name, table) for name, table in config.reports.items()},
     )  # fmt: skip
 
 

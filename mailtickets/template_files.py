@@ -26,6 +26,7 @@ SHARED = frozenset(
         "agent_mail.html",
         "agent_footer.txt",
         "footer.txt",
+        "promise.txt",
         "words.toml",
     }
 )

@@ -65,6 +65,7 @@ def _customer_mail(**values: object) -> dict[str, object]:
         "left_out": [],
         "hints": [],
         "priority": "P3",
+        "deadlines": [],
         "assignee": "",
         "requester": "ana@customer.example",
         "participants": [],
@@ -82,6 +83,13 @@ _ACKNOWLEDGEMENT: dict[str, object] = {
     "echo": True,
     "priority": "",
     "promise_at": None,
+    "resolve_at": None,
+    "open_from": None,
+    "hours": "",
+    "criteria": [],
+    "escalate": False,
+    "routed": "",
+    "contacts": [],
     "ask_for": [],
     "help_links": [],
     "not_taken": [],
@@ -106,7 +114,45 @@ _EVENTS: dict[str, tuple[str, str, str]] = {
     "news": ("", "", ""),
 }
 
+_DEADLINES = [
+    {"target": "first_response", "what": "first answer", "at": _OPENED, "late": True},
+    {"target": "resolution", "what": "resolution", "at": _REMINDER, "late": False},
+]
+_ESCALATION: dict[str, object] = {
+    "rungs": [{"name": "Team lead", "why": "80% of the time for the resolution is used", "at": _REMINDER}],
+    "deadlines": _DEADLINES,
+    "asked_by": "",
+    "reason": "",
+    "priority": "P1",
+    "requester": "ana@customer.example",
+    "organisation": "Customer Ltd",
+    "assignee": "Kim Archer",
+    "queue": "support",
+    "opened_at": _OPENED,
+    "phone": "",
+    "last_author": "ana@customer.example",
+    "last_at": _OPENED,
+    "last_text": _CUSTOMER_TEXT,
+    "agent": True,
+}
+
 SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    "escalation": {
+        "plain": _values(**_ESCALATION),
+        "asked": _values(
+            **{
+                **_ESCALATION,
+                "asked_by": "ana@customer.example",
+                "reason": "the site stands still",
+                "agent": False,
+                "key_line": "",
+            }
+        ),
+        "wordless": _values(
+            **{**_ESCALATION, "deadlines": [], "last_text": "", "assignee": "", "organisation": ""}
+        ),
+    },
+    "routed": {"plain": {**_customer_mail(), "type": "enhancement", "key_line": ""}},
     "acknowledgement": {
         "plain": _values(**_ACKNOWLEDGEMENT),
         "full": _values(
@@ -114,6 +160,15 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
                 **_ACKNOWLEDGEMENT,
                 "priority": "High",
                 "promise_at": _REMINDER,
+                "resolve_at": _CLOSES,
+                "open_from": _REMINDER,
+                "hours": "Monday to Friday 09:00 to 17:30 (Europe/London), without public holidays",
+                "criteria": [
+                    {"name": "High", "text": "nobody can work"},
+                    {"name": "Medium", "text": "one person cannot work"},
+                ],
+                "escalate": True,
+                "contacts": ["carl@customer.example"],
                 "ask_for": ["the number on the device's label", "since when it happens"],
                 "help_links": ["https://help.acme.example/printers"],
                 "not_taken": [{"name": "video.mov", "why": "larger than 25 MB"}],
@@ -122,6 +177,18 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
         ),
         "unproven": _values(**{**_ACKNOWLEDGEMENT, "echo": False, "subject": ""}),
         "short": _values(**{**_ACKNOWLEDGEMENT, "echo": False, "short": True, "subject": ""}),
+        "promised": _values(
+            **{
+                **_ACKNOWLEDGEMENT,
+                "echo": False,
+                "short": True,
+                "subject": "",
+                "priority": "High",
+                "promise_at": _REMINDER,
+                "escalate": True,
+            }
+        ),
+        "wish": _values(**{**_ACKNOWLEDGEMENT, "routed": "enhancement"}),
     },
     "answer": {
         "plain": _values(text=_AGENT_TEXT, html="", agent="Kim Archer", closes_at=None, resolved=False),

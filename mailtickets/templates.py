@@ -45,7 +45,7 @@ MAX_OUTPUT = 256 * 1024  # characters that a template may write besides its valu
 MAX_SUBJECT = 240
 MAX_LINE_VALUE = 1000  # characters of a value that stands within a line
 # Values of several lines; all others are made one line, so that a name cannot pretend to be a footer.
-_LONG = frozenset({"text", "html", "asked", "key_line"})
+_LONG = frozenset({"last_text", "text", "html", "asked", "key_line"})
 
 
 class TemplateBroken(Exception):  # noqa: N818 - errors are named for the situation

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 import pytest
-from pydantic_core import PydanticUndefined
 
 from mailtickets.config import load
-from mailtickets.config_models import NAMED_TABLES, SINGLE_TABLES
+from mailtickets.config_agreement import PriorityTable, ThenTable
+from mailtickets.config_calendar import calendar_of
+from mailtickets.config_models import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES
 from mailtickets.durations import Duration, parse_size
 from mailtickets.secrets_source import Secret
 
@@ -24,8 +25,18 @@ NO_DEFAULT = {
     "token": "a token has no default; the line is a sample",
     "mailbox": "follows from the mailboxes there are",
     "maildir": "in place of a server; the line is a sample",
+    "confirm_close": "follows the queue where it is not the queue's own; the line is a sample there",
+    "P1": "a priority has no default; the line is a sample",
+    "P2": "the same",
+    "P3": "the same",
+    "P4": "the same",
+    "then": "a rule without it does nothing; the line is a sample",
+    "when": "a rung without it never fires; the line is a sample",
+    "to": "nobody is told by default; the line is a sample",
 }
-MODELS = {**SINGLE_TABLES, **NAMED_TABLES}
+# Tables that a desk may do without are commented out whole; keys without a default hold a sample there.
+SAMPLES = {"calendar", "service_level", "organisation", "type", "report", "rule", "escalation"}
+MODELS = {**SINGLE_TABLES, **NAMED_TABLES, **LISTED_TABLES}
 KEYS = [
     (table, key) for table, model in MODELS.items() if table != "smtp_account" for key in model.model_fields
 ]
@@ -37,11 +48,11 @@ def example_tables() -> dict[str, dict[str, list[tuple[str, bool, str]]]]:
     table = ""
     explained: list[str] = []
     for line in EXAMPLE.read_text(encoding="utf-8").split("\n"):
-        if head := re.match(r"(?:# )?\[([a-z_]+)(?:\.[a-z]+)?\]", line):
+        if head := re.match(r"(?:# )?\[\[?([a-z_]+)(?:\.[a-z]+)?\]", line):
             table, explained = head[1], []
         elif line.startswith("## "):
             explained.append(line[3:])
-        elif pair := re.match(r"(# )?([a-z_]+) = (.*?)(?:\s{2,}# (.*))?$", line):
+        elif pair := re.match(r"(# )?([A-Za-z0-9_]+) = (.*?)(?:\s{2,}# (.*))?$", line):
             said = pair[4] or " ".join(explained)
             tables.setdefault(table, {}).setdefault(pair[2], []).append((pair[3], bool(pair[1]), said))
             explained = []
@@ -63,16 +74,23 @@ def test_every_key_is_in_the_example_config(table, key):
     lines = example_tables().get(table, {}).get(key)
     assert lines, f"[{table}] {key} is missing in config.example.toml"
     field = MODELS[table].model_fields[key]
-    if field.default is PydanticUndefined or key in {"admins", "agents", "username", "password", "host"}:
+    if field.is_required() and table in SAMPLES:
+        _value, commented, said = lines[0]
+        assert commented
+        assert said.strip()
+        return
+    if field.is_required() or key in {"admins", "agents", "username", "password", "host"}:
         assert any(not commented for _value, commented, _said in lines), f"{key} belongs to the short path"
         return
     value, commented, said = lines[0]
     assert commented, f"[{table}] {key} has a default, so its line is commented out"
     assert said.strip(), f"[{table}] {key} is not explained"
-    if key in NO_DEFAULT:
+    if key in NO_DEFAULT and not (key == "confirm_close" and table == "queue"):
         return
     written = tomllib.loads(f"x = {value}")["x"]
-    default = as_written(field.default)
+    default = as_written(field.get_default(call_default_factory=True))
+    if isinstance(default, float):
+        default = f"{default:.0%}"
     if isinstance(default, int) and isinstance(written, str):
         written = parse_size(written)
     assert written == default
@@ -99,18 +117,24 @@ def test_the_example_config_loads_as_it_is(tmp_path):
     assert config.mailboxes["support"].password == Secret(file=tmp_path / "imap-password")
 
 
+def with_defaults(text):
+    """Return the example with its defaults uncommented; tables that are commented out whole stay so."""
+    lines, sample = [], False
+    for line in text.split("\n"):
+        if re.match(r"(?:# )?\[", line):
+            sample = line.startswith("#")
+        default = re.match(r"# [a-z_]+ = ", line) and not re.match(r"# (?:maildir|token) ", line)
+        lines.append(line[2:] if default and not sample else line)
+    return "\n".join(lines)
+
+
 def test_the_example_config_loads_with_every_default_uncommented(tmp_path):
     """Taking the "# " away in front of every default changes nothing."""
     text = EXAMPLE.read_text(encoding="utf-8")
     plain = tmp_path / "plain.toml"
     plain.write_text(text, encoding="utf-8")
-    samples = re.compile(r"# (\[|maildir|token|host|username|password)")
-    lines = [
-        line[2:] if re.match(r"# [a-z_]+ = ", line) and not samples.match(line) else line
-        for line in text.split("\n")
-    ]
     full = tmp_path / "full.toml"
-    full.write_text("\n".join(lines), encoding="utf-8")
+    full.write_text(with_defaults(text), encoding="utf-8")
     one, other = load(plain), load(full)
     assert (one.desk, one.smtp, one.mailboxes, one.agents, one.limits, one.log, one.templates) == (
         other.desk, other.smtp, other.mailboxes, other.agents, other.limits, other.log, other.templates,
@@ -118,22 +142,39 @@ def test_the_example_config_loads_with_every_default_uncommented(tmp_path):
     assert one.queues == other.queues
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "inner"), [("service_level", "P1", PriorityTable), ("rule", "then", ThenTable)]
+)
+def test_every_key_of_an_inner_table_is_explained(table, key, inner):
+    """What may stand in `P1 = {...}` and in `then = {...}` is named in the lines above."""
+    _value, _commented, said = example_tables()[table][key][0]
+    assert [name for name in inner.model_fields if not re.search(rf"\b{name}\b", said)] == []
+
+
+def with_samples(text):
+    """Return the example with every table uncommented that is commented out whole."""
+    lines, sample = [], False
+    for line in text.split("\n"):
+        if re.match(r"(?:# )?\[", line):
+            sample = line.startswith("#")
+        lines.append(line[2:] if sample and line.startswith("# ") else line)
+    return "\n".join(lines)
+
+
 def test_the_samples_of_the_example_config_are_valid(tmp_path):
-    """The commented-out tables (a further SMTP account, a Maildir) are accepted as written."""
-    text = EXAMPLE.read_text(encoding="utf-8")
-    blocks = re.findall(
-        r"^# \[(?:smtp_account|mailbox)\..*\n(?:# [a-z_]+ = .*\n|## .*\n)+", text, re.MULTILINE
-    )
-    assert len(blocks) == 2
+    """The commented-out tables (a further SMTP account, a Maildir, a whole office desk) are accepted as written."""
+    text = with_samples(EXAMPLE.read_text(encoding="utf-8"))
     path = tmp_path / "config.toml"
-    samples = "".join(
-        line[2:] + "\n" for block in blocks for line in block.strip().split("\n") if line[1] == " "
-    )
-    path.write_text(text.replace('# mailbox = "support"', 'mailbox = "support"') + samples, encoding="utf-8")
+    path.write_text(text.replace('# mailbox = "support"', 'mailbox = "support"'), encoding="utf-8")
     config = load(path)
     assert config.smtp_accounts["billing"].host == "mail.billing.example"
     assert str(config.mailboxes["local"].maildir) == "/var/mail/support"
     assert config.mailboxes["local"].start_from != date.min
+    assert (
+        calendar_of("office", config.calendars["office"])
+        .in_words()
+        .startswith("Monday to Friday 09:00 to 12:30")
+    )
 
 
 def shown_commands() -> list[str]:

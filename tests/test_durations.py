@@ -24,6 +24,18 @@ def test_durations_count_plain_time(text, seconds):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds", "days"), [("30wm", 1800, 0), ("4wh", 14400, 0), ("90ws", 90, 0), ("5wd", 432000, 5)]
+)
+def test_a_w_before_the_unit_counts_working_time(text, seconds, days):
+    """Working hours are a length of open time, working days a number of days."""
+    duration = Duration.parse(text)
+    assert (duration.working, duration.seconds, duration.days, str(duration)) == (True, seconds, days, text)
+    plain = Duration.parse(text.replace("w", ""))
+    assert (plain.working, plain.days) == (False, 0)
+    assert plain != duration
+
+
 def test_durations_compare_by_length():
     """60 minutes are an hour, whatever is written."""
     assert Duration.parse("60m") == Duration.parse("1h") < Duration.parse("61m")
@@ -38,7 +50,9 @@ def test_durations_compare_by_length():
         ("٣h", "write a number and one of s, m, h, d"),
         ("1h30m", "write a number and one of s, m, h, d"),
         ("24h\n", 'write "24h"'),
-        ("5wd", 'write plain time such as "5d"'),
+        ("4 wh", 'write "4wh"'),
+        ("5 working days", 'write "5wd"'),
+        ("2w", 'write "14d" for weeks, or working time with its unit, such as "2wh"'),
     ],
 )
 def test_what_is_no_duration_is_answered_with_one(text, remedy):

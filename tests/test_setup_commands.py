@@ -16,11 +16,13 @@ from mailtickets.cli.guesses import (
     guessed_host,
     guessed_name,
     guessed_tag,
+    guessed_zone,
     is_likely_own,
     person,
 )
 from mailtickets.cli.init import init
 from mailtickets.config import load
+from mailtickets.config_calendar import calendar_of
 from mailtickets.config_writing import Answers, Person, Server, config_text, write_config
 from tests.support.dovecot import PROGRAM, Dovecot
 from tests.support.smtp_sink import SmtpSink
@@ -114,8 +116,32 @@ def test_init_from_options_writes_a_valid_private_configuration(home):
         "Acme Support", ("kim@acme.example",), home / "desk.db",
     )  # fmt: skip
     assert (config.queues["support"].tag, config.agents["kim"].name) == ("SUP", "Kim Archer")
+    assert config.queues["support"].calendar == "office"
+    office = calendar_of("office", config.calendars["office"]).in_words()
+    assert office.startswith("Monday to Friday 09:00 to 17:00")
     assert config.mailboxes["support"].password.resolve() == "hunter2"
     assert config.smtp.password.resolve() == "hunter3"
+
+
+def test_init_writes_no_calendar_for_a_desk_that_is_always_open(home):
+    """--hours always leaves the calendar out; the time zone stands in the file."""
+    code, said = run(*options("--hours", "always", "--timezone", "Europe/London"))
+    assert code == 0, said
+    config = load(home / "config.toml")
+    assert (config.queues["support"].calendar, config.calendars) == ("", {})
+    assert config.desk.timezone == "Europe/London"
+
+
+def test_the_time_zone_is_guessed_from_the_machine(home):
+    """TZ goes first, then where /etc/localtime leads; nonsense and nothing are UTC."""
+    file = home / "zoneinfo" / "Europe" / "London"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    link = home / "localtime"
+    link.symlink_to(file)
+    assert guessed_zone("", link) == "Europe/London"
+    assert guessed_zone(":Asia/Tokyo", link) == "Asia/Tokyo"
+    assert guessed_zone("EST5EDT4,M3", home / "nowhere") == "UTC"
 
 
 @pytest.mark.parametrize("taken", ["config.toml", "imap-password", "smtp-password"])
@@ -181,6 +207,7 @@ def test_init_asks_tests_both_servers_and_asks_about_the_authserv_id(home, dovec
         "y",  # the authserv-id is ours
         "Kim Archer <kim@desk.example>", "nonsense", "lee@desk.example", "",
         "",  # the first agent is told of trouble
+        "Europe/Londn", "Europe/London", "",  # office hours
     ]  # fmt: skip
     code, said = run(
         "init",
@@ -200,6 +227,8 @@ def test_init_asks_tests_both_servers_and_asks_about_the_authserv_id(home, dovec
     assert config.desk.name == "Acme & Söhne"
     assert config.desk.admins == ("kim@desk.example",)
     assert list(config.agents) == ["kim", "lee"]
+    assert '"Europe/Londn" is not a time zone' in said
+    assert (config.desk.timezone, config.calendars["office"].timezone) == ("Europe/London",) * 2
     assert config.mailboxes["support"].authserv_id == "mx.desk.example"
     assert config.mailboxes["support"].password.resolve() == "secret"
     assert (config.smtp.username, config.smtp.port) == ("", sink.port)

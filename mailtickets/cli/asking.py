@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailtickets.config_writing import Person, Server
 
 SECURITIES = ("tls", "starttls", "none")
+HOURS = ("office", "always")
 NO_LOGIN = "-"  # the answer that stands for an empty user name, as Enter takes the default
 REQUIRED = {
     "address": "--address",
@@ -188,6 +189,20 @@ def check_text(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise click.BadParameter("write one line of text")
     return text.strip()
+
+
+def check_zone(text: str) -> str:
+    from mailtickets.config_types import is_zone
+
+    if not is_zone(text.strip()):
+        raise click.BadParameter(f'"{text}" is not a time zone; write a name such as Europe/London or UTC')
+    return text.strip()
+
+
+def check_hours(text: str) -> str:
+    if text.strip().lower() not in HOURS:
+        raise click.BadParameter(f"write {' or '.join(HOURS)}")
+    return text.strip().lower()
 
 
 def check_tag(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtickets.config_writing import Person
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from mailtickets.transport.imap import ImapAccount
 
+LOCAL_TIME = Path("/etc/localtime")
 RECENT_MAILS = 20
 REACH_SECONDS = 3.0
 
@@ -53,6 +56,25 @@ def guessed_host(kind: str, domain: str, port: int, answers: Callable[[str, int]
     """
     usual = (f"{kind}.{domain}", f"mail.{domain}", domain)
     return next((host for host in usual if answers(host, port)), usual[1])
+
+
+def guessed_zone(named: str | None = None, link: Path = LOCAL_TIME) -> str:
+    """Return the time zone of this machine by its name, or UTC.
+
+    named   as in the environment's TZ, which goes first.
+    link    to the zone's file below a folder named zoneinfo.
+    """
+    from mailtickets.config_types import is_zone
+
+    try:
+        beneath = str(link.resolve(strict=True)).partition("zoneinfo/")[2]
+    except (OSError, RuntimeError):
+        beneath = ""
+    for name in (os.environ.get("TZ", "") if named is None else named, beneath):
+        zone = name.removeprefix(":").removeprefix("posix/").replace("Etc/UTC", "UTC")
+        if zone and is_zone(zone):
+            return zone
+    return "UTC"
 
 
 def listens(host: str, port: int) -> bool:

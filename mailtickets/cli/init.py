@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.asking import SECURITIES, Questions, Script, Talk, check_address, check_tag, check_text
+from mailtickets.cli.asking import (
+    HOURS,
+    SECURITIES,
+    Questions,
+    Script,
+    Talk,
+    check_address,
+    check_hours,
+    check_tag,
+    check_text,
+    check_zone,
+)
 from mailtickets.cli.check import config_option, imap_trouble, smtp_trouble
 from mailtickets.cli.guesses import (
     authserv_ids,
     guessed_host,
     guessed_name,
     guessed_tag,
+    guessed_zone,
     is_likely_own,
     listens,
     provider_servers,
@@ -59,6 +71,12 @@ if TYPE_CHECKING:
     "--admin", "admins", multiple=True, help="Address that is told of trouble. Default: the first agent."
 )
 @click.option("--authserv-id", help="Name of your own server in Authentication-Results, if it writes them.")
+@click.option("--timezone", help="Of the dates in mails and of the hours. Default: this machine's, else UTC.")
+@click.option(
+    "--hours",
+    type=click.Choice(HOURS),
+    help="When reminders and closings go out: office (Monday to Friday 09:00-17:00, the default), or always.",
+)
 @click.option("--store", help="The file that holds the desk. Default: desk.db beside the configuration.")
 @click.option("--no-test", is_flag=True, help="Do not try the servers.")
 @click.option("--no-input", is_flag=True, help="Ask nothing; what is missing is an error.")
@@ -100,10 +118,17 @@ def _answers(talk: Talk, given: dict[str, Any], config: Path, *, test: bool) -> 
     )
     for admin in admins:
         check_address(admin)
+    timezone = talk.ask("timezone", "Time zone", guessed_zone(), check_zone)
+    hours = talk.ask(
+        "hours",
+        "Reminders go out in office hours (Monday to Friday 09:00-17:00), or always",
+        HOURS[0],
+        check_hours,
+    )
     store = given["store"] or (
         "/var/lib/mailtickets/desk.db" if config.absolute().is_relative_to("/etc") else "desk.db"
     )
-    return Answers(name, address, tag, store, imap, smtp, agents, admins, authserv_id)
+    return Answers(name, address, tag, store, imap, smtp, agents, admins, authserv_id, timezone, hours)
 
 
 def _absolute(file: str | None) -> str:

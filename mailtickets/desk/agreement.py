@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, timedelta
+    from datetime import date
 
 PRIORITIES = ("P1", "P2", "P3", "P4")
 
@@ -31,6 +32,11 @@ class Span:
 
     def __str__(self) -> str:
         return self.text
+
+
+def hours(number: int) -> Span:
+    """Return so many plain hours."""
+    return Span(plain=timedelta(hours=number), text=f"{number}h")
 
 
 class Target(StrEnum):

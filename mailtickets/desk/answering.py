@@ -277,7 +277,7 @@ def _carried_out(case: Case, facts: TicketFacts, agent: AgentPolicy, wish: _Wish
     change = Change(
         after,
         tuple(entries),
-        timers_of(after, case.queue) if drop else (),
+        timers_of(after, case.queue, case.policy) if drop else (),
         drop,
         ids=ids,
         fresh_key=case.standing.leaked,
@@ -297,7 +297,7 @@ def _new_status(case: Case, ticket: Ticket, wish: _Wish) -> tuple[Ticket, str]:
     status = asked or _after_reply(case.queue.after_reply, wish.read.text)
     if status is Status.WAITING:
         command = wish.read.get("wait")
-        return silence.begin_waiting(ticket, case.now, case.queue, command.wait if command else None), reason
+        return silence.begin_waiting(ticket, case.now, command.wait if command else None), reason
     if status is Status.RESOLVED:
         return silence.begin_resolved(ticket, case.now), reason
     unchanged = status is ticket.status and status is not Status.CLOSED
@@ -324,7 +324,7 @@ def _mail_to_customer(
     kind = {Status.RESOLVED: "resolved", Status.CLOSED: "closed"}.get(asked, "answer") if asked else "answer"
     values: dict[str, object] = {"agent": agent.name}
     if kind == "resolved":
-        values["closes_at"] = silence.closes_at(after, case.queue)
+        values["closes_at"] = silence.closes_at(after, silence.rhythm_of(after, case.queue, case.policy))
     elif kind == "closed":
         values |= {"silence": False, "reopen_until": case.now + case.queue.reopen_within}
     else:
@@ -484,7 +484,7 @@ def already_sent(case: Case) -> Decision | None:
         return None
     requester = Person(customers[0].key, customers[0].name, Role.REQUESTER)
     ticket = replace(new_ticket(case, requester), assignee=agent.key)
-    ticket = silence.begin_waiting(replace(ticket, cycle=0), case.now, case.queue)
+    ticket = silence.begin_waiting(replace(ticket, cycle=0), case.now)
     entry = _own_words(
         case,
         EntryKind.MAIL_OUT,
@@ -496,7 +496,7 @@ def already_sent(case: Case) -> Decision | None:
     change = Change(
         ticket,
         (entry,),
-        timers_of(ticket, case.queue),
+        timers_of(ticket, case.queue, case.policy),
         is_new=True,
         ids=(message.message_id,) if message.message_id else (),
     )

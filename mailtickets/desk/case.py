@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
+from mailtickets.desk.opening import opened
 from mailtickets.desk.people import Standing, people_joining
 from mailtickets.desk.thread import Found, strip_tags
 from mailtickets.desk.ticket import (
@@ -26,6 +27,7 @@ from mailtickets.mail.message import base_subject
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mailtickets.desk.agreement import Organisation
     from mailtickets.desk.events import Incoming, MailArrived
     from mailtickets.desk.facts import Facts
     from mailtickets.desk.policy import Policy, QueuePolicy
@@ -109,6 +111,39 @@ def new_ticket(case: Case, requester: Person | None) -> Ticket:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class New:
+    """A ticket as rules and organisation make it; `entries` say what they set."""
+
+    ticket: Ticket
+    organisation: Organisation | None
+    entries: tuple[Entry, ...]
+
+
+def opened_by(case: Case, requester: Person | None) -> tuple[Case, New]:
+    """Return the ticket that this mail opens, and the case in the queue that a rule may have moved it to."""
+    plain = new_ticket(case, requester)
+    opening = opened(plain, case.incoming, case.policy)
+    ticket = opening.ticket
+    if ticket.queue != case.queue.name:
+        case = replace(case, queue=case.policy.queues[ticket.queue])
+        if not opening.outcome.assignee:
+            ticket = replace(ticket, assignee=first_owner(case), language=case.queue.language)
+    said = (
+        (EntryKind.QUEUE, ticket.queue if ticket.queue != plain.queue else "", "by a rule"),
+        (EntryKind.ORGANISATION, ticket.organisation, opening.organisation.name if opening.organisation else ""),
+        (EntryKind.TYPE, ticket.type if ticket.type != plain.type else "", "by a rule"),
+        (EntryKind.PRIORITY, ticket.priority if opening.priority_from != "default" else "", opening.priority_from),
+        (EntryKind.TAGGED, " ".join(ticket.tags), "by a rule"),
+    )  # fmt: skip
+    entries = tuple(
+        Entry(kind, case.now, "desk", Audience.AGENTS, reason=f"{value}: {why}")
+        for kind, value, why in said
+        if value
+    )
+    return case, New(ticket, opening.organisation, entries)
+
+
 def joining(case: Case, ticket: Ticket | None) -> tuple[Person, ...]:
     """Return who joins by this mail; where senders can be proven, only a proven one brings people along."""
     if case.incoming.provable and not case.standing.proven:
@@ -143,7 +178,7 @@ def with_role(ticket: Ticket, address: str, name: str, role: Role) -> Ticket:
     return joined(ticket, Person(address, name, role))
 
 
-def timers_of(ticket: Ticket, queue: QueuePolicy) -> tuple[Timer, ...]:
-    """Return the timers that the ticket's state asks for."""
-    timer = silence.next_timer(ticket, queue)
+def timers_of(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[Timer, ...]:
+    """Return the timers that the ticket's silence asks for."""
+    timer = silence.next_timer(ticket, silence.rhythm_of(ticket, queue, policy))
     return (timer,) if timer else ()

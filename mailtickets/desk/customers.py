@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from mailtickets.desk import saying, silence
-from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, new_ticket, with_role
+from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
+from mailtickets.desk.facts import lines_of
+from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.people import Speaker, people_suggested
 from mailtickets.desk.policy import LARGE_PROVIDERS
 from mailtickets.desk.thanks import is_signature, is_thanks
@@ -32,8 +35,8 @@ from mailtickets.mail.classify import Origin
 from mailtickets.mail.message import domain_of
 
 if TYPE_CHECKING:
-    from mailtickets.desk.case import Case
-    from mailtickets.desk.facts import AckCounts, TicketFacts
+    from mailtickets.desk.case import Case, New
+    from mailtickets.desk.facts import AckCounts, HistoryLine, TicketFacts
     from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Limits
 
@@ -47,37 +50,42 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     incoming, message = case.incoming, case.incoming.message
     machine = incoming.classification.origin is not Origin.PERSON
     requester = Person(case.sender, message.sender.name, Role.REQUESTER) if message.sender else None
+    case, new = opened_by(case, requester)
     ticket = replace(
-        new_ticket(case, requester),
+        new.ticket,
         automatic=machine,
         proven=case.standing.proven,
         linked=linked.number if linked else None,
     )
-    hints = [*case.found.hints, *_cut_short(case)]
+    may = _may_open(case, new)
+    hints = [*case.found.hints, *_cut_short(case), *may.hints]
     if linked:
         hints.append(f"continues {linked.reference}, which was closed too long ago to be reopened")
     elif case.facts.recent_ticket and not hints:
         other = f"{ticket.tag}-{case.facts.recent_ticket}"
         hints.append(f"may belong to {other}, which the same person opened within the hour")
-    quiet, wait = why_no_acknowledgement(case)
-    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
+    quiet, wait = (may.quiet, False) if may.quiet else why_no_acknowledgement(case)
+    if may.expired:
+        ticket = replace(ticket, tags=(*ticket.tags, "expired"))
+    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case)), *new.entries]
     if linked:
         entries.append(Entry(EntryKind.LINKED, case.now, "desk", Audience.AGENTS, reason=linked.reference))
     if ticket.assignee:
         entries.append(Entry(EntryKind.ASSIGNED, case.now, "desk", Audience.AGENTS, reason=ticket.assignee))
+    history = lines_of(entries)
     mail: list[Outgoing] = []
     timers: list[Timer] = []
     counted = None
     if not quiet:
         counted = (ticket.requester, case.standing.proven, case.facts.person.wrote_before)
-        mail.append(_acknowledge(case, ticket))
+        mail.append(_acknowledge(case, ticket, history, may.contacts))
         entries.append(_acknowledged(case.now, ticket))
     elif wait:
         timers.append(Timer(TimerKind.ACKNOWLEDGE, next_round(case.now)))
     others = [queue.address for queue in case.others]
     mail.extend(
         saying.tell_agents(
-            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, hints=hints,
+            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, history=history, hints=hints,
             quiet=quiet, others=[*others, *people_suggested(message, ticket, case.policy)],
         )
     )  # fmt: skip
@@ -91,6 +99,44 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         alarms=alarms,
         acknowledged=counted,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _May:
+    """What follows from who the sender is in the organisation.
+
+    quiet     why there is no acknowledgement; "" if there may be one.
+    contacts  whom a proven sender is told to go through.
+    """
+
+    hints: tuple[str, ...] = ()
+    quiet: str = ""
+    contacts: tuple[str, ...] = ()
+    expired: bool = False
+
+
+def _may_open(case: Case, new: New) -> _May:
+    """Ask whether somebody of this organisation may open tickets; the ticket is kept in any case."""
+    organisation = new.organisation
+    if organisation is None:
+        return _May()
+    standing = may_open(organisation, case.sender, case.now.astimezone(ZoneInfo(case.policy.zone)).date())
+    named = ", ".join(standing.contacts)
+    match standing.may:
+        case May.ACCEPT:
+            return _May()
+        case May.TELL:
+            return _May(
+                (f"{case.sender} is not a designated contact of {organisation.name} ({named})",),
+                contacts=standing.contacts,
+            )
+        case May.HOLD:
+            hint = f"{case.sender} is not a designated contact of {organisation.name} ({named}): nothing was sent to them"
+            return _May((hint,), quiet="the sender is not a designated contact")
+        case May.EXPIRED:
+            return _May(
+                (f"the agreement with {organisation.name} ended on {organisation.until}",), expired=True
+            )
 
 
 def continue_ticket(case: Case) -> Decision:
@@ -145,6 +191,7 @@ def continue_ticket(case: Case) -> Decision:
         case.policy,
         occasion=f"in:{case.event.copy}",
         now=case.now,
+        history=(*facts.history, *lines_of(entries)),
         others=suggested,
         hints=_cut_short(case),
     )
@@ -181,6 +228,7 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         case.policy,
         occasion=f"in:{case.event.copy}",
         now=case.now,
+        history=(*facts.history, *lines_of(entries)),
     )
     change = Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked)
     return Decision(
@@ -208,7 +256,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
         drop = SILENCE_TIMERS
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        hints=["the sender is not proven: our mail server says it may be forged"],
+        history=(*facts.history, *lines_of(entries)), hints=["the sender is not proven: our mail server says it may be forged"],
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(
@@ -305,7 +353,9 @@ def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool,
     return ""
 
 
-def _acknowledge(case: Case, ticket: Ticket) -> Outgoing:
+def _acknowledge(
+    case: Case, ticket: Ticket, history: tuple[HistoryLine, ...], contacts: tuple[str, ...]
+) -> Outgoing:
     incoming = case.incoming
     if incoming.truncated:
         return saying.too_large(ticket, incoming, case.queue, case.policy)
@@ -316,7 +366,7 @@ def _acknowledge(case: Case, ticket: Ticket) -> Outgoing:
     ]
     return saying.acknowledgement(
         ticket, incoming.message.message_id, case.queue, case.policy, proven=case.standing.proven, letters=len(incoming.text),
-        not_taken=not_taken,
+        history=history, now=case.now, not_taken=not_taken, contacts=contacts,
     )  # fmt: skip
 
 

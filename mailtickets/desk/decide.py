@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import answering, customers, elsewhere, reports, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
+from mailtickets.desk.keeping import kept
 from mailtickets.desk.people import Speaker, who_speaks
+from mailtickets.desk.route import rightful
 from mailtickets.desk.thread import find_ticket
 from mailtickets.desk.ticket import (
     Alarm,
@@ -48,11 +50,12 @@ def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decisio
     """Decide what happens for one event. Reads nothing, writes nothing; the same arguments give the same answer."""
     match event:
         case MailArrived():
-            return _mail(event, facts, policy, now)
+            decision = _mail(event, facts, policy, now)
         case TimerDue():
-            return timer_due(event, facts, policy, now)
+            decision = timer_due(event, facts, policy, now)
         case MailFailed():
-            return _mail_failed(event, facts, policy, now)
+            decision = _mail_failed(event, facts, policy, now)
+    return kept(decision, facts, policy, now)
 
 
 def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:
@@ -99,7 +102,10 @@ def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Ca
     queue, others = policy.queue_for(incoming.message, incoming.mailbox)
     if found.ticket and found.ticket.ticket.queue in policy.queues:
         queue, others = policy.queues[found.ticket.ticket.queue], ()
-    standing = who_speaks(incoming.message, incoming.proof, found, queue, policy, now)
+    speakers = queue
+    if found.ticket:
+        speakers = replace(queue, agents=rightful(found.ticket.ticket, queue, policy))
+    standing = who_speaks(incoming.message, incoming.proof, found, speakers, policy, now)
     if event.grant and standing.agent is not None:
         standing = replace(standing, speaker=Speaker.AGENT, why="confirmed by the agent")
     return Case(event, found, standing, queue, others, facts, policy, now)

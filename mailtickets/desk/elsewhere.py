@@ -33,14 +33,14 @@ def sent_past_the_desk(case: Case) -> Decision:
     status = Status.PENDING if case.queue.after_reply == "pending" else Status.WAITING
     after = replace(ticket, updated_at=case.now)
     if status is Status.WAITING:
-        after = silence.begin_waiting(after, case.now, case.queue)
+        after = silence.begin_waiting(after, case.now)
     else:
         after = silence.end_silence(after, status, case.now)
     entries = (entry, case.status_entry(after.status, "answered past the desk"))
     change = Change(
         after,
         entries,
-        timers_of(after, case.queue),
+        timers_of(after, case.queue, case.policy),
         (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE),
         ids=(case.incoming.message.message_id,) if case.incoming.message.message_id else (),
     )

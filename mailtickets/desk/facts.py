@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.ticket import EntryKind
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from mailtickets.desk.ticket import EntryKind, HoldKind, Ticket
+    from mailtickets.desk.ticket import Entry, HoldKind, Ticket
     from mailtickets.mail.keys import ReplyKey
 
 
@@ -66,6 +68,29 @@ class HistoryLine:
     value: str
 
 
+# Which entries bear on a clock; a person's mail out is a response.
+CLOCKED_KINDS = frozenset(
+    {
+        EntryKind.STATUS, EntryKind.PRIORITY, EntryKind.TYPE, EntryKind.QUEUE, EntryKind.ORGANISATION, EntryKind.DUE,
+        EntryKind.WORKAROUND, EntryKind.ESCALATED, EntryKind.MAIL_OUT,
+    }
+)  # fmt: skip
+
+
+def first_word(reason: str) -> str:
+    """Return the value that a reason begins with: "open" of "open: the customer replied"."""
+    return reason.partition(" ")[0].rstrip(":")
+
+
+def lines_of(entries: Iterable[Entry]) -> tuple[HistoryLine, ...]:
+    """Return what the clocks see of entries."""
+    return tuple(
+        HistoryLine(entry.kind, entry.at, entry.actor, first_word(entry.reason))
+        for entry in entries
+        if entry.kind in CLOCKED_KINDS
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
     """A ticket and what is needed to act on it.
@@ -75,6 +100,7 @@ class TicketFacts:
     generations   the present key generation of each agent that ever got one above 0.
     last_notice   delivery of the last reminder or resolved mail of this cycle, if any.
     newest_seq    the highest entry.
+    history       what the clocks need, the oldest first.
     """
 
     ticket: Ticket
@@ -84,6 +110,7 @@ class TicketFacts:
     last_notice: NoticeState | None = None
     newest_seq: int = 0
     acknowledged: bool = False
+    history: tuple[HistoryLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

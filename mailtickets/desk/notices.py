@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mailtickets.mail.message import Address, Attachment
 
@@ -51,6 +52,7 @@ class Outgoing:
     code           for a held mail's question: stands in place of a reply key.
     relays         the agent's own words and attachments (from `original`) are put in by the pipeline.
     entry          index of the entry of the first change that this mail stands for, or None.
+    not_before     it waits until then, such as the beginning of an agent's hours; None: at once.
     """
 
     notice: Notice
@@ -70,3 +72,4 @@ class Outgoing:
     null_sender: bool = False
     relays: bool = False
     entry: int | None = field(default=None)
+    not_before: datetime | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mailtickets.desk.agreement import SHIPPED_TYPES
+from mailtickets.desk.agreement import SHIPPED_TYPES, Span, hours
 from mailtickets.mail.message import address_key, domain_of, local_of
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ LARGE_PROVIDERS = frozenset(
 )
 
 
+DAY_1, DAYS_3, DAYS_4 = hours(24), hours(72), hours(96)
+
+
 @dataclass(frozen=True, slots=True)
 class AgentPolicy:
     """One agent. `email` and `aliases` are in comparable form; mail goes to `email` only."""
@@ -136,9 +139,9 @@ class QueuePolicy:
     cc: str = "domain"
     note_address: str = ""
     language: str = "en"
-    reminders: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=72))
-    close_after: timedelta = timedelta(hours=96)
-    resolved_close_after: timedelta = timedelta(hours=72)
+    reminders: tuple[Span, ...] = (DAY_1, DAYS_3)
+    close_after: Span = DAYS_4
+    resolved_close_after: Span = DAYS_3
     reopen_within: timedelta = timedelta(days=30)
     confirm_close: bool = False
     collision_window: timedelta = timedelta(hours=2)

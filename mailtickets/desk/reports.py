@@ -143,9 +143,9 @@ def automatic_reply(case: Case) -> Decision:
         until = _back_at(case)
         people = (PersonChange(case.sender, away_until=until),)
         if ticket.status is Status.WAITING and _alone(case.facts, facts, case.sender):
-            later = silence.put_off(ticket, until, case.queue)
+            later = silence.put_off(ticket, until, silence.rhythm_of(ticket, case.queue, case.policy))
             if later != ticket:
-                ticket, timers = later, timers_of(later, case.queue)  # type: ignore[assignment]
+                ticket, timers = later, timers_of(later, case.queue, case.policy)  # type: ignore[assignment]
                 entries.append(
                     case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
                 )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
+from mailtickets.desk.duty import when_to_tell
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
+from mailtickets.desk.promises import deadlines, shown_priority, to_customer
+from mailtickets.desk.route import hearers
+from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Role, Status
 from mailtickets.mail.compose import KEY_PLACEHOLDER
 from mailtickets.mail.message import Address
@@ -14,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from mailtickets.desk.escalation import Told
     from mailtickets.desk.events import Incoming
-    from mailtickets.desk.facts import PublicEntry, TicketFacts
+    from mailtickets.desk.facts import HistoryLine, PublicEntry, TicketFacts
     from mailtickets.desk.people import Standing
     from mailtickets.desk.policy import AgentPolicy, Policy, QueuePolicy
     from mailtickets.desk.ticket import Hold, Person, Ticket
@@ -58,16 +63,20 @@ def thread_of(facts: TicketFacts | None, incoming: Incoming | None = None) -> tu
 
 
 def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy: Policy, *, proven: bool, letters: int,
-                    not_taken: Sequence[dict[str, str]] = ()) -> Outgoing:  # fmt: skip
+                    history: Sequence[HistoryLine], now: datetime, not_taken: Sequence[dict[str, str]] = (),
+                    contacts: Sequence[str] = ()) -> Outgoing:  # fmt: skip
     """Return the acknowledgement of a new ticket (RFC 3834); its words depend on how sure the sender is.
 
     letters    length of what the customer wrote: a short mail is asked for what is missing.
+    contacts   whom the sender should go through; told to a proven sender only.
     """
     echo = policy.echo == "always" or (policy.echo == "proven" and proven)
-    ask = queue.ask_for if letters < queue.ask_for_below else ()
+    kind = policy.types.get(ticket.type)
+    ask = (*queue.ask_for, *(kind.ask_for if kind else ())) if letters < queue.ask_for_below else ()
     values = _values(
-        ticket, policy, keyed=True, echo=echo, priority="", promise_at=None, ask_for=list(ask), help_links=list(queue.help_links),
-        not_taken=list(not_taken), short=not proven, others=[],
+        ticket, policy, keyed=True, echo=echo, ask_for=list(dict.fromkeys(ask)), help_links=list(queue.help_links),
+        not_taken=list(not_taken), short=not proven, others=[], routed=ticket.type if kind and kind.tell else "",
+        contacts=list(contacts) if proven else [], **to_customer(ticket, history, policy, now),
     )  # fmt: skip
     if not echo:
         values["subject"] = ""
@@ -108,9 +117,7 @@ def agents_to_tell(
     ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[str] = ()
 ) -> tuple[AgentPolicy, ...]:
     """Return the agents who hear of a ticket: its assignee, or while it has none all of the queue."""
-    owner = (ticket.assignee,) if ticket.assignee in queue.agents else queue.agents
-    left_out = set(but)
-    return tuple(policy.agents[key] for key in owner if key in policy.agents and key not in left_out)
+    return tuple(policy.agents[key] for key in hearers(ticket, queue, policy, but).agents)
 
 
 def _each(agents: Iterable[AgentPolicy]) -> tuple[Recipient, ...]:
@@ -139,36 +146,78 @@ def split_attachments(
 
 
 def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standing, queue: QueuePolicy, policy: Policy, *,
-                occasion: str, now: datetime, hints: Sequence[str] = (), quiet: str = "", others: Sequence[str] = (),
-                but: Iterable[str] = ()) -> tuple[Outgoing, ...]:  # fmt: skip
-    """Return the notice of a customer's mail, one mail to each agent: the customer's text first."""
-    agents = agents_to_tell(ticket, queue, policy, but)
-    if not agents:
+                occasion: str, now: datetime, history: Sequence[HistoryLine], hints: Sequence[str] = (), quiet: str = "",
+                others: Sequence[str] = (), but: Iterable[str] = ()) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the notice of a customer's mail, one mail to each agent: the customer's text first.
+
+    An agent outside the own hours gets it when they begin; people who are no agents get the words and no rights.
+    """
+    heard = hearers(ticket, queue, policy, but)
+    tellings = when_to_tell(heard.agents, queue, policy, terms_of(ticket, policy).calendar, now)
+    if not tellings and not heard.others:
         return ()
     message = incoming.message
     taken, left_out = split_attachments(incoming.relayed.attachments, queue.notify_attachments_bytes)
     author = (message.sender or (message.from_[0] if message.from_ else None)) or Address(
         "", "an unknown sender"
     )
-    waiting = silence.begin_waiting(ticket, now, queue)
-    reminder = silence.next_timer(waiting, queue) if queue.reminders else None
+    waiting, rhythm = silence.begin_waiting(ticket, now), silence.rhythm_of(ticket, queue, policy)
+    reminder = silence.next_timer(waiting, rhythm) if queue.reminders else None
     values = _values(
         ticket, policy, keyed=True,
         author=author.name or author.address, author_address=author.address, proven=standing.proven,
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
         attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
         left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
-        hints=list(hints), priority=ticket.priority, assignee=_name_of(ticket.assignee, policy), requester=ticket.requester,
+        hints=list(hints), priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=_name_of(ticket.assignee, policy), requester=ticket.requester,
         participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
         does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
-        closes_at=silence.closes_at(waiting, queue), opened_at=ticket.created_at, quiet=quiet,
+        closes_at=silence.closes_at(waiting, rhythm), opened_at=ticket.created_at, quiet=quiet,
     )  # fmt: skip
-    return (
+    at_once: dict[datetime | None, list[AgentPolicy]] = {}
+    for telling in tellings:
+        at_once.setdefault(telling.not_before, []).append(policy.agents[telling.agent])
+    mail = [
         Outgoing(
             Notice(kind, ticket.language, queue.name, values), Reader.AGENT, _each(agents), queue.name, ticket.number,
             separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
-            attachments=taken, original=incoming.digest,
-        ),
+            attachments=taken, original=incoming.digest, not_before=not_before,
+        )
+        for not_before, agents in at_once.items()
+    ]  # fmt: skip
+    if heard.others:
+        mail.append(
+            Outgoing(
+                Notice("routed", ticket.language, queue.name, {**values, "key_line": "", "type": ticket.type}), Reader.ADMIN,
+                tuple(Recipient(Address(person.address, person.name)) for person in heard.others), queue.name, ticket.number,
+                separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
+                attachments=taken, original=incoming.digest,
+            )
+        )  # fmt: skip
+    return tuple(mail)
+
+
+def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy, facts: TicketFacts, *,
+               rungs: Sequence[Mapping[str, object]], deadlines: Sequence[Mapping[str, object]], asked_by: str, reason: str,
+               occasion: str) -> Outgoing:  # fmt: skip
+    """Return the mail that tells somebody of a ticket in danger: what is due, who waits, what was written last.
+
+    An agent may answer it like any notice; anybody else gets it without a key.
+    """
+    agent = policy.agents.get(person.agent)
+    organisation = policy.organisations.get(ticket.organisation)
+    last = next((entry for entry in reversed(facts.public)), None)
+    values = _values(
+        ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=asked_by, reason=reason,
+        priority=shown_priority(ticket, policy), requester=ticket.requester, organisation=organisation.name if organisation else "",
+        assignee=_name_of(ticket.assignee, policy), queue=queue.name, opened_at=ticket.created_at, phone=person.phone,
+        last_author=last.actor if last else "", last_at=last.at if last else None, last_text=excerpt(last.text, 1500) if last else "",
+        agent=agent is not None,
+    )  # fmt: skip
+    return Outgoing(
+        Notice("escalation", ticket.language, queue.name, values), Reader.AGENT if agent else Reader.ADMIN,
+        (Recipient(Address(person.address, person.name), person.agent),), queue.name, ticket.number, separately=True,
+        occasion=occasion, from_name=policy.desk_name,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailtickets.desk.notices import Outgoing
+    from mailtickets.desk.service_level import Measure
 
 
 class Status(StrEnum):
@@ -201,6 +202,7 @@ class Change:
     ids        Message-IDs by which later mail finds this ticket.
     search     whether the entries' words go into the search index.
     fresh_key  agents whose key generation goes up by one.
+    measure    what reports count, computed from the whole history with these entries.
     """
 
     ticket: Ticket
@@ -210,6 +212,7 @@ class Change:
     is_new: bool = False
     ids: tuple[str, ...] = ()
     fresh_key: tuple[str, ...] = ()
+    measure: Measure | None = None
 
 
 class Outcome(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import saying, silence
+from mailtickets.desk import escalating, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.customers import next_round, past_limit
 from mailtickets.desk.ticket import (
@@ -51,6 +51,8 @@ def timer_due(event: TimerDue, facts: Facts, policy: Policy, now: datetime) -> D
             return _resolved(ticket, facts, queue, policy, now) if fits else done
         case TimerKind.ACKNOWLEDGE:
             return _acknowledge(ticket, facts, queue, policy, now) or done
+        case TimerKind.CLOCK:
+            return escalating.clock_due(ticket, queue, policy, now)
         case TimerKind.HELD:
             return _hold_ended(event, ticket, queue, policy, now)
 
@@ -59,28 +61,31 @@ def _silence(
     facts: TicketFacts, all_facts: Facts, queue: QueuePolicy, policy: Policy, now: datetime
 ) -> Decision:
     ticket = facts.ticket
-    timer = silence.next_timer(ticket, queue)
-    if timer and timer.due > now:
+    rhythm = silence.rhythm_of(ticket, queue, policy)
+    timer = silence.next_timer(ticket, rhythm)
+    if timer is None:
+        return Decision()  # silence does not touch this ticket any more
+    if timer.due > now:
         return Decision(changes=(Change(ticket, timers=(timer,)),))  # the rules changed since it was set
     people = _reachable(ticket, all_facts)
     if not people:
         return _unreachable(facts, queue, policy, now)
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
-        return _later(ticket, queue, now + min(LOOK_AGAIN, silence.offsets(queue)[0]))
+        return _later(ticket, queue, policy, now + min(LOOK_AGAIN, rhythm.first(now)))
     step = ticket.silent_step
     if last and last.state == "sent" and last.sent_at:
-        full = last.sent_at + silence.distance(ticket, queue)
+        full = silence.step_after(last.sent_at, ticket, rhythm)
         if now < full:
             # Our answer or the last reminder really went out later than planned: the full time counts from then.
-            return _later(ticket, queue, full)
+            return _later(ticket, queue, policy, full)
     if ticket.automatic:
         return _unreachable(
             facts, queue, policy, now, "a machine opened the ticket, and machines are not reminded"
         )
     if step < len(queue.reminders):
         return _remind(facts, people, queue, policy, now)
-    if queue.confirm_close:
+    if rhythm.confirm_close:
         return _ask_agent_to_close(facts, queue, policy, now)
     if last is None or last.state != "sent":
         # An uncertain reminder counts as not sent: a fresh one, and the full period after it.
@@ -95,11 +100,11 @@ def _reachable(ticket: Ticket, facts: Facts) -> tuple[Person, ...]:
     return tuple(person for person in ticket.participants if person.address not in facts.bounced)
 
 
-def _later(ticket: Ticket, queue: QueuePolicy, until: datetime) -> Decision:
+def _later(ticket: Ticket, queue: QueuePolicy, policy: Policy, until: datetime) -> Decision:
     if ticket.status is Status.RESOLVED:
         return Decision(changes=(Change(ticket, timers=(Timer(TimerKind.RESOLVED, until, ticket.cycle),)),))
-    after = silence.put_off(ticket, until, queue)
-    return Decision(changes=(Change(after, timers=timers_of(after, queue)),))
+    after = silence.put_off(ticket, until, silence.rhythm_of(ticket, queue, policy))
+    return Decision(changes=(Change(after, timers=timers_of(after, queue, policy)),))
 
 
 def _remind(
@@ -112,7 +117,8 @@ def _remind(
     again: bool = False,
 ) -> Decision:
     ticket = facts.ticket
-    after = replace(silence.after_reminder(ticket, now, queue), updated_at=now)
+    rhythm = silence.rhythm_of(ticket, queue, policy)
+    after = replace(silence.after_reminder(ticket, now), updated_at=now)
     last = after.silent_step >= len(queue.reminders)
     asked = next((entry.text for entry in reversed(facts.public) if entry.kind is EntryKind.MAIL_OUT), "")
     to = tuple(person.address for person in people)
@@ -121,10 +127,10 @@ def _remind(
     occasion = f"reminder:{ticket.cycle}:{after.silent_step}" + (f":{facts.newest_seq}" if again else "")
     mail = saying.to_customers(
         "reminder", after, people, queue, policy, facts, occasion=occasion, human=False, keyed=True, entry=0,
-        values={"step": after.silent_step, "last": last, "closes_at": silence.closes_at(after, queue) if last else None,
+        values={"step": after.silent_step, "last": last, "closes_at": silence.closes_at(after, rhythm) if last else None,
                 "asked": saying.excerpt(asked)},
     )  # fmt: skip
-    return Decision(changes=(Change(after, (entry,), timers_of(after, queue)),), mail=(mail,))
+    return Decision(changes=(Change(after, (entry,), timers_of(after, queue, policy)),), mail=(mail,))
 
 
 def _close(
@@ -180,16 +186,22 @@ def _resolved(
     facts: TicketFacts, all_facts: Facts, queue: QueuePolicy, policy: Policy, now: datetime
 ) -> Decision:
     ticket = facts.ticket
-    timer = silence.next_timer(ticket, queue)
-    if timer and timer.due > now:
+    rhythm = silence.rhythm_of(ticket, queue, policy)
+    timer = silence.next_timer(ticket, rhythm)
+    if timer is None:
+        return Decision()  # silence does not touch this ticket any more
+    if timer.due > now:
         return Decision(changes=(Change(ticket, timers=(timer,)),))
     people = _reachable(ticket, all_facts)
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
-        return _later(ticket, queue, now + min(LOOK_AGAIN, queue.resolved_close_after))
-    if last and last.state == "sent" and last.sent_at and now < last.sent_at + queue.resolved_close_after:
-        return _later(ticket, queue, last.sent_at + queue.resolved_close_after)
-    if queue.confirm_close:
+        wait = rhythm.calendar.after(now, rhythm.resolved_close_after) - now
+        return _later(ticket, queue, policy, now + min(LOOK_AGAIN, wait))
+    if last and last.state == "sent" and last.sent_at:
+        full = rhythm.calendar.after(last.sent_at, rhythm.resolved_close_after)
+        if now < full:
+            return _later(ticket, queue, policy, full)
+    if rhythm.confirm_close:
         return _ask_agent_to_close(facts, queue, policy, now)
     if (ticket.participants and not people) or _lost(last):
         return _unreachable(facts, queue, policy, now, "our mail to the customer did not arrive")
@@ -234,6 +246,8 @@ def _acknowledge(
         policy,
         proven=ticket.proven,
         letters=len(opened.text) if opened else 0,
+        history=facts.history,
+        now=now,
     )
     entry = Entry(EntryKind.ACKNOWLEDGED, now, "desk", Audience.CUSTOMER, to=(ticket.requester,))
     return Decision(

@@ -14,12 +14,12 @@ import secrets
 import sqlite3
 from typing import TYPE_CHECKING, Self
 
-from sqlite_utils import Database
-
 from mailtickets.mail.keys import KeyRing
 from mailtickets.store.alarms import Alarms
+from mailtickets.store.engine import Database
 from mailtickets.store.facts import FactsReader
 from mailtickets.store.ledger import Ledger
+from mailtickets.store.measures import Measures
 from mailtickets.store.migrations import NEWEST, migrations
 from mailtickets.store.outbox import Outbox
 from mailtickets.store.tickets import Tickets
@@ -105,6 +105,7 @@ class Store:
         self.facts = FactsReader(connection)
         self.views = Views(connection)
         self.alarms = Alarms(connection)
+        self.measures = Measures(connection)
 
     @classmethod
     def open(cls, path: Path, now: datetime) -> Store:

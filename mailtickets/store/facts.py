@@ -185,7 +185,7 @@ class FactsReader:
         ).fetchone()
         return TicketFacts(
             ticket, public, tuple(text for (text,) in notes), dict(generations), self._last_notice(ticket),
-            self._tickets.last_seq(ticket.number), acknowledged is not None,
+            self._tickets.last_seq(ticket.number), acknowledged is not None, self._tickets.history(ticket.number),
         )  # fmt: skip
 
     def _last_notice(self, ticket: Ticket) -> NoticeState | None:

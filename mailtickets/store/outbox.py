@@ -57,6 +57,7 @@ class Prepared:
     digest: bytes
     size: int
     entry: int | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Outbox:
                 (
                     mail.ticket, seq, mail.kind, mail.occasion, " ".join(mail.recipients), mail.cycle, mail.reader, mail.human, mail.author,
                     mail.account, mail.sender, mail.null_sender, json.dumps(list(mail.recipients)), mail.subject, mail.message_id, mail.head,
-                    self._shared[1], mail.reply_key, mail.digest, mail.size, to_us(now), to_us(now),
+                    self._shared[1], mail.reply_key, mail.digest, mail.size, to_us(max(now, mail.not_before or now)), to_us(now),
                 ),
             ).fetchone()[0]
         )  # fmt: skip

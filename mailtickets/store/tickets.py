@@ -6,22 +6,25 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mailtickets.desk.facts import CLOCKED_KINDS, HistoryLine, first_word
 from mailtickets.desk.ticket import EntryKind, Person, Role, Status, Ticket, Timer, TimerKind
 from mailtickets.mail.message import domain_of
 from mailtickets.store.times import from_us, from_us_or_none, to_us, to_us_or_none
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from mailtickets.desk.ticket import Change, Entry, PersonChange
 
 # Which entries a search finds: what people wrote, not what the desk did.
 SEARCHED = frozenset({EntryKind.MAIL_IN, EntryKind.MAIL_OUT, EntryKind.NOTE})
+_CLOCKED = ", ".join(f"'{kind.value}'" for kind in sorted(CLOCKED_KINDS))
 COLUMNS = (
     "number, tag, queue, subject, requester, created_at, updated_at, status, priority, type, assignee, language, silent_since,"
-    " silent_base, silent_step, first_wait, cycle, closed_at, linked, proven, automatic, version"
+    " silent_base, silent_step, first_wait, cycle, closed_at, linked, proven, automatic, organisation, tags, service_level, due_at,"
+    " workaround_at, version"
 )
 
 
@@ -58,6 +61,42 @@ class Tickets:
             "SELECT address, name, role FROM participant WHERE ticket = ?", (row[0],)
         )
         return ticket_of(row, tuple(Person(address, name, Role(role)) for address, name, role in people))
+
+    def history(self, number: int) -> tuple[HistoryLine, ...]:
+        """Return what the clocks need of a ticket's history, the oldest first."""
+        rows = self._connection.execute(
+            f"SELECT kind, at, actor, reason FROM entry WHERE ticket = ? AND kind IN ({_CLOCKED}) ORDER BY seq",
+            (number,),
+        )
+        return tuple(
+            HistoryLine(EntryKind(kind), from_us(at), actor, first_word(reason))
+            for kind, at, actor, reason in rows
+        )
+
+    def unfinished(self, after: int, limit: int) -> list[tuple[Ticket, tuple[HistoryLine, ...]]]:
+        """Return the next tickets above a number that are not closed, without their people, each with its history."""
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM ticket WHERE number > ? AND status <> 'closed' ORDER BY number LIMIT ?",
+            (after, limit),
+        ).fetchall()
+        lines: dict[int, list[HistoryLine]] = {row[0]: [] for row in rows}
+        for ticket, kind, at, actor, reason in self._connection.execute(
+            f"SELECT ticket, kind, at, actor, reason FROM entry WHERE ticket IN ({','.join('?' * len(rows))})"
+            f" AND kind IN ({_CLOCKED}) ORDER BY ticket, seq",
+            list(lines),
+        ):
+            lines[ticket].append(HistoryLine(EntryKind(kind), from_us(at), actor, first_word(reason)))
+        return [(ticket_of(row, ()), tuple(lines[row[0]])) for row in rows]
+
+    def timers_of(self, numbers: Sequence[int]) -> dict[int, list[Timer]]:
+        """Return the timers of tickets."""
+        found: dict[int, list[Timer]] = {}
+        for ticket, kind, cycle, due in self._connection.execute(
+            f"SELECT ticket, kind, cycle, due FROM timer WHERE ticket IN ({','.join('?' * len(numbers))})",
+            numbers,
+        ):
+            found.setdefault(ticket, []).append(Timer(TimerKind(kind), from_us(due), cycle))
+        return found
 
     def last_seq(self, number: int) -> int:
         """Return the newest entry's number of a ticket."""
@@ -97,7 +136,7 @@ class Tickets:
         return last, seqs
 
     def _insert(self, ticket: Ticket, last_seq: int) -> None:
-        marks = ", ".join("?" * 23)
+        marks = ", ".join("?" * 28)
         self._connection.execute(
             f"INSERT INTO ticket ({COLUMNS}, last_seq) VALUES ({marks})",
             (*_row(ticket), 1, last_seq),
@@ -106,12 +145,13 @@ class Tickets:
     def _update(self, ticket: Ticket, last_seq: int) -> None:
         done = self._connection.execute(
             "UPDATE ticket SET queue = ?, subject = ?, updated_at = ?, status = ?, priority = ?, type = ?, assignee = ?, silent_since = ?,"
-            " silent_base = ?, silent_step = ?, first_wait = ?, cycle = ?, closed_at = ?, last_seq = ?, version = version + 1"
-            " WHERE number = ? AND version = ?",
+            " silent_base = ?, silent_step = ?, first_wait = ?, cycle = ?, closed_at = ?, organisation = ?, tags = ?, service_level = ?,"
+            " due_at = ?, workaround_at = ?, last_seq = ?, version = version + 1 WHERE number = ? AND version = ?",
             (
                 ticket.queue, ticket.subject, to_us(ticket.updated_at), ticket.status.value, ticket.priority, ticket.type, ticket.assignee,
                 to_us_or_none(ticket.silent_since), to_us_or_none(ticket.silent_base), ticket.silent_step, ticket.first_wait, ticket.cycle,
-                to_us_or_none(ticket.closed_at), last_seq, ticket.number, ticket.version,
+                to_us_or_none(ticket.closed_at), ticket.organisation, " ".join(ticket.tags), ticket.service_level,
+                to_us_or_none(ticket.due_at), to_us_or_none(ticket.workaround_at), last_seq, ticket.number, ticket.version,
             ),
         )  # fmt: skip
         if done.rowcount != 1:
@@ -258,12 +298,14 @@ class Tickets:
 def ticket_of(row: tuple[Any, ...], people: tuple[Person, ...]) -> Ticket:
     """Return a ticket from a row of COLUMNS."""
     (number, tag, queue, subject, requester, created, updated, status, priority, kind, assignee, language, since, base, step, first_wait,
-     cycle, closed, linked, proven, automatic, version) = row  # fmt: skip
+     cycle, closed, linked, proven, automatic, organisation, tags, level, due, workaround, version) = row  # fmt: skip
     return Ticket(
         number=number, tag=tag, queue=queue, subject=subject, requester=requester, created_at=from_us(created), updated_at=from_us(updated),
         status=Status(status), priority=priority, type=kind, assignee=assignee, language=language, people=people,
         silent_since=from_us_or_none(since), silent_base=from_us_or_none(base), silent_step=step, first_wait=first_wait, cycle=cycle,
-        closed_at=from_us_or_none(closed), linked=linked, proven=bool(proven), automatic=bool(automatic), version=version,
+        closed_at=from_us_or_none(closed), linked=linked, proven=bool(proven), automatic=bool(automatic),
+        organisation=organisation, tags=tuple(tags.split()), service_level=level, due_at=from_us_or_none(due),
+        workaround_at=from_us_or_none(workaround), version=version,
     )  # fmt: skip
 
 
@@ -272,5 +314,6 @@ def _row(ticket: Ticket) -> tuple[object, ...]:
         ticket.number, ticket.tag, ticket.queue, ticket.subject, ticket.requester, to_us(ticket.created_at), to_us(ticket.updated_at),
         ticket.status.value, ticket.priority, ticket.type, ticket.assignee, ticket.language, to_us_or_none(ticket.silent_since),
         to_us_or_none(ticket.silent_base), ticket.silent_step, ticket.first_wait, ticket.cycle, to_us_or_none(ticket.closed_at),
-        ticket.linked, ticket.proven, ticket.automatic,
+        ticket.linked, ticket.proven, ticket.automatic, ticket.organisation, " ".join(ticket.tags), ticket.service_level,
+        to_us_or_none(ticket.due_at), to_us_or_none(ticket.workaround_at),
     )  # fmt: skip

@@ -101,6 +101,14 @@ class ImapMailbox:
                 raise
             self._connect(refresh_token=True)
 
+    def reopen(self) -> None:
+        """Open the folder again on the same connection, and learn its UIDVALIDITY anew.
+
+        Where a folder was removed and made anew, Dovecot 2.3 goes on showing the old one to a connection that
+        has it open, for ever: no error, and no new mail. Raises MailboxUnavailable, also where it is gone.
+        """
+        self._select()
+
     def close(self) -> None:
         """Log out as well as it goes; never raises. `connect` opens it again."""
         if self._client is not None:

@@ -194,6 +194,28 @@ def test_nobody_confirms_and_the_text_comes_back(opened):
     assert (opened.books().held, opened.books().ignored) == (0, 1)
 
 
+def test_a_held_text_comes_back_after_three_working_days_and_only_once(opened):
+    """Held on a Friday, back on Wednesday; no restart, no day after it and no late yes brings or sends it again."""
+    opened.lives(4 * DAY, HOUR)
+    unproven(opened)
+    question = opened.last("kim@desk.example")
+    opened.lives(5 * DAY - HOUR, HOUR)
+    assert opened.kinds("kim@desk.example")[-1] == "held"
+    assert opened.books().held == 1
+    opened.restart()
+    opened.lives(HOUR)
+    assert opened.last("kim@desk.example").kind == "not_sent"
+    opened.restart()
+    opened.lives(14 * DAY, 6 * HOUR)
+    opened.answers(question, "kim@desk.example", "yes\n", quote=False)
+    back = [mail for mail in opened.sent_to("kim@desk.example") if mail.kind == "not_sent"]
+    assert ["Water, please." in mail.text for mail in back] == [True, False]
+    assert "three working days" in back[0].text
+    assert opened.history().count("dropped") == 1
+    assert "answer" not in opened.kinds("ana@customer.example")
+    assert (opened.books().held, opened.books().unexplained) == (0, 0)
+
+
 def test_the_second_confirmation_within_a_day_tells_the_admin(opened):
     """What is missing, and how to set it; once an hour at most."""
     unproven(opened)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mailtickets.desk import silence
+from mailtickets.desk.agreement import hours
 from mailtickets.desk.ticket import TimerKind
 from mailtickets.transport.fate import Deferred, Rejected, Sent, Uncertain
 from tests.support.desk import POLICY, SUPPORT
@@ -235,20 +236,23 @@ def test_changed_rules_make_nothing_due_in_the_past(desk):
     """A reload with shorter times fires at the old time or now, never as if it had been earlier."""
     answered(desk)
     desk.lives(20 * HOUR)
-    queue = reloaded(desk, reminders=(timedelta(hours=1), timedelta(hours=2)), close_after=timedelta(hours=3))
+    queue = reloaded(desk, reminders=(hours(1), hours(2)), close_after=hours(3))
     ticket = desk.store.tickets.get(1001)
     ((_, timer),) = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
-    due = silence.recomputed_due(ticket, queue, timer.due, desk.now)
+    due = silence.recomputed_due(ticket, silence.rhythm_of(ticket, queue, POLICY), timer.due, desk.now)
     assert due == timer.due
 
 
 def test_longer_times_move_a_timer(desk):
     """A timer set under shorter rules looks again when it fires, and waits."""
     answered(desk)
-    queue = reloaded(desk, reminders=(48 * HOUR, 72 * HOUR))
+    queue = reloaded(desk, reminders=(hours(48), hours(72)))
     ticket = desk.store.tickets.get(1001)
     ((_, timer),) = desk.store.tickets.timers_of_kinds([TimerKind.SILENCE])
-    assert silence.recomputed_due(ticket, queue, timer.due, desk.now) == timer.due + DAY
+    assert (
+        silence.recomputed_due(ticket, silence.rhythm_of(ticket, queue, POLICY), timer.due, desk.now)
+        == timer.due + DAY
+    )
     desk.lives(47 * HOUR)
     assert to_ana(desk) == []
     desk.lives(2 * HOUR)

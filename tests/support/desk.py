@@ -203,7 +203,7 @@ class Desk:
 
     def run(self) -> None:
         """Decide, fire and send until nothing is left to do."""
-        while self.line.settle() or self.line.fire_due() or self._send():
+        while self.line.settle() or self.line.recount() or self.line.fire_due() or self._send():
             pass
 
     def passes(self, time: timedelta) -> None:

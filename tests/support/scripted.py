@@ -161,6 +161,7 @@ class ScriptedImap(ScriptedServer):
         self.mails = list(mails)
         self.faults = faults or {}
         self.token = token
+        self.uidvalidity = 77
         self._capabilities = capabilities
 
     def _talk(self, line: Line) -> None:
@@ -190,7 +191,8 @@ class ScriptedImap(ScriptedServer):
                 return
         elif name in {"SELECT", "EXAMINE"}:
             line.say(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(self.mails))
-            line.say(b"* OK [UIDVALIDITY 77] ok\r\n* OK [UIDNEXT %d] ok\r\n" % (len(self.mails) + 1))
+            line.say(b"* OK [UIDVALIDITY %d] ok\r\n" % self.uidvalidity)
+            line.say(b"* OK [UIDNEXT %d] ok\r\n" % (len(self.mails) + 1))
         elif name == "UID SEARCH":
             line.say(b"* SEARCH" + b"".join(b" %d" % uid for uid in range(1, len(self.mails) + 1)) + b"\r\n")
         elif name == "UID FETCH":

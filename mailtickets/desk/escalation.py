@@ -1,0 +1,283 @@
+"""Pure: the ladder of a ticket: which rungs fire now, when to look again, who is told. Never twice.
+
+What fired stands in the history as a key. A key fires once; nothing fires before its moment, for a
+clock that is stopped or settled, or outside working hours unless the rung says `always`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailtickets.desk.service_level import moment_of_share
+from mailtickets.mail.message import address_key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
+
+    from mailtickets.desk.agreement import Contact, Rung, Target, Trigger
+    from mailtickets.desk.policy import Policy
+    from mailtickets.desk.service_level import Clock, Clocks
+    from mailtickets.desk.terms import Terms
+    from mailtickets.desk.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One rung fires for one reason.
+
+    target, clock   None on request.
+    key             written into the history, so that it fires once: "3/resolution/80%/1".
+    moment          when it was due; None on request.
+    time            1, or which repetition it is.
+    """
+
+    rung: Rung
+    target: Target | None
+    trigger: Trigger
+    key: str
+    clock: Clock | None
+    moment: datetime | None = None
+    time: int = 1
+
+
+class Told(NamedTuple):
+    """Somebody to be told. Only an agent, by `agent`, gets any rights with it; `agent` is "" for anybody else."""
+
+    address: str
+    name: str
+    agent: str
+    phone: str
+
+
+def ladder(ticket: Ticket, policy: Policy) -> tuple[Rung, ...]:
+    """Return the rungs for a ticket: its organisation's, else its type's, else its queue's and those for every queue."""
+    rungs = tuple(rung for rung in policy.rungs if _fits(rung, ticket))
+    of_organisation = tuple(rung for rung in rungs if rung.organisation)
+    of_type = tuple(rung for rung in rungs if rung.type and not rung.organisation)
+    return of_organisation or of_type or rungs
+
+
+def _fits(rung: Rung, ticket: Ticket) -> bool:
+    return (
+        rung.queue in {"", ticket.queue}
+        and rung.type in {"", ticket.type}
+        and rung.organisation in {"", ticket.organisation}
+    )
+
+
+# -- by the clock ---------------------------------------------------------------------------------
+
+
+def due(
+    clocks: Clocks,
+    ladder: Iterable[Rung],
+    fired: Collection[str],
+    ticket: Ticket,
+    terms: Terms,
+    now: datetime,
+) -> tuple[Firing, ...]:
+    """Return what fires now, in the order of the ladder.
+
+    fired   the values of the ticket's ESCALATED lines.
+
+    Of several repetitions that passed unseen (downtime, a clock that was stopped) only the last one fires.
+    """
+    known = frozenset(fired)
+    firing = []
+    for case in _cases(clocks, ladder, ticket, terms):
+        passed = None
+        for step in case.steps():
+            if step.moment > now:
+                break
+            passed = step
+        if passed and passed.time > case.last_fired(known) and case.may_fire(now):
+            firing.append(case.firing(passed))
+    return tuple(firing)
+
+
+def next_at(
+    clocks: Clocks,
+    ladder: Iterable[Rung],
+    fired: Collection[str],
+    ticket: Ticket,
+    terms: Terms,
+    now: datetime,
+) -> datetime | None:
+    """Return when something fires next if nothing else happens: `now` where something is due, None for never."""
+    known = frozenset(fired)
+    moments = []
+    for case in _cases(clocks, ladder, ticket, terms):
+        last = case.last_fired(known)
+        for step in case.steps():
+            if step.time > last:
+                moments.append(case.in_hours(max(step.moment, now)))
+                break
+    return min(moments, default=None)
+
+
+class _Step(NamedTuple):
+    time: int
+    moment: datetime
+
+
+class _Case:
+    """One trigger of one rung, for one clock."""
+
+    def __init__(self, rung: Rung, trigger: Trigger, clock: Clock, terms: Terms) -> None:
+        self.rung, self.trigger, self.clock, self.terms = rung, trigger, clock, terms
+        resumed = f"/r{clock.resumed}" if clock.resumed else ""
+        self.key = f"{rung.number}/{clock.target}/{trigger_word(trigger)}/{clock.number}{resumed}"
+
+    def steps(self) -> Iterator[_Step]:
+        """Yield the moments of this trigger in order; a breach may repeat itself.
+
+        Outside working hours a moment moves to the next opening, and the following ones keep their distance.
+        """
+        moment = self._first()
+        if moment is None:
+            return
+        calendar, repeat = self.terms.calendar, self.rung.repeat if self.trigger.after is not None else None
+        for time in range(1, (self.rung.times if repeat else 1) + 1):
+            moment = self.in_hours(moment)
+            yield _Step(time, moment)
+            if repeat is not None:
+                moment = calendar.after(moment, repeat)
+
+    def _first(self) -> datetime | None:
+        if self.trigger.share is not None:
+            return moment_of_share(self.clock, self.trigger.share)
+        if self.trigger.after is not None and self.clock.due_at is not None:
+            return self.terms.calendar.after(self.clock.due_at, self.trigger.after)
+        return None
+
+    def last_fired(self, fired: frozenset[str]) -> int:
+        """Return the last time this trigger fired, 0 for never."""
+        times = range(self.rung.times if self.rung.repeat else 1, 0, -1)
+        return next((time for time in times if self._key(time) in fired), 0)
+
+    def _key(self, time: int) -> str:
+        return self.key if time == 1 else f"{self.key}/{time}"
+
+    def in_hours(self, moment: datetime) -> datetime:
+        return moment if self.rung.always else self.terms.calendar.next_open(moment)
+
+    def may_fire(self, now: datetime) -> bool:
+        return self.rung.always or self.terms.calendar.is_open(now)
+
+    def firing(self, step: _Step) -> Firing:
+        return Firing(
+            self.rung,
+            self.clock.target,
+            self.trigger,
+            self._key(step.time),
+            self.clock,
+            step.moment,
+            step.time,
+        )
+
+
+def _cases(clocks: Clocks, ladder: Iterable[Rung], ticket: Ticket, terms: Terms) -> Iterator[_Case]:
+    going = [clock for clock in clocks.all if clock.is_going]
+    for rung in ladder if going else ():
+        if rung.priorities and ticket.priority not in rung.priorities:
+            continue
+        for clock in going:
+            if not rung.targets or clock.target in rung.targets:
+                for trigger in rung.when:
+                    if not trigger.request:
+                        yield _Case(rung, trigger, clock, terms)
+
+
+def trigger_word(trigger: Trigger) -> str:
+    """Return a trigger as one word: "80%", "breach", "breach+4h", "request"."""
+    if trigger.text:
+        return "".join(trigger.text.split())
+    if trigger.share is not None:
+        return f"{trigger.share * 100:g}%"
+    return "request" if trigger.request else "breach" + (f"+{trigger.after}" if str(trigger.after) else "")
+
+
+# -- on request -----------------------------------------------------------------------------------
+
+
+def on_request(ladder: Iterable[Rung], fired: Collection[str], ticket: Ticket) -> Firing | None:
+    """Return the next rung when somebody asks for escalation; None at the ladder's end (see `highest`)."""
+    asked = {key.split("/")[0] for key in fired if key.split("/")[1:2] == ["request"]}
+    for rung, trigger in _requests(ladder, ticket):
+        if str(rung.number) not in asked:
+            return Firing(rung, None, trigger, f"{rung.number}/request/{len(asked) + 1}", None)
+    return None
+
+
+def highest(ladder: Iterable[Rung], ticket: Ticket) -> Rung | None:
+    """Return the last rung that can be asked for, or None where none can."""
+    return next((rung for rung, _ in reversed([*_requests(ladder, ticket)])), None)
+
+
+def _requests(ladder: Iterable[Rung], ticket: Ticket) -> Iterator[tuple[Rung, Trigger]]:
+    for rung in ladder:
+        if not rung.priorities or ticket.priority in rung.priorities:
+            yield from ((rung, trigger) for trigger in rung.when if trigger.request)
+
+
+# -- people ---------------------------------------------------------------------------------------
+
+
+def merged(firings: Iterable[Firing]) -> tuple[tuple[Contact, tuple[Firing, ...]], ...]:
+    """Return each contact once, with all that it is told: several rungs at once are one mail to a person."""
+    found: dict[Contact, list[Firing]] = {}
+    for firing in firings:
+        for contact in dict.fromkeys(firing.rung.to):
+            found.setdefault(contact, []).append(firing)
+    return tuple((contact, tuple(told)) for contact, told in found.items())
+
+
+def tellings(
+    firings: Iterable[Firing], ticket: Ticket, policy: Policy
+) -> tuple[tuple[Told, tuple[Firing, ...]], ...]:
+    """Return each person once, with all that they are told, also where two rungs name them in two ways."""
+    people: dict[str, Told] = {}
+    found: dict[str, dict[str, Firing]] = {}
+    for contact, firings_told in merged(firings):
+        for person in told(contact, ticket, policy):
+            key = address_key(person.address)
+            if person.agent or key not in people:
+                people[key] = person
+            found.setdefault(key, {}).update({firing.key: firing for firing in firings_told})
+    return tuple((people[key], tuple(by_key.values())) for key, by_key in found.items())
+
+
+def told(contact: Contact, ticket: Ticket, policy: Policy) -> tuple[Told, ...]:
+    """Return the people a contact stands for.
+
+    Without an account manager the admins are told, without an assignee the agents of the queue.
+    """
+    match contact.agent:
+        case "":
+            return (Told(contact.address, contact.name, "", contact.phone),) if contact.address else ()
+        case "admins":
+            return _people(policy.admins, policy, contact)
+        case "account_manager":
+            organisation = policy.organisations.get(ticket.organisation)
+            manager = organisation.account_manager if organisation else ""
+            return _people((manager,) if manager else policy.admins, policy, contact)
+        case "assignee":
+            queue = policy.queues.get(ticket.queue)
+            owner = (ticket.assignee,) if ticket.assignee in policy.agents else queue.agents if queue else ()
+            return _people(owner, policy, contact)
+        case agent:
+            return _people((agent,), policy, contact)
+
+
+def _people(words: Iterable[str], policy: Policy, contact: Contact) -> tuple[Told, ...]:
+    """Return agents by their keys, anybody else by the address; an agent's own address is that agent."""
+    found = []
+    for word in words:
+        agent = policy.agents.get(word) or policy.agent_of(word)
+        if agent and word in {agent.key, agent.email}:
+            found.append(Told(agent.email, agent.name, agent.key, contact.phone))
+        elif "@" in word:
+            found.append(Told(word, contact.name, "", contact.phone))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,76 @@
+"""Pure: what the desk says about its service level: deadlines to agents, promises to customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.agreement import PRIORITIES, Target
+from mailtickets.desk.escalation import highest, ladder
+from mailtickets.desk.service_level import clocks
+from mailtickets.desk.terms import priority_name, terms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.facts import HistoryLine
+    from mailtickets.desk.policy import Policy
+    from mailtickets.desk.ticket import Ticket
+
+TARGET_WORDS = {
+    Target.FIRST_RESPONSE: "first answer",
+    Target.UPDATE: "next news",
+    Target.RESOLUTION: "resolution",
+}
+
+
+def deadlines(
+    ticket: Ticket, history: Sequence[HistoryLine], policy: Policy, now: datetime
+) -> list[dict[str, object]]:
+    """Return what is due on a ticket, the next first: `{target, what, at, late}`; stopped clocks are left out."""
+    terms = terms_of(ticket, policy)
+    if terms.level is None and terms.type.targets is None and ticket.due_at is None:
+        return []
+    going = [clock for clock in clocks(ticket, history, terms, now).all if clock.is_going]
+    return [
+        {"target": clock.target.value, "what": TARGET_WORDS[clock.target], "at": clock.due_at, "late": clock.due_at < now}
+        for clock in sorted(going, key=lambda clock: clock.due_at or now)
+        if clock.due_at is not None
+    ]  # fmt: skip
+
+
+def shown_priority(ticket: Ticket, policy: Policy) -> str:
+    """Return a ticket's priority in the desk's own word; P1 to P4 where it has none."""
+    return priority_name(ticket.priority, terms_of(ticket, policy).level)
+
+
+def to_customer(
+    ticket: Ticket, history: Sequence[HistoryLine], policy: Policy, now: datetime
+) -> Mapping[str, object]:
+    """Return what an acknowledgement says of the service level.
+
+    priority      in the desk's word; "" where there is no service level.
+    promise_at    when somebody answers at the latest; None without a target.
+    resolve_at    the same for the resolution.
+    open_from     when the desk opens, where it is closed now; else None. `hours` says when it is open.
+    criteria      `{name, text}` of each priority that has them.
+    escalate      a customer may write ESCALATE.
+    """
+    terms = terms_of(ticket, policy)
+    level, calendar = terms.level, terms.calendar
+    read = clocks(ticket, history, terms, now)
+    closed = not calendar.is_open(now)
+    criteria = [
+        {"name": priority_name(priority, level), "text": level.criteria[priority]}
+        for priority in PRIORITIES
+        if level and terms.runs and level.criteria.get(priority)
+    ]
+    return {
+        "priority": priority_name(ticket.priority, level) if level and terms.runs else "",
+        "promise_at": read.first_response.due_at,
+        "resolve_at": read.resolution.due_at,
+        "open_from": calendar.next_open(now) if closed else None,
+        "hours": calendar.in_words() if closed else "",
+        "criteria": criteria,
+        "escalate": highest(ladder(ticket, policy), ticket) is not None,
+    }

@@ -1,0 +1,87 @@
+"""Pure: who hears of a ticket: its owner, its queue's agents, or those to whom its type is routed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.agreement import Contact
+from mailtickets.desk.escalation import Told, ladder, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailtickets.desk.policy import Policy, QueuePolicy
+    from mailtickets.desk.ticket import Ticket
+
+QUEUE = "queue"
+ROLES = frozenset({"account_manager", "admins", "assignee"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Who is told of a ticket.
+
+    agents   keys, in order: they get its notices, and rights with them.
+    others   people of the configuration who are no agents of its queue: they get the text and no rights.
+    """
+
+    agents: tuple[str, ...]
+    others: tuple[Told, ...] = ()
+
+
+def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[str] = ()) -> Hearers:
+    """Return who hears of a ticket: its assignee, or while it has none all of the queue, and whom its type names.
+
+    A type with a route of its own keeps the queue's agents out (`only_route`), or adds people to them.
+    """
+    left_out = set(but)
+    kind = policy.types.get(ticket.type)
+    route = kind.route if kind else (QUEUE,)
+    agents: list[str] = []
+    others: dict[str, Told] = {}
+    named = _named(route, ticket, policy)
+    may = {*queue.agents, *(person.agent for person in named if person.agent)}
+    if kind and kind.only_route:
+        may = {person.agent for person in named if person.agent}
+    if ticket.assignee in may and ticket.assignee:
+        agents = [ticket.assignee]
+    elif not (kind and kind.only_route):
+        agents = list(queue.agents)
+    for person in named:
+        if not person.agent:
+            others[person.address] = person
+        elif person.agent not in agents and ticket.assignee not in may:
+            agents.append(person.agent)
+    return Hearers(
+        tuple(key for key in agents if key in policy.agents and key not in left_out), tuple(others.values())
+    )
+
+
+def rightful(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[str, ...]:
+    """Return the agents who may act on a ticket: the queue's, and whoever its type or its ladder sends mail about it."""
+    kind = policy.types.get(ticket.type)
+    named = list(_named((*(kind.route if kind else ()), "account_manager"), ticket, policy))
+    for rung in ladder(ticket, policy):
+        for contact in rung.to:
+            named.extend(told(contact, ticket, policy))
+    return tuple(dict.fromkeys((*queue.agents, *(person.agent for person in named if person.agent))))
+
+
+def _named(route: Iterable[str], ticket: Ticket, policy: Policy) -> tuple[Told, ...]:
+    found: list[Told] = []
+    for word in route:
+        if word == QUEUE:
+            continue
+        contact = (
+            Contact(address=word)
+            if "@" in word and policy.agent_of(word) is None
+            else Contact(agent=_key(word, policy))
+        )
+        found.extend(told(contact, ticket, policy))
+    return tuple(dict.fromkeys(found))
+
+
+def _key(word: str, policy: Policy) -> str:
+    agent = policy.agent_of(word) if "@" in word else None
+    return agent.key if agent else word
