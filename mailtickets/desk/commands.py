@@ -3,52 +3,59 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
+from mailtickets.desk.agreement import PRIORITIES
+from mailtickets.desk.command_rules import PRIORITY_COMMANDS, RULES, Takes
+from mailtickets.desk.terms import priority_name
 from mailtickets.desk.ticket import Status
+from mailtickets.desk.words import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mailtickets.desk.agreement import ServiceLevel
 
 MAX_COMMANDS = 10
-NO_ARGUMENT, OPTIONAL_DURATION, REQUIRED_NAME, FREE_TEXT = "none", "duration", "name", "text"
+MAX_REASON = 500
+MAX_WORD = 60
+DATE_SAMPLES = '"#due 1 Dec", "#due friday 15:00" or "#due 3wd"'
 
 
 @dataclass(frozen=True, slots=True)
-class CommandRule:
-    """What a command takes and does, in the words of the help mail."""
+class Known:
+    """What commands may name on this desk and this ticket.
 
-    name: str
-    takes: str
-    does: str
-    status: Status | None = None
+    agents       keys of the queue's agents.
+    types        names of ticket types.
+    priorities   the desk's own words for priorities as commands, "very-high", to P1..P4.
+    """
+
+    agents: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    priorities: Mapping[str, str] = field(default_factory=dict)
 
 
-RULES: dict[str, CommandRule] = {
-    rule.name: rule
-    for rule in (
-        CommandRule("note", FREE_TEXT, "the text is a note for agents; the customer gets nothing"),
-        CommandRule(
-            "wait",
-            OPTIONAL_DURATION,
-            "awaits the customer; #wait 5d puts the first reminder off",
-            Status.WAITING,
-        ),
-        CommandRule("pending", NO_ARGUMENT, "the next move is yours; no reminders", Status.PENDING),
-        CommandRule("third-party", NO_ARGUMENT, "waits for somebody else; no reminders", Status.THIRD_PARTY),
-        CommandRule("open", NO_ARGUMENT, "back to being processed", Status.OPEN),
-        CommandRule(
-            "resolve", NO_ARGUMENT, "we think it is fixed; it closes by itself after a while", Status.RESOLVED
-        ),
-        CommandRule("close", NO_ARGUMENT, "closes the ticket now", Status.CLOSED),
-        CommandRule("take", NO_ARGUMENT, "the ticket is yours"),
-        CommandRule("assign", REQUIRED_NAME, "gives the ticket to an agent, as in #assign lee"),
-        CommandRule("help", NO_ARGUMENT, "mails you this list"),
-    )
-}
+def priority_words(level: ServiceLevel | None) -> dict[str, str]:
+    """Return the names of priorities as commands: "Very high" is #very-high. A name that is a command stays one."""
+    words: dict[str, str] = {}
+    for priority in PRIORITIES:
+        word = "-".join(folded(priority_name(priority, level), MAX_WORD).split())
+        if word not in RULES:
+            words.setdefault(word, priority)
+    return words
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; `argument` is the agent's key for assign, `wait` the duration of wait."""
+    """One command.
+
+    argument   what it names: an agent's key, a priority, a type, a tag, an address, a reason, a ticket;
+               for `due` the date as it was written.
+    wait       the duration of wait.
+    """
 
     name: str
     argument: str = ""
@@ -85,11 +92,31 @@ class Read:
         """The status that a command asks for, or None."""
         return next((s for command in self.commands if (s := RULES[command.name].status)), None)
 
+    @property
+    def priority(self) -> str:
+        """The priority that a command sets, or an empty string."""
+        return next((c.argument for c in self.commands if c.name in PRIORITY_COMMANDS), "")
 
-def read_commands(text: str, agents: tuple[str, ...] = ()) -> Read:
+    @property
+    def asks_customer(self) -> bool:
+        """`#ask` alone: the customer gets the list of what is missing."""
+        ask = self.get("ask")
+        return ask is not None and not ask.argument
+
+    @property
+    def asks_aside(self) -> str:
+        """The address behind `#ask`: the text goes there and not to the customer; "" for none."""
+        ask = self.get("ask")
+        return ask.argument if ask else ""
+
+    @property
+    def only_reads(self) -> bool:
+        """There are commands, every one of them only answers, and there is no text."""
+        return bool(self.commands) and not self.text and all(RULES[c.name].reads for c in self.commands)
+
+
+def read_commands(text: str, known: Known) -> Read:
     """Split an agent's new text into commands and the reply below them.
-
-    agents   keys of the queue's agents, for `#assign`.
 
     Whatever starts with `#` in the first lines is a command or a problem: a mistyped command that
     went to the customer as text would do harm, a mail that comes back does none. `##` stands for
@@ -105,7 +132,7 @@ def read_commands(text: str, agents: tuple[str, ...] = ()) -> Read:
             continue
         if not bare.startswith(("#", "\uff03")) or bare.startswith("##"):
             break
-        command, rest, problem = _read_line(bare, agents)
+        command, rest, problem = _read_line(bare, known)
         if problem:
             return Read(text=text, problem=problem)
         if command:
@@ -119,54 +146,104 @@ def read_commands(text: str, agents: tuple[str, ...] = ()) -> Read:
     else:
         at = len(lines)
     body = lines[at:]
-    if problem := _stray_command(body) or _contradiction(commands, "\n".join(body).strip()):
+    if problem := _stray_command(body, known) or _contradiction(commands, "\n".join((*extra, *body)).strip()):
         return Read(text=text, problem=problem)
     if body and body[0].lstrip().startswith("##"):
         body = [body[0].replace("##", "#", 1), *body[1:]]
     return Read(tuple(dict.fromkeys(commands)), "\n".join((*extra, *body)).strip())
 
 
-def _read_line(line: str, agents: tuple[str, ...]) -> tuple[Command | None, str, CommandProblem | None]:
+# -- one line -------------------------------------------------------------------------------------
+
+
+def _read_line(line: str, known: Known) -> tuple[Command | None, str, CommandProblem | None]:
     word, _, argument = line[1:].partition(" ")
     argument = " ".join(argument.split())
     rule = RULES.get(word.lower()) if line.startswith("#") and word.isascii() else None
+    priority = known.priorities.get(folded(word, MAX_WORD), "") if line.startswith("#") and rule is None else ""
+    if priority:
+        rule = RULES[priority.lower()]
     if rule is None:
         shown = line.split(" ", maxsplit=1)[0] if word else line
         why = "is not a command that I know" if word else "starts with #, which is kept for commands"
-        return None, "", CommandProblem(shown[:80], why, nearest(word))
-    if rule.takes == NO_ARGUMENT and argument:
-        return (
-            None,
-            "",
-            CommandProblem(
-                line[:80], f"takes nothing behind #{rule.name}; write the text below it", f"#{rule.name}"
-            ),
-        )
-    if rule.takes == REQUIRED_NAME:
-        name = argument.lower().lstrip("@")
-        if name not in agents:
-            known = ", ".join(agents)
-            return (
-                None,
-                "",
-                CommandProblem(
-                    line[:80], f"names no agent of this queue ({known})", _nearest_of(name, agents)
-                ),
-            )
-        return Command(rule.name, name), "", None
-    if rule.takes == OPTIONAL_DURATION and argument:
-        wait = read_duration(argument)
-        if wait is None:
-            return (
-                None,
-                "",
-                CommandProblem(
-                    line[:80], 'is not a duration; write "#wait 5d", "#wait 36h" or "#wait 90m"', "#wait 5d"
-                ),
-            )
-        return Command(rule.name, wait=wait), "", None
-    return Command(rule.name), argument if rule.takes == FREE_TEXT else "", None
+        return None, "", CommandProblem(shown[:80], why, nearest(word, known.priorities))
+    if rule.takes is Takes.TEXT:
+        return Command(rule.name), argument, None
+    if rule.takes is Takes.NOTHING and argument:
+        written = f"#{folded(word, MAX_WORD)}"
+        why = f"takes nothing behind {written}; write the text below it"
+        return None, "", CommandProblem(line[:80], why, written)
+    try:
+        return _with_argument(rule.name, rule.takes, argument, known), "", None
+    except _Refused as refused:
+        return None, "", CommandProblem(line[:80], refused.why, refused.nearest)
 
+
+class _Refused(Exception):  # noqa: N818  (named for the situation)
+    def __init__(self, why: str, nearest: str = "") -> None:
+        super().__init__(why)
+        self.why, self.nearest = why, nearest
+
+
+def _with_argument(name: str, takes: Takes, argument: str, known: Known) -> Command:
+    match takes:
+        case Takes.AGENT:
+            return Command(name, _one_of(argument.lower().lstrip("@"), known.agents, "agent of this queue"))
+        case Takes.TYPE:
+            kind = _one_of("-".join(argument.lower().split()), known.types, "type of request")
+            return Command(name, kind)
+        case Takes.DURATION if argument:
+            wait = read_duration(argument)
+            if wait is None:
+                raise _Refused('is not a duration; write "#wait 5d", "#wait 36h" or "#wait 90m"', "#wait 5d")
+            return Command(name, wait=wait)
+        case Takes.DATE if not argument:
+            raise _Refused(f"names no date; write {DATE_SAMPLES}", "#due 3wd")
+        case Takes.WORD:
+            return Command(name, _tag(argument))
+        case Takes.ADDRESS if argument:
+            return Command(name, _address(argument))
+        case Takes.REFERENCE if argument:
+            if not _REFERENCE.fullmatch(argument):
+                raise _Refused(f'names no ticket; write it as "#{name} SUP-1042"', f"#{name}")
+            return Command(name, argument.strip("[]").upper())
+        case Takes.REASON:
+            return Command(name, argument[:MAX_REASON])
+        case _ if name in PRIORITY_COMMANDS:
+            return Command(name, name.upper())
+        case _:
+            return Command(name, argument)
+
+
+_REFERENCE = re.compile(r"\[?[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,9}\]?", re.IGNORECASE | re.ASCII)
+_TAG_WORD = re.compile(r"[^\s,;#]{1,40}")  # as in the configuration
+# Outlook writes a linked address twice: "carl@supplier.example <mailto:carl@supplier.example>".
+_ADDRESS = re.compile(
+    r"<?((?!mailto:)[!-;=?A-~]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,250}[A-Za-z0-9])>?(?: ?<mailto:[^<> ]{1,330}>)?", re.ASCII
+)  # fmt: skip
+
+
+def _one_of(word: str, known: tuple[str, ...], what: str) -> str:
+    if word not in known:
+        raise _Refused(f"names no {what} ({', '.join(known)})", _nearest_of(word, known))
+    return word
+
+
+def _tag(argument: str) -> str:
+    word = argument.lstrip("#")
+    if not _TAG_WORD.fullmatch(word) or not word.isprintable():
+        raise _Refused('needs one word of up to 40 letters, as in "#tag printer"; each tag has a line of its own')
+    return word
+
+
+def _address(argument: str) -> str:
+    found = _ADDRESS.fullmatch(argument)
+    if found is None or "." not in found[1].rpartition("@")[2] or ".." in found[1]:
+        raise _Refused('names no address; write "#ask" alone, or "#ask carl@supplier.example"')
+    return found[1].lower()
+
+
+# -- all lines together ---------------------------------------------------------------------------
 
 _GREETING = re.compile(
     r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|hallo|guten tag|liebe[r]?|bonjour|hola|ciao)\b.{0,40}",
@@ -174,7 +251,7 @@ _GREETING = re.compile(
 )
 
 
-def _stray_command(body: list[str]) -> CommandProblem | None:
+def _stray_command(body: list[str], known: Known) -> CommandProblem | None:
     """Find a command below text in the first block: it was meant, but would go to the customer."""
     seen: list[str] = []
     for line in body:
@@ -190,26 +267,52 @@ def _stray_command(body: list[str]) -> CommandProblem | None:
             if bare.startswith("#") and not bare.startswith("##")
             else ""
         )
-        if word and (word in RULES or nearest(word)):
+        if word and (word in RULES or nearest(word, known.priorities)):
             return CommandProblem(
-                bare[:80], "stands below other text; commands go into the first lines", nearest(word)
+                bare[:80],
+                "stands below other text; commands go into the first lines",
+                nearest(word, known.priorities),
             )
     return None
 
 
+# What may be said once in a mail.
+_ONCE = {"wait": "is given twice with different durations", "due": "is given twice with different dates",
+         "type": "is given twice with different types", "ask": "is given twice; send a mail for each",
+         "escalate": "is given twice with different reasons"}  # fmt: skip
+ENDS = frozenset({"resolve", "close"})
+
+
 def _contradiction(commands: list[Command], text: str) -> CommandProblem | None:
-    if any(command.name == "help" for command in commands) and (len(commands) > 1 or text):
+    names = {command.name for command in commands}
+    if "help" in names and (len(commands) > 1 or text):
         return CommandProblem("#help", "stands alone in a mail; nothing else in it was done")
-    statuses = {command.name for command in commands if RULES[command.name].status}
-    if len(statuses) > 1:
-        both = " and ".join(f"#{name}" for name in sorted(statuses))
-        return CommandProblem(both, "contradict each other")
-    owners = {(c.name, c.argument) for c in commands if c.name in {"take", "assign"}}
-    if len(owners) > 1:
+    if len(statuses := {name for name in names if RULES[name].status}) > 1:
+        return _at_odds(statuses)
+    if len({(c.name, c.argument) for c in commands if c.name in {"take", "assign"}}) > 1:
         return CommandProblem("#take and #assign", "name two owners")
-    if len({c.wait for c in commands if c.name == "wait"}) > 1:
-        return CommandProblem("#wait", "is given twice with different durations")
+    if len(priorities := names & set(PRIORITY_COMMANDS)) > 1:
+        return _at_odds(priorities)
+    for name, why in _ONCE.items():
+        if len({command for command in commands if command.name == name}) > 1:
+            return CommandProblem(f"#{name}", why)
+    ends = names & ENDS
+    for name in ("due", "workaround", "ask"):
+        if name in names and ends:
+            return _at_odds({name, *ends})
+    ask = next((command for command in commands if command.name == "ask"), None)
+    if ask and "note" in names:
+        return _at_odds({"ask", "note"})
+    if ask and not ask.argument and (others := statuses - {"wait"}):
+        return _at_odds({"ask", *others})
+    if ask and ask.argument and "wait" in names:
+        return CommandProblem("#ask and #wait", "contradict each other: the text does not go to the customer")
     return None
+
+
+def _at_odds(names: Iterable[str]) -> CommandProblem:
+    both = " and ".join(f"#{name}" for name in sorted(names))
+    return CommandProblem(both, "contradict each other")
 
 
 _DURATION = re.compile(r"([0-9]{1,6})\s?(s|m|h|d|w)(?:[a-z]{0,8})", re.ASCII)
@@ -226,15 +329,27 @@ def read_duration(text: str) -> timedelta | None:
     return duration if timedelta(0) < duration <= MAX_WAIT else None
 
 
-def nearest(word: str) -> str:
-    """Return the command nearest to a word as `#name`, or an empty string where none is near."""
-    name = _nearest_of(word.lower()[:20], tuple(RULES))
+def nearest(word: str, more: Iterable[str] = ()) -> str:
+    """Return the command nearest to a word as `#name`, or an empty string where none is near.
+
+    more   further words that are commands: the desk's own for priorities.
+    """
+    name = _nearest_of(word.lower()[:20], (*RULES, *more))
     return f"#{name}" if name else ""
 
 
 def _nearest_of(word: str, names: tuple[str, ...]) -> str:
-    best = min(((edit_distance(word[:30], name), name) for name in names), default=(99, ""))
+    best = min(
+        ((edit_distance(word[:30], name), name) for name in names if _may_mean(word, name)), default=(99, "")
+    )
     return best[1] if best[0] <= 2 else ""
+
+
+def _may_mean(word: str, name: str) -> bool:
+    """Two letters of a long word are a slip; of a short one they are another word: #12 does not mean #p1."""
+    if len(name) > 3:
+        return True
+    return edit_distance(word[:30], name) <= 1 and word[:1] == name[:1] and len(word) >= len(name) - 1
 
 
 def edit_distance(one: str, other: str) -> int:

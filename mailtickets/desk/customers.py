@@ -13,6 +13,7 @@ from mailtickets.desk.facts import lines_of
 from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.people import Speaker, people_suggested
 from mailtickets.desk.policy import LARGE_PROVIDERS
+from mailtickets.desk.route import EXPIRED
 from mailtickets.desk.thanks import is_signature, is_thanks
 from mailtickets.desk.ticket import (
     Alarm,
@@ -66,7 +67,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         hints.append(f"may belong to {other}, which the same person opened within the hour")
     quiet, wait = (may.quiet, False) if may.quiet else why_no_acknowledgement(case)
     if may.expired:
-        ticket = replace(ticket, tags=(*ticket.tags, "expired"))
+        ticket = replace(ticket, tags=(*ticket.tags, EXPIRED))
     entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case)), *new.entries]
     if linked:
         entries.append(Entry(EntryKind.LINKED, case.now, "desk", Audience.AGENTS, reason=linked.reference))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailtickets.desk.agreement import Contact, Rung, Target, Trigger
+    from mailtickets.desk.calendar import Calendar
     from mailtickets.desk.policy import Policy
     from mailtickets.desk.service_level import Clock, Clocks
     from mailtickets.desk.terms import Terms
@@ -87,6 +88,8 @@ def due(
     known = frozenset(fired)
     firing = []
     for case in _cases(clocks, ladder, ticket, terms):
+        if case.first > now:
+            continue
         passed = None
         for step in case.steps():
             if step.moment > now:
@@ -107,14 +110,17 @@ def next_at(
 ) -> datetime | None:
     """Return when something fires next if nothing else happens: `now` where something is due, None for never."""
     known = frozenset(fired)
-    moments = []
+    soonest: datetime | None = None
     for case in _cases(clocks, ladder, ticket, terms):
+        if soonest is not None and case.first >= soonest:
+            continue  # no step of it comes earlier
         last = case.last_fired(known)
         for step in case.steps():
             if step.time > last:
-                moments.append(case.in_hours(max(step.moment, now)))
+                at = step.moment if step.moment > now else case.in_hours(now)
+                soonest = at if soonest is None else min(at, soonest)
                 break
-    return min(moments, default=None)
+    return soonest
 
 
 class _Step(NamedTuple):
@@ -123,48 +129,43 @@ class _Step(NamedTuple):
 
 
 class _Case:
-    """One trigger of one rung, for one clock."""
+    """One trigger of one rung, for one clock; `first` is its moment as the clock alone gives it."""
 
-    def __init__(self, rung: Rung, trigger: Trigger, clock: Clock, terms: Terms) -> None:
-        self.rung, self.trigger, self.clock, self.terms = rung, trigger, clock, terms
-        resumed = f"/r{clock.resumed}" if clock.resumed else ""
-        self.key = f"{rung.number}/{clock.target}/{trigger_word(trigger)}/{clock.number}{resumed}"
+    def __init__(
+        self, rung: Rung, trigger: Trigger, clock: Clock, calendar: Calendar, first: datetime
+    ) -> None:
+        self.rung, self.trigger, self.clock, self.calendar, self.first = rung, trigger, clock, calendar, first
 
     def steps(self) -> Iterator[_Step]:
         """Yield the moments of this trigger in order; a breach may repeat itself.
 
         Outside working hours a moment moves to the next opening, and the following ones keep their distance.
         """
-        moment = self._first()
-        if moment is None:
-            return
-        calendar, repeat = self.terms.calendar, self.rung.repeat if self.trigger.after is not None else None
-        for time in range(1, (self.rung.times if repeat else 1) + 1):
-            moment = self.in_hours(moment)
-            yield _Step(time, moment)
-            if repeat is not None:
-                moment = calendar.after(moment, repeat)
-
-    def _first(self) -> datetime | None:
-        if self.trigger.share is not None:
-            return moment_of_share(self.clock, self.trigger.share)
-        if self.trigger.after is not None and self.clock.due_at is not None:
-            return self.terms.calendar.after(self.clock.due_at, self.trigger.after)
-        return None
+        repeat = self.rung.repeat if self.trigger.after is not None else None
+        moment = self.in_hours(self.first)
+        yield _Step(1, moment)
+        if repeat is not None:
+            for time in range(2, self.rung.times + 1):
+                moment = self.in_hours(self.calendar.after(moment, repeat))
+                yield _Step(time, moment)
 
     def last_fired(self, fired: frozenset[str]) -> int:
         """Return the last time this trigger fired, 0 for never."""
+        if not fired:
+            return 0
         times = range(self.rung.times if self.rung.repeat else 1, 0, -1)
         return next((time for time in times if self._key(time) in fired), 0)
 
     def _key(self, time: int) -> str:
-        return self.key if time == 1 else f"{self.key}/{time}"
+        resumed = f"/r{self.clock.resumed}" if self.clock.resumed else ""
+        again = f"/{time}" if time > 1 else ""
+        return f"{self.rung.number}/{self.clock.target}/{trigger_word(self.trigger)}/{self.clock.number}{resumed}{again}"
 
     def in_hours(self, moment: datetime) -> datetime:
-        return moment if self.rung.always else self.terms.calendar.next_open(moment)
+        return moment if self.rung.always else self.calendar.next_open(moment)
 
     def may_fire(self, now: datetime) -> bool:
-        return self.rung.always or self.terms.calendar.is_open(now)
+        return self.rung.always or self.calendar.is_open(now)
 
     def firing(self, step: _Step) -> Firing:
         return Firing(
@@ -180,14 +181,24 @@ class _Case:
 
 def _cases(clocks: Clocks, ladder: Iterable[Rung], ticket: Ticket, terms: Terms) -> Iterator[_Case]:
     going = [clock for clock in clocks.all if clock.is_going]
+    shares: dict[tuple[Target, float], datetime | None] = {}  # rungs often share a share
     for rung in ladder if going else ():
         if rung.priorities and ticket.priority not in rung.priorities:
             continue
         for clock in going:
-            if not rung.targets or clock.target in rung.targets:
-                for trigger in rung.when:
-                    if not trigger.request:
-                        yield _Case(rung, trigger, clock, terms)
+            if rung.targets and clock.target not in rung.targets:
+                continue
+            for trigger in rung.when:
+                first = None
+                if trigger.share is not None:
+                    asked = clock.target, trigger.share
+                    if asked not in shares:
+                        shares[asked] = moment_of_share(clock, trigger.share)
+                    first = shares[asked]
+                elif trigger.after is not None and clock.due_at is not None:
+                    first = terms.calendar.after(clock.due_at, trigger.after)
+                if first is not None:
+                    yield _Case(rung, trigger, clock, terms.calendar, first)
 
 
 def trigger_word(trigger: Trigger) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Ticket
 
 QUEUE = "queue"
-ROLES = frozenset({"account_manager", "admins", "assignee"})
+EXPIRED = "expired"  # tag of a ticket whose organisation's agreement had ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[st
     left_out = set(but)
     kind = policy.types.get(ticket.type)
     route = kind.route if kind else (QUEUE,)
+    if EXPIRED in ticket.tags:
+        route = (*route, "account_manager")
     agents: list[str] = []
     others: dict[str, Told] = {}
     named = _named(route, ticket, policy)
@@ -53,6 +55,8 @@ def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[st
             others[person.address] = person
         elif person.agent not in agents and ticket.assignee not in may:
             agents.append(person.agent)
+    if not agents and not others:
+        agents = list(queue.agents)  # a route that leads to nobody must not swallow a ticket
     return Hearers(
         tuple(key for key in agents if key in policy.agents and key not in left_out), tuple(others.values())
     )

@@ -88,7 +88,7 @@ def gather(
         period=period,
         at=selection.at,
         total=_with_goal(total, "", "all tickets", goal_for(policy, level)),
-        filters=tuple((name, group_name(policy, name, word, level)) for name, word in chosen.items()),
+        filters=tuple((one, word, group_name(policy, one, word, level)) for one, word in chosen.items()),
         backlog_before=before,
         by=broken_down,
         days=course(begin, until, days_opened, days_left, before),

@@ -42,7 +42,7 @@ def json_value(figures: Figures) -> dict[str, Any]:
             "end": _moment(period.end),
             "counted_at": _moment(figures.at),
         },
-        "filters": dict(figures.filters),
+        "filters": {dimension: key for dimension, key, _ in figures.filters},
         "total": {"backlog_at_start": figures.backlog_before, **group_value(figures.total)},
         "by": {
             dimension: [{"key": group.key, "name": group.name, **group_value(group)} for group in groups]

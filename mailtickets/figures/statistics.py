@@ -102,7 +102,7 @@ class Figures:
     """A whole report.
 
     at                when it was counted: the end of the period, or now where that comes first.
-    filters           (dimension, name) of what it was limited to.
+    filters           (dimension, key, name) of what it was limited to.
     backlog_before    unfinished tickets when the period began.
     by                dimension to its groups; priorities in their order, others by tickets opened.
     days              the course of time, day by day until the period's end or today; for a period of more than
@@ -117,7 +117,7 @@ class Figures:
     period: Period
     at: datetime
     total: Group
-    filters: tuple[tuple[str, str], ...] = ()
+    filters: tuple[tuple[str, str, str], ...] = ()
     backlog_before: int = 0
     by: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
     days: tuple[Point, ...] = ()

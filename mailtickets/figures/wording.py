@@ -92,7 +92,7 @@ def about_reopened(group: Group) -> str:
 
 def scope(figures: Figures) -> str:
     """Return what the report is limited to: "queue support, priority P1"; "" for everything."""
-    return ", ".join(f"{dimension} {name}" for dimension, name in figures.filters)
+    return ", ".join(f"{dimension} {name}" for dimension, _, name in figures.filters)
 
 
 def notes(figures: Figures) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ def test_retry_brings_a_mail_to_a_ticket_and_drop_leaves_it_out(make_desk: Calla
     toner, paper = _aside(desk, "Toner is low"), _aside(desk, "Paper is out")
     desk.wait_to("it@desk.example", 1)
     assert desk.at_rest(2)["quarantined"] == 2
+    assert "Toner is low, please come." in desk.command("quarantine", "show", toner)
 
     assert "will be decided again" in desk.command("quarantine", "retry", toner)
     desk.wait_log(" quarantined ", 3)  # the cause is still there
