@@ -96,7 +96,7 @@ class TypeTable(Table):
     clock: Flag = True
     silence: Flag = True  # reminders, closing by silence
     tell: Flag = False  # the customer is told which way it goes
-    ask_for: Annotated[tuple[Text, ...], AsList] = ()
+    ask_for: Annotated[tuple[Text, ...], AsList] = ()  # in place of the queue's, where it is written
     confirm_close: Flag | None = None  # None: as the queue says
 
 

@@ -10,7 +10,7 @@ from mailtickets.config_checks import NAME, own_addresses, owner_of, unknown
 from mailtickets.config_problems import Finding, did_you_mean
 from mailtickets.config_types import is_address
 from mailtickets.desk.agreement import PRIORITIES, SHIPPED_TYPES, Target, TicketType
-from mailtickets.desk.commands import RULES
+from mailtickets.desk.command_rules import RULES
 from mailtickets.desk.policy import LARGE_PROVIDERS
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ SHIPPED = tuple(SHIPPED_TYPES)
 TARGETS = tuple(target.value for target in Target)
 SILENCE = ("close_after", "resolved_close_after")
 
-# The commands of design section 6: a priority of that name could not be told from them.
-COMMANDS = frozenset(RULES) | {
+# The commands of design section 6: a priority of that name could not be told from them. #p1 to #p4 are looked at apart.
+COMMANDS = (frozenset(RULES) - {priority.lower() for priority in PRIORITIES}) | {
     "note", "take", "assign", "release", "wait", "pending", "third-party", "open", "resolve", "close", "reopen", "due",
     "queue", "cc", "uncc", "watch", "mute", "for", "merge", "split", "tag", "type", "workaround", "use", "ask",
     "escalate", "away", "back", "spam", "forget", "show", "history", "why", "clock", "next", "list", "search", "stats",

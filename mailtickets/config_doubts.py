@@ -53,6 +53,7 @@ def _doubts_about_people(draft: Draft) -> Findings:
                 ("queue", name, "agents"), "is empty, so nobody is told of new tickets", "name an agent"
             )
     in_queues = {key for queue in draft.queues.values() for key in queue.agents}
+    in_queues |= _told_elsewhere(draft)
     some_authserv_id = any(mailbox.authserv_id for mailbox in draft.mailboxes.values())
     for key, agent in draft.agents.items():
         if key not in in_queues:
@@ -67,3 +68,11 @@ def _doubts_about_people(draft: Draft) -> Findings:
                 "no mailbox names an authserv_id, so every mail of this agent is held",
                 "set authserv_id",
             )
+
+
+def _told_elsewhere(draft: Draft) -> set[str]:
+    """Return who acts on tickets without being in their queue: account managers, and people of a route or ladder."""
+    words = {one.account_manager for one in draft.organisations.values()}
+    words |= {word for kind in draft.types.values() for word in kind.route}
+    words |= {person.key or person.address for rung in draft.escalations.values() for person in rung.to}
+    return {key for key, agent in draft.agents.items() if {key, agent.email} & words}

@@ -32,7 +32,18 @@ def ladder_contradictions(draft: Draft) -> Findings:
         yield from _moments(draft, at, rung)
         yield from _repeats(draft, at, rung)
         yield from _working_time(draft, at, rung)
+    yield from _same_names(draft)
     yield from _reports(draft)
+
+
+def _same_names(draft: Draft) -> Findings:
+    """A rung is known by its name in a ticket's history: of two with one name the second would never fire."""
+    seen: dict[tuple[str, str, str, str], int] = {}
+    for at, rung in draft.escalations.items():
+        place = (rung.name.casefold(), rung.queue, rung.type, rung.organisation)
+        if rung.name and seen.setdefault(place, at) != at:
+            reason = f"is also the name of rung {seen[place] + 1} of this ladder"
+            yield Finding(("escalation", at, "name"), reason, "give each rung a name of its own")
 
 
 def _scope(draft: Draft, location: Location, rung: EscalationTable) -> Findings:

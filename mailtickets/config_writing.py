@@ -21,7 +21,7 @@ OFFICE_HOURS = {"mon-fri": ["09:00-17:00"]}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to reach and enter one mail server; username "" means no login."""
+    """How to reach and enter one mail server; username "" means no login, a token command OAuth2 in place of a password."""
 
     host: str
     security: str
@@ -29,6 +29,7 @@ class Server:
     username: str
     password: str
     ca_file: str = ""
+    token_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,16 @@ def _server(server: Server, ports: dict[str, int], password_file: str) -> list[s
     if server.ca_file:
         lines.append(_pair("ca_file", server.ca_file))
     if server.username:
-        lines += [_pair("username", server.username), f"password = {{ file = {_toml(password_file)} }}"]
+        lines.append(_pair("username", server.username))
+        if server.token_command:
+            lines += ['auth = "oauth2"', f"token = {{ command = {_toml(list(server.token_command))} }}"]
+        else:
+            lines.append(f"password = {{ file = {_toml(password_file)} }}")
     return lines
+
+
+def _by_password(server: Server) -> bool:
+    return bool(server.username and not server.token_command)
 
 
 def _pair(key: str, value: str | int | list[str]) -> str:
@@ -134,9 +143,9 @@ def write_config(config: Path, answers: Answers) -> Config:
     text = config_text(answers, imap_file.name, smtp_file.name)
     made: list[Path] = []
     try:
-        if answers.imap.username:
+        if _by_password(answers.imap):
             _create(imap_file, f"{answers.imap.password}\n", made)
-        if answers.smtp.username:
+        if _by_password(answers.smtp):
             _create(smtp_file, f"{answers.smtp.password}\n", made)
         _create(config, text, made)
         return load(config)

@@ -25,6 +25,7 @@ from mailtickets.letters import Writer
 from mailtickets.pipeline import Line, Rules
 from mailtickets.policies import own_addresses, policy_of
 from mailtickets.reading import Reading
+from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.store import Store
 from mailtickets.store.database import StoreLock
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read as others
 STOP_SECONDS = 20.0
+REPORT_LOOK_SECONDS = 30
 KEEP_SENT_BYTES = timedelta(days=30)
 STUCK_SECONDS = 120.0
 # After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
@@ -120,6 +122,7 @@ class Daemon:
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._sending_now = False
+        self._report_again: dict[str, datetime] = {}  # name to when a failed report is tried again
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; return the exit code. Raises StoreBusy, StoreUnusable."""
@@ -172,6 +175,12 @@ class Daemon:
         )
         scheduler.add_job(self._outbox.set, "interval", seconds=1)
         scheduler.add_job(self._desk.let_timers_go, "date", run_date=utc_now() + READ_FIRST)
+        scheduler.add_job(
+            self._reports,
+            "interval",
+            seconds=REPORT_LOOK_SECONDS,
+            next_run_time=utc_now() + timedelta(seconds=2),
+        )
         scheduler.add_job(self._daily, "interval", hours=24, next_run_time=utc_now() + timedelta(minutes=5))
         if watchdog := os.environ.get("WATCHDOG_USEC"):
             scheduler.add_job(self._feed_watchdog, "interval", seconds=max(int(watchdog) / 2_000_000, 0.1))
@@ -234,6 +243,29 @@ class Daemon:
     def _feed_watchdog(self) -> None:
         if time.monotonic() - self._desk.last_turn < STUCK_SECONDS and self._desk.is_alive():
             sd_notify("WATCHDOG=1")
+
+    async def _reports(self) -> None:
+        """Make and queue the reports that are due; one that fails is tried again in an hour, the others go out."""
+        parts = self._parts
+        try:
+            due = await asyncio.wrap_future(self._desk.call(parts.line.due_reports))
+        except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
+            maillog.broken("looking for due reports failed; it is tried again", None, error)
+            return
+        assert isinstance(due, list)  # noqa: S101  (for the type checker)
+        for one in due:
+            if self._report_again.get(one.plan.name, self._clock()) > self._clock():
+                continue
+            try:
+                policy, path = parts.line.rules.policy, self._config.desk.store
+                mail = await asyncio.to_thread(make_report, path, one, policy, self._clock())
+                await asyncio.wrap_future(self._desk.call(parts.line.queue_report, one, mail))
+            except Exception as error:  # noqa: BLE001  (a report must not end the desk)
+                maillog.broken(f"report {one.plan.name} failed; it is tried again in an hour", None, error)
+                self._report_again[one.plan.name] = self._clock() + timedelta(hours=1)
+            else:
+                maillog.note("report queued", name=one.plan.name, period=one.occasion)
+                self._outbox.set()
 
     def _daily(self) -> None:
         self._desk.call(self._forget_old)

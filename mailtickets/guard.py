@@ -6,6 +6,8 @@ Run as a module it is the child itself.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pickle
 import resource
@@ -17,15 +19,20 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from typing import BinaryIO
 
     from mailtickets.desk.events import Incoming
     from mailtickets.reading import Reading
 
+    # Raw bytes, digest, mailbox, arrival, truncated, size: the arguments of `Reading.read`.
+    Request = tuple[bytes, bytes, str, datetime, bool, int]
+
 LIMIT_SECONDS = 30.0
 LIMIT_BYTES = 400 << 20  # 300 MB for the mail, and the program itself
 IDLE_SECONDS = 60.0
+PIPE_BYTES = 1 << 20  # the most that Linux lets anybody have
 _LENGTH = struct.Struct(">Q")
 
 
@@ -56,12 +63,22 @@ class Guard:
         size: int = 0,
     ) -> Incoming:
         """Read a mail as `Reading.read` does. Raises TooHard."""
+        (answer,) = self.read_many([(raw, digest, mailbox, arrived, truncated, size)])
+        if isinstance(answer, str):
+            raise TooHard(answer)
+        return answer
+
+    def read_many(self, mails: Sequence[Request]) -> list[Incoming | str]:
+        """Read several mails in one go; a text in the place of one says why it cannot be read.
+
+        Raises TooHard where one of them broke a limit or the process: nobody knows which.
+        """
         child = self._child or self._start()
         self._last_used = time.monotonic()
         deadline = self._last_used + self._limit_seconds
         try:
-            self._send(child, pickle.dumps((raw, digest, mailbox, arrived, truncated, size)), deadline)
-            answer = pickle.loads(self._receive(child, deadline))  # noqa: S301  (our own child's bytes)
+            self._send(child, pickle.dumps(list(mails), 5), deadline)
+            answers: list[Incoming | str] = pickle.loads(self._receive(child, deadline))  # noqa: S301  (our own child's bytes)
         except TooHard:
             self.close()
             raise
@@ -70,14 +87,19 @@ class Guard:
             raise TooHard(
                 "reading the mail ended its process: it needs too much memory, or breaks the parser"
             ) from error
-        if isinstance(answer, str):
-            raise TooHard(answer)
-        incoming: Incoming = answer
-        return incoming
+        return answers
+
+    def start(self) -> None:
+        """Start the child, where there is none, and wait until it can read."""
+        self.read_many([])
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing needed the child for a while."""
+        return time.monotonic() - self._last_used > IDLE_SECONDS
 
     def close_if_idle(self) -> None:
         """End the child where nothing needed it for a while."""
-        if self._child and time.monotonic() - self._last_used > IDLE_SECONDS:
+        if self._child and self.is_idle():
             self.close()
 
     def close(self) -> None:
@@ -103,6 +125,8 @@ class Guard:
         for pipe in (child.stdin, child.stdout):
             assert pipe is not None  # noqa: S101  (both are pipes; for the type checker)
             os.set_blocking(pipe.fileno(), False)
+            with contextlib.suppress(OSError):  # a system that allows less: then it takes more turns
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._send(child, pickle.dumps(self._reading), time.monotonic() + self._limit_seconds)
         return child
 
@@ -111,7 +135,7 @@ class Guard:
         left = memoryview(_LENGTH.pack(len(payload)) + payload)
         while left:
             _wait(child.stdin.fileno(), select.POLLOUT, deadline)
-            left = left[os.write(child.stdin.fileno(), left[: 1 << 16]) :]
+            left = left[os.write(child.stdin.fileno(), left[:PIPE_BYTES]) :]
 
     def _receive(self, child: subprocess.Popen[bytes], deadline: float) -> bytes:
         assert child.stdout is not None  # noqa: S101
@@ -145,20 +169,28 @@ def _child(source: BinaryIO, target: BinaryIO) -> None:
     reading: Reading = pickle.loads(_read(source))  # noqa: S301  (our own parent's bytes)
     while True:
         try:
-            raw, digest, mailbox, arrived, truncated, size = pickle.loads(_read(source))  # noqa: S301
+            mails = pickle.loads(_read(source))  # noqa: S301
         except EOFError:
             return
-        answer: Incoming | str
+        answers: list[Incoming | str] = [_answer(reading, mail) for mail in mails]
         try:
-            answer = reading.read(raw, digest, mailbox, arrived, truncated=truncated, size=size)
-            _ = answer.relayed  # made here, within the limits, and taken along
-            payload = pickle.dumps(answer)
+            payload = pickle.dumps(answers, 5)
         except MemoryError:
-            payload = pickle.dumps("reading the mail needs more memory than its limit")
-        except Exception as error:  # noqa: BLE001  (whatever a mail breaks in the reader is an answer here)
-            payload = pickle.dumps(f"reading the mail breaks the parser ({type(error).__name__})")
+            payload = pickle.dumps(["reading the mail needs more memory than its limit"] * len(mails))
         target.write(_LENGTH.pack(len(payload)) + payload)
         target.flush()
+
+
+def _answer(reading: Reading, mail: Request) -> Incoming | str:
+    raw, digest, mailbox, arrived, truncated, size = mail
+    try:
+        answer = reading.read(raw, digest, mailbox, arrived, truncated=truncated, size=size)
+        _ = answer.relayed  # made here, within the limits, and taken along
+    except MemoryError:
+        return "reading the mail needs more memory than its limit"
+    except Exception as error:  # noqa: BLE001  (whatever a mail breaks in the reader is an answer here)
+        return f"reading the mail breaks the parser ({type(error).__name__})"
+    return answer
 
 
 def _read(source: BinaryIO) -> bytes:

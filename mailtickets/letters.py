@@ -24,7 +24,7 @@ from mailtickets.store.outbox import Prepared
 from mailtickets.templates import TemplateBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.desk.events import Incoming
@@ -154,14 +154,30 @@ class Writer:
         original: Callable[[bytes], bytes],
         now: datetime,
     ) -> list[Prepared]:
-        """Return a mail to each admin, from the first queue's address; an admin who cannot be written to is left out."""
-        if not self._policy.admins:
+        """Return a mail to each admin; see `to_people`."""
+        return self.to_people(kind, values, self._policy.admins, occasion, original, now)
+
+    def to_people(
+        self,
+        kind: str,
+        values: Mapping[str, object],
+        people: Sequence[str],
+        occasion: str,
+        original: Callable[[bytes], bytes],
+        now: datetime,
+        pictures: tuple[bytes, tuple[Attachment, ...]] = (b"", ()),
+    ) -> list[Prepared]:
+        """Return a mail to each address, from the first queue's; one that cannot be written to is left out.
+
+        pictures   digest of a stored original, and what is cut from it.
+        """
+        if not people:
             return []
         queue = next(iter(self._policy.queues.values()))
         notice = Notice(kind, queue.language, queue.name, {
             "desk": self._policy.desk_name, "zone": self._policy.zone, "reference": "", "subject": "", "status": "", "key_line": "", **values,
         })  # fmt: skip
-        to = tuple(Recipient(Address(address)) for address in self._policy.admins)
+        to = tuple(Recipient(Address(address)) for address in people)
         outgoing = Outgoing(
             notice,
             Reader.ADMIN,
@@ -170,6 +186,8 @@ class Writer:
             separately=True,
             occasion=occasion,
             from_name=self._policy.desk_name,
+            original=pictures[0],
+            attachments=pictures[1],
         )
         try:
             return self.prepare(outgoing, None, 0, lambda _ticket, _agent: 0, original, now)

@@ -16,6 +16,7 @@ from mailtickets.daemon import forget_old, open_line, utc_now
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.intake import Intake, Source, sources
+from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.store import Store, StoreBusy
 from mailtickets.store.database import StoreLock
@@ -76,6 +77,8 @@ async def one_round(config: Config) -> int:
             if not failed:
                 while line.fire_due():
                     pass
+                for due in line.due_reports():
+                    line.queue_report(due, make_report(config.desk.store, due, line.rules.policy, utc_now()))
             await _send(config, line)
             last = store.setting("forgot_at")
             if not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1):

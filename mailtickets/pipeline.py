@@ -12,6 +12,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -31,9 +33,12 @@ from mailtickets.desk.ticket import (
 )
 from mailtickets.guard import Guard, TooHard
 from mailtickets.letters import Unwritten
+from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
+from mailtickets.readahead import ReadAhead
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.recounting import Recount
+from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
@@ -47,8 +52,11 @@ if TYPE_CHECKING:
     from mailtickets.desk.events import Incoming
     from mailtickets.desk.policy import Policy
     from mailtickets.desk.ticket import Release
+    from mailtickets.figures.page import ReportMail
+    from mailtickets.guard import Request
     from mailtickets.letters import Unwritable, Writer
     from mailtickets.reading import Reading
+    from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.ledger import Copy, Taken
     from mailtickets.store.outbox import Mail, Prepared
@@ -56,6 +64,8 @@ if TYPE_CHECKING:
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
 LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
+AHEAD_FROM = 20  # mails that wait: from here on another process reads while the desk decides
+ENOUGH_READ = 8
 FEW = 16
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
@@ -87,6 +97,7 @@ class Line:
     ) -> None:
         self._store, self.rules, self._clock, self._code = store, rules, clock, code
         self._guard = Guard(rules.reading)
+        self._ahead = ReadAhead(rules.reading)
         self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
@@ -104,7 +115,8 @@ class Line:
         self.rules = rules
         self._begin_recount()
         self._guard.close()
-        self._guard = Guard(rules.reading)
+        self._ahead.close()
+        self._guard, self._ahead = Guard(rules.reading), ReadAhead(rules.reading)
 
     def recover(self) -> int:
         """Set right what an ended process left; return how many automatic mails are of uncertain fate.
@@ -159,14 +171,20 @@ class Line:
 
     def settle(self) -> int:
         """Decide a batch of stored mails; return how many were decided. Call again until it is 0."""
-        waiting = self._store.ledger.waiting(BATCH_MAILS)
+        waiting = self._store.ledger.waiting(2 * BATCH_MAILS)
         if not waiting:
             return 0
+        if len(waiting) >= AHEAD_FROM:
+            self._ahead.offer(
+                (copy.id, copy.size, partial(self._request, copy))
+                for copy in waiting
+                if copy.size <= LARGE_BYTES and not copy.tries and copy.id not in self._alone
+            )
         for copy in waiting:
             if copy.tries or copy.id in self._alone:
                 self._settle_alone(copy)
                 return 1
-        return self._settle_batch(_first_bytes(waiting))
+        return self._settle_batch(_first_bytes(waiting[:BATCH_MAILS]))
 
     def _settle_batch(self, copies: Sequence[Copy]) -> int:
         unmarked = [copy.id for copy in copies if copy.id not in self._batch_of]
@@ -177,6 +195,8 @@ class Line:
         read: list[tuple[Copy, Incoming]] = []
         started = time.monotonic()
         for copy in copies:
+            if len(read) >= ENOUGH_READ and self._ahead.is_near(copy.id):
+                break  # it is being read elsewhere while these are decided
             try:
                 read.append((copy, self._read(copy)))
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
@@ -278,7 +298,13 @@ class Line:
     def _read(self, copy: Copy) -> Incoming:
         if copy.size > LARGE_BYTES and not copy.truncated:
             return self._guarded(copy)
-        return self._read_by(self.rules.reading, copy)
+        ahead = self._ahead.take(copy.id)
+        if isinstance(ahead, str):
+            raise TooHard(ahead)
+        return ahead or self._read_by(self.rules.reading, copy)
+
+    def _request(self, copy: Copy) -> Request:
+        return self._raw_of(copy), copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size
 
     def _guarded(self, copy: Copy) -> Incoming:
         return self._read_by(self._guard, copy)
@@ -436,6 +462,33 @@ class Line:
                 0,
             )
 
+    # -- reports -----------------------------------------------------------------------------
+
+    def due_reports(self) -> list[Due]:
+        """Return the reports that are to be made now."""
+        return due_reports(self._store, self.rules.policy, self._clock())
+
+    def queue_report(self, due: Due, mail: ReportMail) -> None:
+        """Queue a report for all its readers, once."""
+        now = self._clock()
+        blob = b"".join(picture.png for picture in mail.pictures)
+        ends = list(accumulate(len(picture.png) for picture in mail.pictures))
+        cut = tuple(
+            Attachment(
+                f"{picture.name}.png", "image/png", end - len(picture.png), end, "binary", len(picture.png),
+                picture.content_id, inline=True,
+            )
+            for picture, end in zip(mail.pictures, ends, strict=True)
+        )  # fmt: skip
+        with self._store.transaction():
+            digest = self._store.ledger.keep(blob) if blob else b""
+            occasion = f"{due.plan.name}:{due.occasion}"
+            mails = self.rules.writer.to_people(
+                "report", mail.values, due.plan.to, occasion, self.original, now, (digest, cut)
+            )
+            self._queue(mails, (), 0)
+            note_sent(self._store, due.plan, due.occasion)
+
     # -- changed rules -----------------------------------------------------------------------
 
     def note_rules(self) -> None:
@@ -565,10 +618,12 @@ class Line:
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""
         self._guard.close_if_idle()
+        self._ahead.close_if_idle()
 
     def close(self) -> None:
-        """End the guarded reader."""
+        """End the other processes."""
         self._guard.close()
+        self._ahead.close()
 
     def end_cleanly(self) -> None:
         """Take the marks of undecided batches away, so that their mails are not taken for the cause of an end."""

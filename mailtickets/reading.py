@@ -60,7 +60,7 @@ class Reading:
             message=message,
             classification=classification,
             proof=proof,
-            evidence=evidence(message, self.ring, _whole_body(message), classification),
+            evidence=evidence(message, self.ring, _whole_body(message), classification, text),
             text=text,
             digest=digest,
             arrived=arrived,

@@ -24,6 +24,8 @@ SHARED = frozenset(
         "bare.html",
         "agent.html",
         "agent_mail.html",
+        "agreed.html",
+        "agreed.txt",
         "agent_footer.txt",
         "footer.txt",
         "promise.txt",

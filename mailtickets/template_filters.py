@@ -37,6 +37,7 @@ def filters(zone: ZoneInfo, words: Mapping[str, Any]) -> dict[str, Callable[...,
         "brief": brief,
         "size": size,
         "wrap72": wrap72,
+        "hanging": hanging,
         "quote": quote,
         "paragraphs": paragraphs,
         "sentence": sentence,
@@ -86,6 +87,16 @@ def wrap72(text: str) -> str:
         elif lines and lines[-1]:
             lines.append("")
     return "\n".join(lines)
+
+
+def hanging(text: str, indent: int) -> str:
+    """Return a text whose further lines stand below its first one, which begins at column `indent`."""
+    room, lines = max(WIDTH - indent, 20), [""]
+    for word in str(text).split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".lstrip()
+    return f"\n{' ' * indent}".join(lines)
 
 
 def _wrapped(line: str) -> Iterator[str]:

@@ -111,6 +111,12 @@ _EVENTS: dict[str, tuple[str, str, str]] = {
     ),
     "outside": ("carl@elsewhere.example", "I can bring the toner.", ""),
     "sent_elsewhere": ("Kim Archer", "Lee is on the way.", ""),
+    "typed": ("Kim Archer", "I want to complain.", "It is a complaint of ana@customer.example"),
+    "side_answer": (
+        "carl@supplier.example",
+        "On Friday.",
+        "To write back, begin with #ask carl@supplier.example",
+    ),
     "news": ("", "", ""),
 }
 
@@ -134,6 +140,136 @@ _ESCALATION: dict[str, object] = {
     "last_at": _OPENED,
     "last_text": _CUSTOMER_TEXT,
     "agent": True,
+}
+
+_REPORT_TEXT = """\
+Acme Support: Mon 16 to Sun 22 Nov 2026 (week 47)
+
+Opened                    42   6.0 a day
+Resolved                  40
+Closed                    38
+Reopened                   1   2.4 % of those opened
+Backlog                   12   2 more than at the start"""
+
+_REPORT: dict[str, object] = {
+    "reference": "",
+    "subject": "",
+    "status": "",
+    "key_line": "",
+    "title": "Weekly report",
+    "period": "Mon 16 to Sun 22 Nov 2026 (week 47)",
+    "scope": "",
+    "as_of": "",
+    "plan": "weekly",
+    "notes": [],
+    "facts": [
+        {"name": "Opened", "value": "42", "about": "6.0 a day"},
+        {"name": "Resolved", "value": "40", "about": ""},
+        {"name": "Backlog", "value": "12", "about": "2 more than at the start"},
+    ],
+    "targets": [
+        {
+            "name": "First response",
+            "share": "97.5 %",
+            "goal": "95 %",
+            "kept": "39",
+            "missed": "1",
+            "below": False,
+        },
+        {"name": "Resolution", "share": "90.0 %", "goal": "95 %", "kept": "36", "missed": "4", "below": True},
+    ],
+    "times": [{"name": "First response", "median": "25 min", "p90": "6.5 h", "count": "40"}],
+    "ages": [
+        {"name": "up to 1 day", "count": "9", "width": 100},
+        {"name": "older", "count": "0", "width": 0},
+    ],
+    "groups": [
+        {
+            "name": "priority",
+            "note": "",
+            "rows": [
+                {
+                    "name": "P1 Urgent",
+                    "opened": "2",
+                    "backlog": "0",
+                    "first": {"share": "100 %", "below": False, "median": "12 min"},
+                    "resolution": {"share": "50.0 %", "below": True, "median": "3.3 h"},
+                },
+                {
+                    "name": "P4 Low",
+                    "opened": "40",
+                    "backlog": "12",
+                    "first": {"share": "-", "below": False, "median": ""},
+                    "resolution": {"share": "-", "below": False, "median": ""},
+                },
+            ],
+        }
+    ],
+    "tables": [],
+    "pictures": [
+        {
+            "name": "course",
+            "content_id": "course@report.mailtickets",
+            "title": "Volume and backlog over time",
+            "alt": "42 tickets opened, 40 resolved.",
+        }
+    ],
+    "text": _REPORT_TEXT,
+}
+
+_ANSWER: dict[str, object] = {
+    "agent": "Kim Archer",
+    "closes_at": None,
+    "resolved": False,
+    "agreed": None,
+    "routed": "",
+}
+_ASK: dict[str, object] = {
+    "agent": "Kim Archer",
+    "ask_for": ["the number on the device's label", "since when it happens"],
+    "agreed": None,
+    "routed": "",
+}
+_STATE: dict[str, object] = {
+    "reference": "SUP-1042",
+    "subject": "Printer on fire",
+    "status": "open",
+    "priority": "High",
+    "answer_by": _REMINDER,
+    "solve_by": _CLOSES,
+    "opened_at": _OPENED,
+    "last_at": _OPENED,
+    "last_ours": False,
+    "closes_at": None,
+}
+_OTHER_STATE: dict[str, object] = {
+    "reference": "SUP-1038",
+    "subject": "",
+    "status": "waiting",
+    "priority": "",
+    "answer_by": None,
+    "solve_by": None,
+    "last_ours": True,
+    "closes_at": _CLOSES,
+}
+_STORY: dict[str, object] = {
+    "title": "SUP-1042: its clocks",
+    "lines": [
+        {"at": "Fri 20 Nov 09:40", "what": "Opened with priority P2 (High): first response within 4 working hours, resolution within 16 working hours."},
+        {"at": "Fri 20 Nov 11:00", "what": "First response from kim after 1 h 20 min of 4 working hours, in time."},
+        {"at": "Mon 23 Nov 17:10", "what": "The resolution is due; 12 h 10 min of working time left."},
+    ],
+    "text": "",
+}  # fmt: skip
+_COMING: dict[str, object] = {
+    "title": "SUP-1042: what comes by itself",
+    "lines": [{"at": "Mon 23 Nov 14:30", "what": "Team lead: 80% of the time for the resolution is used. Told: Jo Boss."}],
+    "text": "",
+}  # fmt: skip
+_STATS: dict[str, object] = {
+    "title": "The last 30 days of support",
+    "lines": [],
+    "text": "Opened      42   1.4 a day\nResolved    40\nBacklog     12   2 more than at the start",
 }
 
 SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
@@ -191,9 +327,54 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
         "wish": _values(**{**_ACKNOWLEDGEMENT, "routed": "enhancement"}),
     },
     "answer": {
-        "plain": _values(text=_AGENT_TEXT, html="", agent="Kim Archer", closes_at=None, resolved=False),
-        "html": _values(
-            text="Hello Ana, ...", html=_HTML, agent="Kim Archer", closes_at=None, resolved=False
+        "plain": _values(text=_AGENT_TEXT, html="", **_ANSWER),
+        "html": _values(text="Hello Ana, ...", html=_HTML, **_ANSWER),
+        "agreed": _values(text=_AGENT_TEXT, html="", **{**_ANSWER, "agreed": _CLOSES}),
+        "routed": _values(text="Hello Ana, ...", html=_HTML, **{**_ANSWER, "routed": "complaint"}),
+    },
+    "ask": {
+        "plain": _values(text="", html="", **_ASK, status="waiting"),
+        "text": _values(
+            text=_AGENT_TEXT, html="", **{**_ASK, "agreed": _CLOSES}, status="waiting", key_line=""
+        ),
+        "html": _values(text="Hello Ana, ...", html=_HTML, **_ASK, status="waiting", key_line=""),
+    },
+    "due": {
+        "plain": _values(text="", html="", agreed=_CLOSES, routed=""),
+        "routed": _values(text="", html="", agreed=_CLOSES, routed="enhancement"),
+    },
+    "rerouted": {
+        "plain": _values(text="", html="", agreed=None, routed="enhancement"),
+        "own": _values(text="", html="", agreed=None, routed="legal"),
+    },
+    "side_question": {
+        "plain": _values(
+            text="Dear Carl,\n\nwhen can you deliver the toner?\n\nKim Archer",
+            html="",
+            agent="Kim Archer",
+            key_line="",
+        ),
+        "html": _values(text="Dear Carl, ...", html=_HTML, agent="Kim Archer", key_line=""),
+    },
+    "escalated": {
+        "plain": _values(text="", html="", names=["Jo Boss", "Kim Archer"], known_since=None),
+        "known": _values(text="", html="", names=["Jo Boss"], known_since=_REMINDER),
+        "nameless": _values(text="", html="", names=[], known_since=None),
+    },
+    "status_answer": {
+        "plain": _values(requests=[_STATE]),
+        "alone": _values(
+            reference="", subject="", status="", key_line="", requests=[_STATE, {**_STATE, **_OTHER_STATE}]
+        ),
+        "none": _values(reference="", subject="", status="", key_line="", requests=[]),
+    },
+    "shown": {
+        "plain": _values(sections=[_STORY, _COMING]),
+        "stats": _values(reference="", subject="", status="", key_line="", sections=[_STATS]),
+        "nothing": _values(
+            sections=[
+                {**_COMING, "lines": [], "text": "Nothing goes out by itself: the ticket waits for a person."}
+            ]
         ),
     },
     "resolved": {
@@ -391,5 +572,40 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             since=_OPENED,
             until=_REMINDER,
         )
+    },
+    "report": {
+        "weekly": _values(**_REPORT),
+        "detail": _values(
+            **{
+                **_REPORT,
+                "title": "Report",
+                "plan": "",
+                "scope": "queue support, priority P1 Urgent",
+                "as_of": "Sun 22 Nov 2026, 09:40",
+                "notes": ["Pictures are left out: matplotlib is not installed."],
+                "groups": [],
+                "pictures": [],
+                "tables": [
+                    {
+                        "title": "By agent: updates",
+                        "headings": ["", "share", "goal", "kept", "missed"],
+                        "rows": [["Kim Archer", "80.0 % !", "95 %", "4", "1"]],
+                        "note": "3 more with 7 opened",
+                    }
+                ],
+            }
+        ),
+        "empty": _values(
+            **{
+                **_REPORT,
+                "notes": ["Nothing was opened, resolved or left over in this period."],
+                "facts": [{"name": "Opened", "value": "0", "about": ""}],
+                "targets": [],
+                "times": [],
+                "ages": [],
+                "groups": [],
+                "pictures": [],
+            }
+        ),
     },
 }

@@ -27,6 +27,7 @@ COMMANDS = {
     "quarantine": ("books", "List, show, retry or drop mails that were set aside."),
     "held": ("books", "List mails that wait for their agent's confirmation."),
     "outbox": ("books", "List mails that are not sent yet; retry or cancel one."),
+    "report": ("report", "Figures of a period: volume, response times, targets kept, backlog."),
     "status": ("books", "Say how the desk is; exit code 1 where something is wrong."),
     "backup": ("books", "Copy the store to a file while the desk runs."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SECURITIES = ("tls", "starttls", "none")
 HOURS = ("office", "always")
 NO_LOGIN = "-"  # the answer that stands for an empty user name, as Enter takes the default
+BY_TOKEN = "oauth2"  # noqa: S105 - the answer that asks for a token command in place of a password
 REQUIRED = {
     "address": "--address",
     "imap_host": "--imap-host",
@@ -64,10 +66,13 @@ class Script(Talk):
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__(given)
         if given["smtp_user"] is None or given["smtp_user"]:
+            if not given["smtp_password"]:
+                given["smtp_token_command"] = given["smtp_token_command"] or given["imap_token_command"]
             given["smtp_password"] = given["smtp_password"] or given["imap_password"]
         else:
             given["smtp_password"] = given["smtp_password"] or "none"
-        missing = [option for key, option in REQUIRED.items() if not given[key]]
+        instead = {f"{kind}_password": given[f"{kind}_token_command"] for kind in ("imap", "smtp")}
+        missing = [option for key, option in REQUIRED.items() if not given[key] and not instead.get(key)]
         if missing:
             raise click.UsageError(f"with --no-input these are needed: {', '.join(missing)}")
 
@@ -77,13 +82,15 @@ class Script(Talk):
     def server(self, kind: str, offered: Server) -> Server:
         security = self.given[f"{kind}_security"] or offered.security
         user = self.given[f"{kind}_user"]
+        command = self.given[f"{kind}_token_command"]
         return replace(
             offered,
             host=check_host(self.given[f"{kind}_host"] or offered.host),
             security=security,
             port=self.given[f"{kind}_port"] or _port(kind, security),
             username=offered.username if user is None else user,
-            password=self.given[f"{kind}_password"] or offered.password,
+            password="" if command else self.given[f"{kind}_password"] or offered.password,
+            token_command=check_command(command) if command else (),
         )
 
     def keeps(self, trouble: str) -> bool:
@@ -122,17 +129,35 @@ class Questions(Talk):
         if username == NO_LOGIN:
             username = ""
         if not username:
-            return replace(offered, host=host, security=security, port=port, username="", password="")
+            return replace(
+                offered, host=host, security=security, port=port, username="", password="", token_command=()
+            )
+        password, command = self._secret(kind, offered)
+        return replace(
+            offered, host=host, security=security, port=port, username=username, password=password,
+            token_command=command,
+        )  # fmt: skip
+
+    def _secret(self, kind: str, offered: Server) -> tuple[str, tuple[str, ...]]:
+        """Return a password, or else the command that prints an access token."""
+        label = kind.upper()
+        if command := self.given[f"{kind}_token_command"]:
+            return "", check_command(command)
         secret = self.given[f"{kind}_password"]
         if not secret:
-            same = " (Enter: the one before)" if offered.password else ""
+            before = offered.password or (BY_TOKEN if offered.token_command else "")
+            same = ", Enter: as before" if before else ""
             secret = click.prompt(
-                f"{label} password{same}",
+                f'{label} password ("{BY_TOKEN}": by a token command{same})',
                 hide_input=True,
-                default=offered.password or None,
+                default=before or None,
                 show_default=False,
             )
-        return replace(offered, host=host, security=security, port=port, username=username, password=secret)
+        if secret != BY_TOKEN:
+            return str(secret), ()
+        usual = shlex.join(offered.token_command) or None
+        question = f"{label} command that prints an access token"
+        return "", click.prompt(question, default=usual, value_proc=check_command)
 
     def keeps(self, trouble: str) -> bool:
         click.echo(f"  {trouble}.")
@@ -183,6 +208,19 @@ def check_host(text: str) -> str:
     if not is_host(text.strip()):
         raise click.BadParameter(f'"{text}" is not a host name; write it as mail.acme.example')
     return text.strip()
+
+
+def check_command(text: str) -> tuple[str, ...]:
+    """Return program and arguments of a command line; no shell will run it."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError:
+        words = ()
+    if not words:
+        raise click.BadParameter(
+            "write a program and its arguments, such as /usr/local/bin/mail-token --imap"
+        )
+    return words
 
 
 def check_text(text: str) -> str:

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     envvar="MAILTICKETS_IMAP_PASSWORD",
     help="Better by MAILTICKETS_IMAP_PASSWORD: options can be seen by others.",
 )
+@click.option(
+    "--imap-token-command",
+    help="OAuth2 in place of a password: a command that prints an access token; not run by a shell.",
+)
 @click.option("--smtp-host", help="SMTP server that the mail is sent by.")
 @click.option(
     "--smtp-port", type=click.IntRange(1, 65535), help="Default: 465; 587 for starttls, 25 for none."
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     envvar="MAILTICKETS_SMTP_PASSWORD",
     help="Better by MAILTICKETS_SMTP_PASSWORD. Default: the IMAP password.",
 )
+@click.option("--smtp-token-command", help="Default: the IMAP token command.")
 @click.option("--ca-file", help="PEM file of the CA of both servers, where the system does not know it.")
 @click.option(
     "--agent", "agents", multiple=True, help='"Kim Archer <kim@acme.example>"; once for each agent.'
@@ -181,6 +186,7 @@ def _smtp_guess(domain: str, imap_host: str) -> str:
 
 def _imap_account(server: Server) -> ImapAccount:
     from mailtickets.transport.imap import ImapAccount, Security
+    from mailtickets.transport.oauth import TokenCommand
 
     return ImapAccount(
         name="support",
@@ -188,13 +194,15 @@ def _imap_account(server: Server) -> ImapAccount:
         port=server.port,
         security=Security(server.security),
         username=server.username,
-        password=lambda: server.password,
+        password=None if server.token_command else lambda: server.password,
+        token=TokenCommand(server.token_command).token if server.token_command else None,
         ca_file=Path(server.ca_file) if server.ca_file else None,
         readonly=True,
     )
 
 
 def _smtp_account(server: Server) -> SmtpAccount:
+    from mailtickets.transport.oauth import TokenCommand
     from mailtickets.transport.smtp import Security, SmtpAccount
 
     return SmtpAccount(
@@ -202,7 +210,8 @@ def _smtp_account(server: Server) -> SmtpAccount:
         port=server.port,
         security=Security(server.security),
         username=server.username,
-        password=(lambda: server.password) if server.username else None,
+        password=(lambda: server.password) if server.username and not server.token_command else None,
+        token=TokenCommand(server.token_command).token if server.username and server.token_command else None,
         ca_file=Path(server.ca_file) if server.ca_file else None,
     )
 

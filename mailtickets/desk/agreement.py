@@ -119,6 +119,7 @@ class TicketType:
     clock          False: no clock runs.
     silence        False: no reminder, no closing by silence.
     tell           the customer is told in the acknowledgement that it goes that way.
+    ask_for        what such a request should contain; None = the queue's lines.
     """
 
     name: str
@@ -129,15 +130,18 @@ class TicketType:
     clock: bool = True
     silence: bool = True
     tell: bool = False
-    ask_for: tuple[str, ...] = ()
+    ask_for: tuple[str, ...] | None = None
     confirm_close: bool | None = None
 
 
-ENHANCEMENT = TicketType("enhancement", ("account_manager",), clock=False, silence=False, tell=True)
+# What the desk needs to know of a fault is no question for somebody with a wish or a complaint: ask_for is none.
+ENHANCEMENT = TicketType(
+    "enhancement", ("account_manager",), clock=False, silence=False, tell=True, ask_for=()
+)
 COMPLAINT_DAYS = 5
 COMPLAINT = TicketType(
     "complaint", ("account_manager",), only_route=True, silence=False,
-    targets=Targets(first_response=Span(days=COMPLAINT_DAYS, text="5wd")), tell=True,
+    targets=Targets(first_response=Span(days=COMPLAINT_DAYS, text="5wd")), tell=True, ask_for=(),
 )  # fmt: skip
 SHIPPED_TYPES: dict[str, TicketType] = {
     "incident": TicketType("incident"),

@@ -15,6 +15,7 @@ from mailtickets.desk.ticket import (
     EntryKind,
     Outcome,
     Person,
+    PersonChange,
     Role,
     Status,
     Ticket,
@@ -69,6 +70,19 @@ class Case:
         return self.sender or (
             self.incoming.message.from_[0].address if self.incoming.message.from_ else "unknown"
         )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The Message-ID by which later mail finds the ticket, if there is one."""
+        message_id = self.incoming.message.message_id
+        return (message_id,) if message_id else ()
+
+    @property
+    def writer(self) -> tuple[PersonChange, ...]:
+        """What is known of the writer by this mail: a person's address works again, and is known from now on."""
+        if not self.sender or self.incoming.classification.origin is not Origin.PERSON:
+            return ()
+        return (PersonChange(self.sender, bounced="" if self.facts.person.bounced else None, wrote=True),)
 
     def verdict(self, outcome: Outcome, reason: str, ticket: int | None = None) -> Verdict:
         """Return the ledger's verdict with every step that led to it."""

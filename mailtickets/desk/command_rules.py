@@ -91,7 +91,10 @@ RULES: dict[str, CommandRule] = {
             "workaround", Takes.NOTHING, "a temporary solution is given; it counts", usage="#workaround"
         ),
         CommandRule(
-            "type", Takes.TYPE, "what kind of request it is; it goes to whom that concerns", usage="#type NAME"
+            "type",
+            Takes.TYPE,
+            "what kind of request it is; it goes to whom that concerns",
+            usage="#type NAME",
         ),
         CommandRule("tag", Takes.WORD, "puts a label on the ticket", usage="#tag WORD"),
         CommandRule(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from mailtickets.desk.agreement import PRIORITIES
 from mailtickets.desk.command_rules import PRIORITY_COMMANDS, RULES, Takes
 from mailtickets.desk.terms import priority_name
-from mailtickets.desk.ticket import Status
 from mailtickets.desk.words import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mailtickets.desk.agreement import ServiceLevel
+    from mailtickets.desk.ticket import Status
 
 MAX_COMMANDS = 10
 MAX_REASON = 500
@@ -160,7 +160,9 @@ def _read_line(line: str, known: Known) -> tuple[Command | None, str, CommandPro
     word, _, argument = line[1:].partition(" ")
     argument = " ".join(argument.split())
     rule = RULES.get(word.lower()) if line.startswith("#") and word.isascii() else None
-    priority = known.priorities.get(folded(word, MAX_WORD), "") if line.startswith("#") and rule is None else ""
+    priority = (
+        known.priorities.get(folded(word, MAX_WORD), "") if line.startswith("#") and rule is None else ""
+    )
     if priority:
         rule = RULES[priority.lower()]
     if rule is None:
@@ -232,7 +234,9 @@ def _one_of(word: str, known: tuple[str, ...], what: str) -> str:
 def _tag(argument: str) -> str:
     word = argument.lstrip("#")
     if not _TAG_WORD.fullmatch(word) or not word.isprintable():
-        raise _Refused('needs one word of up to 40 letters, as in "#tag printer"; each tag has a line of its own')
+        raise _Refused(
+            'needs one word of up to 40 letters, as in "#tag printer"; each tag has a line of its own'
+        )
     return word
 
 

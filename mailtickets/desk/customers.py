@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import saying, silence
+from mailtickets.desk import asking, customer_wishes, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
+from mailtickets.desk.limits import next_round, past_limit
 from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.people import Speaker, people_suggested
-from mailtickets.desk.policy import LARGE_PROVIDERS
 from mailtickets.desk.route import EXPIRED
-from mailtickets.desk.thanks import is_signature, is_thanks
+from mailtickets.desk.thanks import is_thanks
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -24,7 +23,6 @@ from mailtickets.desk.ticket import (
     EntryKind,
     Outcome,
     Person,
-    PersonChange,
     Role,
     Status,
     Ticket,
@@ -33,17 +31,15 @@ from mailtickets.desk.ticket import (
 )
 from mailtickets.mail.authentication import Proof
 from mailtickets.mail.classify import Origin
-from mailtickets.mail.message import domain_of
 
 if TYPE_CHECKING:
-    from mailtickets.desk.case import Case, New
-    from mailtickets.desk.facts import AckCounts, HistoryLine, TicketFacts
-    from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.policy import Limits
+    from datetime import datetime
 
-ACK_ROUND = timedelta(minutes=10)
-ACK_ROUNDS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-CLOSE_WORDS = frozenset({"close"})
+    from mailtickets.desk.case import Case, New
+    from mailtickets.desk.facts import HistoryLine, TicketFacts
+    from mailtickets.desk.notices import Outgoing
+
+NOT_ESCALATED = customer_wishes.Escalated()
 
 
 def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Decision:
@@ -94,9 +90,9 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     alarms = (_limit_alarm(quiet),) if wait else ()
     return Decision(
         verdict=case.verdict(Outcome.ON_TICKET, reason, ticket.number),
-        changes=(Change(ticket, tuple(entries), tuple(timers), is_new=True, ids=_ids(case)),),
+        changes=(Change(ticket, tuple(entries), tuple(timers), is_new=True, ids=case.ids),),
         mail=tuple(mail),
-        people=_person(case),
+        people=case.writer,
         alarms=alarms,
         acknowledged=counted,
     )
@@ -149,11 +145,11 @@ def continue_ticket(case: Case) -> Decision:
         return _from_outside(case, facts)
     if case.incoming.proof is Proof.FAIL:
         return _not_proven(case, facts)
+    if decision := customer_wishes.by_word(case, facts):
+        return decision
     too_late = ticket.closed_at is not None and case.now > ticket.closed_at + case.queue.reopen_within
     if ticket.status is Status.CLOSED and too_late:
         return open_ticket(case, reason=f"{ticket.reference} was closed too long ago", linked=ticket)
-    if _says_close(case.incoming.text) and ticket.status is not Status.CLOSED:
-        return _closed_by_customer(case, facts)
     message = case.incoming.message
     people = joining(case, ticket)
     suggested = people_suggested(message, joined(ticket, *people), case.policy)
@@ -171,9 +167,9 @@ def continue_ticket(case: Case) -> Decision:
                 reason=f"{ticket.status}: a thank-you does not reopen",
             )
         )
-        change = Change(after, tuple(entries), ids=_ids(case), fresh_key=case.standing.leaked)
+        change = Change(after, tuple(entries), ids=case.ids, fresh_key=case.standing.leaked)
         verdict = case.verdict(Outcome.ON_TICKET, "a thank-you on a finished ticket", ticket.number)
-        return Decision(verdict, (change,), people=_person(case))
+        return Decision(verdict, (change,), people=case.writer)
     if ticket.status.is_done:
         kind = "agent_reopened"
         after = silence.end_silence(after, Status.OPEN, case.now)
@@ -183,6 +179,8 @@ def continue_ticket(case: Case) -> Decision:
         after = silence.end_silence(after, Status.OPEN, case.now)
         entries.append(case.status_entry(Status.OPEN, "the customer replied"))
         drop = SILENCE_TIMERS
+    asked = customer_wishes.escalation(case, facts, after) or NOT_ESCALATED
+    entries.extend(asked.entries)
     mail = saying.tell_agents(
         kind,
         after,
@@ -194,20 +192,25 @@ def continue_ticket(case: Case) -> Decision:
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
         others=suggested,
-        hints=_cut_short(case),
+        hints=(*_cut_short(case), *asked.hints),
+        but=asked.told,
     )
+    mail = (*asked.mail, *mail)
     if case.incoming.truncated and case.incoming.classification.answerable:
         mail = (*mail, saying.too_large(after, case.incoming, case.queue, case.policy))
     return Decision(
         case.verdict(Outcome.ON_TICKET, "a reply on its ticket", ticket.number),
-        (Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked),),
+        (Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked),),
         mail,
-        _person(case),
+        case.writer,
+        acknowledged=asked.counted,
     )
 
 
 def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     """Somebody with a proof of the thread, but not on the ticket: agents read it, customers never do."""
+    if asking.was_asked(case.sender, facts):
+        return asking.side_answer(case, facts)
     ticket, message = facts.ticket, case.incoming.message
     after = replace(ticket, updated_at=case.now)
     if case.sender:
@@ -231,7 +234,7 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
     )
-    change = Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked)
+    change = Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "written by somebody outside the ticket", ticket.number),
         (change,),
@@ -262,33 +265,9 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(
         verdict,
-        (Change(after, tuple(entries), drop=drop, ids=_ids(case), fresh_key=case.standing.leaked),),
+        (Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked),),
         mail,
     )
-
-
-def _closed_by_customer(case: Case, facts: TicketFacts) -> Decision:
-    """The customer wrote CLOSE and nothing else: closed at once, with one confirming mail."""
-    ticket = facts.ticket
-    after = silence.end_silence(replace(ticket, updated_at=case.now), Status.CLOSED, case.now)
-    entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
-    notice = saying.to_customers(
-        "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
-        keyed=True, values={"agent": "", "silence": False, "reopen_until": case.now + case.queue.reopen_within},
-    )  # fmt: skip
-    told = saying.event_to_agents(
-        "closed",
-        after,
-        case.queue,
-        case.policy,
-        actor=case.sender,
-        occasion=f"in:{case.event.copy}",
-        detail="The customer wrote CLOSE.",
-    )
-    drop = (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE)
-    change = Change(after, entries, drop=drop, ids=_ids(case), fresh_key=case.standing.leaked)
-    verdict = case.verdict(Outcome.ON_TICKET, "the customer closed the ticket", ticket.number)
-    return Decision(verdict, (change,), (notice, *told), _person(case))
 
 
 def _cut_short(case: Case) -> tuple[str, ...]:
@@ -299,12 +278,6 @@ def _cut_short(case: Case) -> tuple[str, ...]:
     return (
         f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender is told",
     )
-
-
-def _says_close(text: str) -> bool:
-    """A word counts only alone on its line, and where nothing but a closing and a name follows."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return bool(lines) and lines[0].rstrip(".!").lower() in CLOSE_WORDS and is_signature(lines[1:])
 
 
 def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
@@ -329,29 +302,6 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
         known=case.facts.person.wrote_before,
     )
     return limit, bool(limit)
-
-
-def next_round(now: datetime) -> datetime:
-    """Return when waiting acknowledgements are looked at again: all at one time, so that the oldest goes first."""
-    return ACK_ROUNDS_FROM + ((now - ACK_ROUNDS_FROM) // ACK_ROUND + 1) * ACK_ROUND
-
-
-def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool, known: bool) -> str:
-    """Return which limit of acknowledgements is reached, in words, or an empty string.
-
-    People who wrote before as persons count against neither the domain nor the desk.
-    """
-    per_address = limits.ack_per_proven_address_day if proven else limits.ack_per_address_day
-    if per_address and counts.address_day >= per_address:
-        return f"this address had {counts.address_day} acknowledgements in 24 hours"
-    if known:
-        return ""
-    strangers = not proven and domain_of(address) not in LARGE_PROVIDERS
-    if strangers and limits.ack_per_domain_hour and counts.domain_hour >= limits.ack_per_domain_hour:
-        return f"the domain {domain_of(address)} had {counts.domain_hour} acknowledgements in an hour"
-    if limits.ack_per_hour and counts.hour >= limits.ack_per_hour:
-        return f"the desk sent {counts.hour} acknowledgements in an hour"
-    return ""
 
 
 def _acknowledge(
@@ -407,14 +357,3 @@ def _marks(case: Case) -> str:
     if case.standing.speaker is Speaker.NOBODY:
         return f"no single sender: {case.standing.why}"
     return "" if case.standing.proven else "sender unverified"
-
-
-def _ids(case: Case) -> tuple[str, ...]:
-    return (case.incoming.message.message_id,) if case.incoming.message.message_id else ()
-
-
-def _person(case: Case) -> tuple[PersonChange, ...]:
-    """A person wrote from this address: it works again, and it counts as known from now on."""
-    if not case.sender or case.incoming.classification.origin is not Origin.PERSON:
-        return ()
-    return (PersonChange(case.sender, bounced="" if case.facts.person.bounced else None, wrote=True),)

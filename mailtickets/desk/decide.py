@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import answering, customers, elsewhere, reports, saying, silence
+from mailtickets.desk import (
+    answering,
+    customer_wishes,
+    customers,
+    elsewhere,
+    holding,
+    reports,
+    returning,
+    saying,
+    silence,
+    unprompted,
+)
 from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.keeping import kept
@@ -91,7 +102,7 @@ def _ordinary(case: Case) -> Decision:
     if case.standing.agent is not None:
         return _from_agent(case)
     if case.found.ticket is None:
-        return customers.open_ticket(case, reason="opened a ticket")
+        return customer_wishes.status_alone(case) or customers.open_ticket(case, reason="opened a ticket")
     return customers.continue_ticket(case)
 
 
@@ -144,14 +155,14 @@ def _from_agent(case: Case) -> Decision:
     if case.found.ticket is None:
         if case.incoming.proof is Proof.FAIL:
             return customers.open_ticket(case, reason="opened a ticket")
-        if decision := answering.without_ticket(case) or answering.already_sent(case):
+        if decision := unprompted.without_ticket(case) or unprompted.already_sent(case):
             return decision
         return customers.open_ticket(case, reason="opened a ticket in the agent's own name")
     match case.standing.speaker:
         case Speaker.AGENT:
             return answering.answer(case)
         case _:
-            return answering.held_for_proof(case)
+            return holding.held_for_proof(case)
 
 
 def _with_code(case: Case) -> Decision:
@@ -159,7 +170,7 @@ def _with_code(case: Case) -> Decision:
     held, writer = case.facts.held, case.policy.agent_of(case.sender)
     if held is None:
         # The question was answered before, or is too old. "yes" must not become an answer to the customer.
-        return answering.answers_nothing(case) if case.standing.agent else _ordinary(case)
+        return returning.answers_nothing(case) if case.standing.agent else _ordinary(case)
     facts = case.facts.ticket(held.ticket)
     if writer is not None and facts is not None and writer is case.policy.agents.get(held.agent):
         return _confirmation(case, held, writer, facts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying
-from mailtickets.desk.escalation import Firing, due, highest, ladder, on_request, tellings, told
+from mailtickets.desk.escalation import Firing, due, highest, ladder, on_request, rung_word, tellings, told
 from mailtickets.desk.keeping import fired
 from mailtickets.desk.promises import TARGET_WORDS, deadlines
 from mailtickets.desk.service_level import clocks
@@ -14,6 +14,7 @@ from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Audience, Change, Decision, Entry, EntryKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from mailtickets.desk.escalation import Told
@@ -52,7 +53,7 @@ def asked(
     firing = on_request(rungs, fired(facts.history), after)
     if firing is None and (last := highest(rungs, after)):
         trigger = next(trigger for trigger in last.when if trigger.request)
-        firing = Firing(last, None, trigger, f"{last.number}/request/again{facts.newest_seq}", None)
+        firing = Firing(last, None, trigger, f"{rung_word(last)}/request/again{facts.newest_seq}", None)
     if firing is None:
         return (), (), ()
     entries, mail = _told(
@@ -60,6 +61,12 @@ def asked(
     )
     people = [person for contact in firing.rung.to for person in told(contact, after, policy)]
     return entries, mail, tuple(dict.fromkeys(people))
+
+
+def named(people: Iterable[Told]) -> str:
+    """Return people as a list of names for agents; who has no name is told by address."""
+    names = list(dict.fromkeys(person.name or person.address for person in people))
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names) or "nobody"
 
 
 def _told(
@@ -79,7 +86,7 @@ def _told(
         Entry(
             EntryKind.ESCALATED, now, asked_by or "desk", Audience.AGENTS,
             to=tuple(person.address for person, tells in people if firing in tells),
-            reason=f"{firing.key} {firing.rung.name}: {_why(firing)}",
+            reason=f"{firing.key} {firing.rung.name}: {why(firing)}",
         )
         for firing in firings
     )  # fmt: skip
@@ -88,14 +95,14 @@ def _told(
         saying.escalation(
             person, ticket, queue, policy, facts, deadlines=lines, asked_by=asked_by, reason=reason,
             occasion=f"escalated:{','.join(firing.key for firing in tells)}"[:300],
-            rungs=[{"name": firing.rung.name, "why": _why(firing), "at": firing.clock.due_at if firing.clock else None} for firing in tells],
+            rungs=[{"name": firing.rung.name, "why": why(firing), "at": firing.clock.due_at if firing.clock else None} for firing in tells],
         )
         for person, tells in people
     )  # fmt: skip
     return entries, mail
 
 
-def _why(firing: Firing) -> str:
+def why(firing: Firing) -> str:
     """Return why a rung fires, in words for a person."""
     if firing.clock is None or firing.target is None:
         return "escalation was asked for"
@@ -104,5 +111,5 @@ def _why(firing: Firing) -> str:
         return f"{firing.trigger.share:.0%} of the time for the {what} is used"
     again = "" if firing.time == 1 else f" ({firing.time}. time)"
     after = firing.trigger.after
-    late = f" for {after}" if after is not None and str(after) else ""
+    late = f" for {after}" if after and (after.plain or after.working or after.days) else ""
     return f"the {what} is late{late}{again}"

@@ -6,6 +6,7 @@ clock that is stopped or settled, or outside working hours unless the rung says 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,6 +124,27 @@ def next_at(
     return soonest
 
 
+def ahead(
+    clocks: Clocks,
+    ladder: Iterable[Rung],
+    fired: Collection[str],
+    ticket: Ticket,
+    terms: Terms,
+    now: datetime,
+) -> tuple[Firing, ...]:
+    """Return everything that fires from now on if nothing else happens, the soonest first, each with its moment."""
+    known = frozenset(fired)
+    coming: list[Firing] = []
+    for case in _cases(clocks, ladder, ticket, terms):
+        last = case.last_fired(known)
+        left = [step for step in case.steps() if step.time > last]
+        passed = [step for step in left if step.moment <= now]
+        if passed:  # of several only the last one fires, now or at the next opening
+            coming.append(case.firing(passed[-1]._replace(moment=case.in_hours(now))))
+        coming.extend(case.firing(step) for step in left if step.moment > now)
+    return tuple(sorted(coming, key=lambda firing: firing.moment or now))
+
+
 class _Step(NamedTuple):
     time: int
     moment: datetime
@@ -159,7 +181,7 @@ class _Case:
     def _key(self, time: int) -> str:
         resumed = f"/r{self.clock.resumed}" if self.clock.resumed else ""
         again = f"/{time}" if time > 1 else ""
-        return f"{self.rung.number}/{self.clock.target}/{trigger_word(self.trigger)}/{self.clock.number}{resumed}{again}"
+        return f"{rung_word(self.rung)}/{self.clock.target}/{trigger_word(self.trigger)}/{self.clock.number}{resumed}{again}"
 
     def in_hours(self, moment: datetime) -> datetime:
         return moment if self.rung.always else self.calendar.next_open(moment)
@@ -201,6 +223,12 @@ def _cases(clocks: Clocks, ladder: Iterable[Rung], ticket: Ticket, terms: Terms)
                     yield _Case(rung, trigger, clock, terms.calendar, first)
 
 
+def rung_word(rung: Rung) -> str:
+    """Return what a rung is called in keys: its name, so that another rung written above it changes nothing."""
+    word = "-".join(re.findall(r"\w+", rung.name.casefold()))
+    return word or str(rung.number)
+
+
 def trigger_word(trigger: Trigger) -> str:
     """Return a trigger as one word: "80%", "breach", "breach+4h", "request"."""
     if trigger.text:
@@ -217,8 +245,8 @@ def on_request(ladder: Iterable[Rung], fired: Collection[str], ticket: Ticket) -
     """Return the next rung when somebody asks for escalation; None at the ladder's end (see `highest`)."""
     asked = {key.split("/")[0] for key in fired if key.split("/")[1:2] == ["request"]}
     for rung, trigger in _requests(ladder, ticket):
-        if str(rung.number) not in asked:
-            return Firing(rung, None, trigger, f"{rung.number}/request/{len(asked) + 1}", None)
+        if rung_word(rung) not in asked:
+            return Firing(rung, None, trigger, f"{rung_word(rung)}/request/{len(asked) + 1}", None)
     return None
 
 

@@ -22,6 +22,8 @@ class Evidence:
     ids    In-Reply-To first, then References from the last to the first.
     tags   subject tags, as (tag, number), in order of the subject.
     code   the one-time code of a confirmation, upper case; "" if none.
+    named  tickets that commands in the text name, as (tag, number): they prove nothing.
+    status_word  it asks for the status and nothing else.
     """
 
     keys: tuple[ReplyKey, ...] = ()
@@ -30,6 +32,8 @@ class Evidence:
     code: str = ""
     returned_keys: tuple[ReplyKey, ...] = ()
     returned_ids: tuple[str, ...] = ()
+    named: tuple[tuple[str, int], ...] = ()
+    status_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,11 @@ class HistoryLine:
     value: str
 
 
-# Which entries bear on a clock; a person's mail out is a response.
+# Which entries bear on a clock, a ladder, or on whom an agent asked; a person's mail out is a response.
 CLOCKED_KINDS = frozenset(
     {
         EntryKind.STATUS, EntryKind.PRIORITY, EntryKind.TYPE, EntryKind.QUEUE, EntryKind.ORGANISATION, EntryKind.DUE,
-        EntryKind.WORKAROUND, EntryKind.ESCALATED, EntryKind.MAIL_OUT,
+        EntryKind.WORKAROUND, EntryKind.ESCALATED, EntryKind.MAIL_OUT, EntryKind.ASKED,
     }
 )  # fmt: skip
 
@@ -142,11 +146,15 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class AckCounts:
-    """Acknowledgements already promised: to this address in 24 h, to its domain and in all in an hour."""
+    """Acknowledgements already promised: to this address in 24 h, to its domain and in all in an hour.
+
+    address_hour   automatic answers to an agent's own address in an hour.
+    """
 
     address_day: int = 0
     domain_hour: int = 0
     hour: int = 0
+    address_hour: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,10 @@ class HeldMail:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that one decision may know. Values a decision does not need are left at their defaults."""
+    """All that one decision may know. Values a decision does not need are left at their defaults.
+
+    own   unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    """
 
     next_number: int = 0
     tickets: Mapping[int, TicketFacts] = field(default_factory=dict)
@@ -181,6 +192,7 @@ class Facts:
     last_assigned: str = ""
     said: tuple[Said, ...] = ()
     holds_today: int = 0
+    own: tuple[TicketFacts, ...] = ()
 
     def ticket(self, number: int) -> TicketFacts | None:
         """Return what was read of a ticket; a merged number leads to its target."""

@@ -220,6 +220,12 @@ class Policy:
         """Tell whether this is an address of a queue."""
         return any(queue.owns(address) or queue.is_note_address(address) for queue in self.queues.values())
 
+    def ask_for(self, queue: QueuePolicy, type_name: str) -> tuple[str, ...]:
+        """Return what a request should contain: the lines of its type, else those of its queue."""
+        kind = self.types.get(type_name)
+        lines = queue.ask_for if kind is None or kind.ask_for is None else kind.ask_for
+        return tuple(dict.fromkeys(lines))
+
     def queues_named(self, message: Message) -> tuple[QueuePolicy, ...]:
         """Return the queues that a mail names, in the order of design section 2.
 

@@ -49,28 +49,30 @@ def to_customer(
 ) -> Mapping[str, object]:
     """Return what an acknowledgement says of the service level.
 
-    priority      in the desk's word; "" where there is no service level.
+    priority      in the desk's word; "" where there is no service level, and for a type without clock or with
+                  targets of its own: a complaint is not less of one for being P3.
     promise_at    when somebody answers at the latest; None without a target.
     resolve_at    the same for the resolution.
     open_from     when the desk opens, where it is closed now; else None. `hours` says when it is open.
-    criteria      `{name, text}` of each priority that has them.
-    escalate      a customer may write ESCALATE.
+    criteria      `{name, text}` of each priority that has them, where the priority is told.
+    escalate      a customer is offered to write ESCALATE; not for a wish, which is no trouble.
     """
     terms = terms_of(ticket, policy)
     level, calendar = terms.level, terms.calendar
     read = clocks(ticket, history, terms, now)
     closed = not calendar.is_open(now)
+    counts = terms.runs and terms.type.targets is None
     criteria = [
         {"name": priority_name(priority, level), "text": level.criteria[priority]}
         for priority in PRIORITIES
-        if level and terms.runs and level.criteria.get(priority)
+        if level and counts and level.criteria.get(priority)
     ]
     return {
-        "priority": priority_name(ticket.priority, level) if level and terms.runs else "",
+        "priority": priority_name(ticket.priority, level) if level and counts else "",
         "promise_at": read.first_response.due_at,
         "resolve_at": read.resolution.due_at,
         "open_from": calendar.next_open(now) if closed else None,
         "hours": calendar.in_words() if closed else "",
         "criteria": criteria,
-        "escalate": highest(ladder(ticket, policy), ticket) is not None,
+        "escalate": terms.runs and highest(ladder(ticket, policy), ticket) is not None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
@@ -31,7 +32,8 @@ MAX_NOTICE_LETTERS = 100_000
 MAX_EXCERPT = 400
 
 
-def _values(ticket: Ticket | None, policy: Policy, *, keyed: bool, **values: object) -> dict[str, object]:
+def base_values(ticket: Ticket | None, policy: Policy, *, keyed: bool, **values: object) -> dict[str, object]:
+    """Return the values that every template has, and those given."""
     return {
         "desk": policy.desk_name,
         "zone": policy.zone,
@@ -72,9 +74,9 @@ def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy
     """
     echo = policy.echo == "always" or (policy.echo == "proven" and proven)
     kind = policy.types.get(ticket.type)
-    ask = (*queue.ask_for, *(kind.ask_for if kind else ())) if letters < queue.ask_for_below else ()
-    values = _values(
-        ticket, policy, keyed=True, echo=echo, ask_for=list(dict.fromkeys(ask)), help_links=list(queue.help_links),
+    ask = policy.ask_for(queue, ticket.type) if letters < queue.ask_for_below else ()
+    values = base_values(
+        ticket, policy, keyed=True, echo=echo, ask_for=list(ask), help_links=list(queue.help_links),
         not_taken=list(not_taken), short=not proven, others=[], routed=ticket.type if kind and kind.tell else "",
         contacts=list(contacts) if proven else [], **to_customer(ticket, history, policy, now),
     )  # fmt: skip
@@ -98,7 +100,7 @@ def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy
 def too_large(ticket: Ticket, incoming: Incoming, queue: QueuePolicy, policy: Policy) -> Outgoing:
     """Return the acknowledgement of a mail of which only the beginning was taken."""
     size_mb = round(incoming.message.size_bytes / 1_000_000, 1)
-    values = _values(
+    values = base_values(
         ticket,
         policy,
         keyed=True,
@@ -163,7 +165,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
     )
     waiting, rhythm = silence.begin_waiting(ticket, now), silence.rhythm_of(ticket, queue, policy)
     reminder = silence.next_timer(waiting, rhythm) if queue.reminders else None
-    values = _values(
+    values = base_values(
         ticket, policy, keyed=True,
         author=author.name or author.address, author_address=author.address, proven=standing.proven,
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
@@ -207,8 +209,8 @@ def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy,
     agent = policy.agents.get(person.agent)
     organisation = policy.organisations.get(ticket.organisation)
     last = next((entry for entry in reversed(facts.public)), None)
-    values = _values(
-        ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=asked_by, reason=reason,
+    values = base_values(
+        ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=_name_of(asked_by, policy), reason=reason,
         priority=shown_priority(ticket, policy), requester=ticket.requester, organisation=organisation.name if organisation else "",
         assignee=_name_of(ticket.assignee, policy), queue=queue.name, opened_at=ticket.created_at, phone=person.phone,
         last_author=last.actor if last else "", last_at=last.at if last else None, last_text=excerpt(last.text, 1500) if last else "",
@@ -222,22 +224,35 @@ def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy,
 
 
 def event_to_agents(event: str, ticket: Ticket, queue: QueuePolicy, policy: Policy, *, actor: str, occasion: str, text: str = "",
-                    detail: str = "", but: Iterable[str] = (), everybody: bool = False) -> tuple[Outgoing, ...]:  # fmt: skip
-    """Return the news of an event on a ticket, one mail to each agent who should hear of it."""
-    if everybody:
-        left_out = set(but)
-        agents = tuple(policy.agents[k] for k in queue.agents if k in policy.agents and k not in left_out)
-    else:
-        agents = agents_to_tell(ticket, queue, policy, but)
+                    detail: str = "", but: Iterable[str] = (), everybody: bool = False,
+                    incoming: Incoming | None = None) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the news of an event on a ticket, one mail to each agent who should hear of it.
+
+    everybody   all who may hear of it: the queue's agents, but for a type that keeps them out.
+    incoming    the mail that it is about, where its attachments go along.
+    """
+    agents = agents_to_tell(replace(ticket, assignee="") if everybody else ticket, queue, policy, but)
+    return event_to(
+        agents, event, ticket, queue, policy, actor=actor, occasion=occasion, text=text, detail=detail, incoming=incoming
+    )  # fmt: skip
+
+
+def event_to(agents: Sequence[AgentPolicy], event: str, ticket: Ticket, queue: QueuePolicy, policy: Policy, *, actor: str,
+             occasion: str, text: str = "", detail: str = "", incoming: Incoming | None = None) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the news of an event on a ticket, one mail to each of these agents."""
     if not agents:
         return ()
-    values = _values(
+    values = base_values(
         ticket, policy, keyed=True, event=event, actor=actor, text=text[:MAX_NOTICE_LETTERS], detail=detail
     )
+    attached: tuple[Attachment, ...] = ()
+    if incoming is not None:
+        attached, _ = split_attachments(incoming.relayed.attachments, queue.notify_attachments_bytes)
     return (
         Outgoing(
             Notice("agent_event", ticket.language, queue.name, values), Reader.AGENT, _each(agents), queue.name, ticket.number,
-            separately=True, occasion=occasion, from_name=policy.desk_name,
+            separately=True, occasion=occasion, from_name=policy.desk_name, attachments=attached,
+            original=incoming.digest if incoming else b"",
         ),
     )  # fmt: skip
 
@@ -251,7 +266,7 @@ def to_customers(kind: str, ticket: Ticket, people: Sequence[Person], queue: Que
     incoming   the agent's mail whose words it carries: its attachments and formatting go with it.
     """
     answers, references = thread_of(facts)
-    shown = _values(ticket, policy, keyed=keyed, text=text, html="", **values)
+    shown = base_values(ticket, policy, keyed=keyed, text=text, html="", **values)
     return Outgoing(
         Notice(kind, ticket.language, queue.name, shown), Reader.CUSTOMER, tuple(recipient(p) for p in people), queue.name,
         ticket.number, human=human, occasion=occasion, from_name=from_name or policy.desk_name, answers=answers,
@@ -264,7 +279,7 @@ def to_agent(kind: str, agent: AgentPolicy, ticket: Ticket | None, queue: QueueP
              keyed: bool = True, answers: str = "", values: Mapping[str, object]) -> Outgoing:  # fmt: skip
     """Return one mail to one agent's configured address."""
     return Outgoing(
-        Notice(kind, queue.language, queue.name, _values(ticket, policy, keyed=keyed and ticket is not None, **values)),
+        Notice(kind, queue.language, queue.name, base_values(ticket, policy, keyed=keyed and ticket is not None, **values)),
         Reader.AGENT, _each((agent,)), queue.name, ticket.number if ticket else None, separately=True, occasion=occasion,
         from_name=policy.desk_name, answers=answers, auto_submitted="auto-replied",
     )  # fmt: skip

@@ -18,7 +18,8 @@ _PHRASES = {
 }
 _GREETING = re.compile(r"(?:hi|hello|hey|dear)\b[^,.!?\n]{0,40}[,.!]?", re.IGNORECASE)
 _CLOSING = re.compile(
-    r"(?:best|kind|warm|many)? ?(?:regards|wishes|greetings)|best|cheers|sincerely|yours", re.IGNORECASE
+    r"(?:best|kind|warm|many)? ?(?:regards|wishes|greetings)|best|cheers|sincerely|yours|(?:many |with )?thanks|thank you",
+    re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?", re.UNICODE)
 MAX_LETTERS = 120
@@ -32,7 +33,7 @@ def is_thanks(text: str, attachments: Sequence[Attachment], language: str) -> bo
     if attachments or len(text) > MAX_LETTERS or "?" in text or any(letter.isdigit() for letter in text):
         return False
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if lines and _GREETING.fullmatch(lines[0]):
+    if lines and is_greeting(lines[0]):
         lines = lines[1:]
     if not lines:
         return False
@@ -46,6 +47,11 @@ def is_thanks(text: str, attachments: Sequence[Attachment], language: str) -> bo
     if not sentences or not all(re.fullmatch(phrase, sentence) for sentence in sentences):
         return False
     return is_signature(rest)
+
+
+def is_greeting(line: str) -> bool:
+    """Tell whether a line holds a greeting and nothing else."""
+    return _GREETING.fullmatch(line) is not None
 
 
 def is_signature(lines: Sequence[str]) -> bool:

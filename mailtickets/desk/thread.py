@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.customer_words import asks_status
 from mailtickets.desk.facts import Evidence
 from mailtickets.mail.keys import KeyKind, keys_of
 
@@ -23,15 +24,20 @@ _TAG = re.compile(
     r"\[([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})(?: confirm ([A-Z2-9]{4}-[A-Z2-9]{4}))?\]", re.IGNORECASE
 )
 _LONG_SPACE = re.compile(r"\s{2,}")
+_NAMED = re.compile(
+    r"#[a-z-]{1,20} {1,5}\[?([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})\]?\Z", re.IGNORECASE | re.ASCII
+)
 MAX_IDS = 51
+MAX_NAMED, MAX_COMMAND_LETTERS = 10, 2000
 
 
 def evidence(
-    message: Message, ring: KeyRing, body: str, classification: Classification | None = None
+    message: Message, ring: KeyRing, body: str, classification: Classification | None = None, text: str = ""
 ) -> Evidence:
     """Read off a mail everything that says where it belongs.
 
     body   the whole text of the mail, quotes included: a footer line may stand in it.
+    text   what its writer newly wrote: commands in it may name tickets.
     """
     tags, code = [], ""
     for match in _TAG.finditer(message.subject):
@@ -47,7 +53,16 @@ def evidence(
         code=code,
         returned_ids=returned[:MAX_IDS],
         returned_keys=ring.read(" ".join(returned[:MAX_IDS]), "returned mail"),
+        named=_named(text),
+        status_word=asks_status(message, text),
     )
+
+
+def _named(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the tickets that the first lines name behind a command, such as `#clock SUP-1042`."""
+    lines = [line.strip() for line in text[:MAX_COMMAND_LETTERS].split("\n") if line.strip()][:MAX_NAMED]
+    found = (_NAMED.match(line) for line in lines)
+    return tuple((match[1].upper(), int(match[2])) for match in found if match)
 
 
 def strip_tags(subject: str, tags: Collection[str]) -> str:

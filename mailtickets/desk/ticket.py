@@ -294,7 +294,11 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Everything that happens for one event, to be written in one transaction."""
+    """Everything that happens for one event, to be written in one transaction.
+
+    wants_stats   mails that also show the figures of their queue's last 30 days, which are read outside
+                  the pure rooms: whoever queues them adds a section with that text.
+    """
 
     verdict: Verdict | None = None
     changes: tuple[Change, ...] = ()
@@ -307,3 +311,4 @@ class Decision:
         None  # address, proven, known person: counts against the limits
     )
     timer_done: tuple[TimerKind, int] | None = field(default=None)
+    wants_stats: tuple[Outgoing, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import escalating, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
-from mailtickets.desk.customers import next_round, past_limit
+from mailtickets.desk.limits import next_round, past_limit
 from mailtickets.desk.ticket import (
     Audience,
     Change,
@@ -120,7 +120,7 @@ def _remind(
     rhythm = silence.rhythm_of(ticket, queue, policy)
     after = replace(silence.after_reminder(ticket, now), updated_at=now)
     last = after.silent_step >= len(queue.reminders)
-    asked = next((entry.text for entry in reversed(facts.public) if entry.kind is EntryKind.MAIL_OUT), "")
+    asked = _asked_last(facts)
     to = tuple(person.address for person in people)
     words = f"reminder {after.silent_step}" + (" once more" if again else "")
     entry = Entry(EntryKind.REMINDER, now, "desk", Audience.CUSTOMER, to=to, reason=words)
@@ -131,6 +131,15 @@ def _remind(
                 "asked": saying.excerpt(asked)},
     )  # fmt: skip
     return Decision(changes=(Change(after, (entry,), timers_of(after, queue, policy)),), mail=(mail,))
+
+
+def _asked_last(facts: TicketFacts) -> str:
+    """Return what the customer was last asked: an agent's text, and the list of what is missing that went with it."""
+    ours = [entry for entry in facts.public if entry.kind in {EntryKind.MAIL_OUT, EntryKind.ASKED}]
+    last = ours[-1:]
+    if last and last[0].kind is EntryKind.ASKED:
+        last = [entry for entry in ours[-2:] if entry.at == last[0].at]
+    return "\n\n".join(entry.text for entry in last)
 
 
 def _close(

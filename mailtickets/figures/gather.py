@@ -10,7 +10,6 @@ from mailtickets.figures.course import by_day, by_hour, course
 from mailtickets.figures.goals import goal_for, group_name, level_for, response_targets
 from mailtickets.figures.statistics import (
     MAX_DAY_STEPS,
-    Counts,
     Figures,
     Group,
     Grouping,
@@ -109,39 +108,40 @@ class _Counted:
 
     def __init__(self, tallied: Tallied) -> None:
         self.tallied = tallied
-        self._answered = by_length(tallied.classes, tallied.response_used)
-        self._resolved = by_length(tallied.classes, tallied.resolution_used)
+        self._keys = Counter(tallied.keys)
+        self._answered = by_length(tallied.response_used)
+        self._resolved = by_length(tallied.resolution_used)
         self.distribution = histogram(self._answered[1])
-        self.backlog_before = Counts(tallied.marks).of(BEFORE)
+        self.backlog_before = Grouping().marks(self._keys)[0].of(BEFORE)
 
     def groups(self, grouping: Grouping) -> list[Group]:
         """Return the figures of each group, without name and goal."""
-        classes, kept, missed = self.tallied.updates
+        tallied = self.tallied
         columns = zip(
             grouping.keys,
-            map(Counts, grouping.deal(self.tallied.classes, self.tallied.marks)),
+            grouping.marks(self._keys),
             map(times, grouping.deal(*self._answered)),
             map(times, grouping.deal(*self._resolved)),
-            map(Share, grouping.sums(classes, kept), grouping.sums(classes, missed)),
+            map(Share, grouping.sums(tallied.updates_kept), grouping.sums(tallied.updates_missed)),
             strict=True,
         )
         return [
             Group(
                 key=key,
-                opened=counts.of(OPENED),
-                resolved=counts.of(LEFT),
-                closed=counts.of(CLOSED),
-                reopened=counts.of(REOPENED),
-                automatic=counts.of(AUTOMATIC),
+                opened=marks.of(OPENED),
+                resolved=marks.of(LEFT),
+                closed=marks.of(CLOSED),
+                reopened=marks.of(REOPENED),
+                automatic=marks.of(AUTOMATIC),
                 first_response=answered,
-                first_response_target=counts.share(RESPONSE_VERDICT),
+                first_response_target=marks.share(RESPONSE_VERDICT),
                 resolution=resolved,
-                resolution_target=counts.share(RESOLUTION_VERDICT),
-                interim=counts.of(INTERIM),
+                resolution_target=marks.share(RESOLUTION_VERDICT),
+                interim=marks.of(INTERIM),
                 updates=updates,
-                backlog_by_age=counts.ages(),
+                backlog_by_age=marks.ages(),
             )
-            for key, counts, answered, resolved, updates in columns
+            for key, marks, answered, resolved, updates in columns
         ]
 
 

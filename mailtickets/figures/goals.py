@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.agreement import PRIORITIES, ServiceLevel
+from mailtickets.mail.compose import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,11 @@ USUAL_GOAL = ServiceLevel("").goal
 
 
 def group_name(policy: Policy, dimension: str, key: str, level: ServiceLevel | None) -> str:
-    """Return what people call a group; a key that the configuration no longer has stands for itself."""
+    """Return what people call a group, in one harmless line; a key that the configuration no longer has is its own name."""
+    return visible_line(_name(policy, dimension, key, level))
+
+
+def _name(policy: Policy, dimension: str, key: str, level: ServiceLevel | None) -> str:
     match dimension:
         case "priority":
             name = level.names.get(key, "") if level else _common_name(policy, key)

@@ -16,12 +16,23 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator
+from PIL import Image  # matplotlib brings it
 
 from mailtickets.figures.apart import Picture
 from mailtickets.figures.period import MONTHS, WEEKDAYS
 from mailtickets.figures.statistics import RESPONSE_EDGES
-from mailtickets.figures.wording import fitted, goal_percent, is_missed, length, number, percent, short_number
+from mailtickets.figures.wording import (
+    fitted,
+    goal_percent,
+    is_missed,
+    length,
+    number,
+    percent,
+    short_number,
+    tickets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +45,14 @@ if TYPE_CHECKING:
 
 BLUE, SKY, ORANGE, VERMILION, GREY, INK = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#8a9099", "#1f2328"
 LETTERS = 25  # points at 100 dots an inch: 35 pixels, 10 on a telephone
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Arabic",
+)  # the first comes with matplotlib
 STYLE: dict[Any, Any] = {
     "font.size": LETTERS,
-    "font.family": "DejaVu Sans",  # comes with matplotlib
     "axes.edgecolor": GREY,
     "axes.linewidth": 1.5,
     "axes.spines.top": False,
@@ -51,6 +67,7 @@ STYLE: dict[Any, Any] = {
     "xtick.major.pad": 10,
 }
 LEFT = 0.02  # where titles begin
+COLOURS = 96
 NAME_LETTERS = 13
 MOST_PRIORITIES = 5
 SEQUENTIAL = LinearSegmentedColormap.from_list("load", ["#f2f5f8", SKY, BLUE, "#00304d"])
@@ -58,13 +75,14 @@ SEQUENTIAL = LinearSegmentedColormap.from_list("load", ["#f2f5f8", SKY, BLUE, "#
 
 def draw(figures: Figures) -> tuple[Picture, ...]:
     """Return the pictures for which there is something to show."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    there = {font.name for font in fontManager.ttflist}
+    families = [name for name in FONTS if name in there]
+    with mpl.rc_context({**STYLE, "font.family": families}), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message=r"Glyph .* missing"
         )  # a box stands for a letter without a font
-        return tuple(
-            picture for make in (course, targets, responses, load) if (picture := make(figures)) is not None
-        )
+        made = [make(figures) for make in (course, targets, responses, load)]
+    return tuple(picture for picture in made if picture is not None)
 
 
 # --- volume and backlog ---------------------------------------------------------------------------
@@ -108,7 +126,7 @@ def course(figures: Figures) -> Picture | None:
         sheet,
         "course",
         "Volume and backlog over time",
-        f"{number(total.opened)} tickets opened, {number(total.resolved)} resolved;"
+        f"{tickets(total.opened)} opened, {number(total.resolved)} resolved;"
         f" the backlog went from {number(figures.backlog_before)} to {number(backlog[-1])}.",
     )
 
@@ -121,9 +139,8 @@ def _day(point: Point, step: str) -> str:
 
 def _spread(count: int, most: int) -> list[int]:
     """Return so many places spread evenly, not at the very ends, where their labels would be cut."""
-    if count <= most:
-        return list(range(count))
-    return [round((count - 1) * (part + 0.5) / most) for part in range(most)]
+    step = math.ceil(count / most)
+    return list(range((count - 1) % step // 2, count, step))
 
 
 # --- targets --------------------------------------------------------------------------------------
@@ -183,16 +200,15 @@ def responses(figures: Figures) -> Picture | None:
     places = [_place(time) for _, time in marks]
     first = max(min(filled[0], *(int(place) for place in places)) - 1, 0)
     last = min(max(filled[-1], *(int(place) for place in places)) + 1, len(RESPONSE_EDGES))
-    sheet, (axes,) = _sheet(1, top=0.64, bottom=0.11, left=LEFT, right=1 - LEFT)
+    sheet, (axes,) = _sheet(
+        1, top=0.64 if figures.response_targets else 0.78, bottom=0.11, left=0.1, right=1 - LEFT
+    )
     counts = figures.responses[first : last + 1]
     axes.bar([place + 0.5 for place in range(first, last + 1)], counts, width=0.92, color=SKY)
     most = max(counts)
-    top = counts.index(most)
-    axes.annotate(
-        short_number(most), (first + top + 0.5, most), ha="center", va="top", xytext=(0, -6),
-        textcoords="offset points", fontsize=LETTERS - 3,
-    )  # fmt: skip
-    axes.set_yticks([])
+    axes.set_yticks([most], [_tick(most)])
+    axes.grid(axis="y", color="#e1e4e8", linewidth=1.5)
+    axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(0, most * 1.02)
     axes.set_xlim(first, last + 1)
@@ -201,7 +217,7 @@ def responses(figures: Figures) -> Picture | None:
     shown = list(edges)[step // 2 :: step]
     axes.set_xticks(shown, [length(RESPONSE_EDGES[place - 1]) for place in shown])
     _marks(axes, marks, places)
-    title = f"First responses by length; {number(times.count)} {'ticket' if times.count == 1 else 'tickets'}"
+    title = f"First responses by length; {tickets(times.count)}"
     _title(sheet, 0.975, (title, INK))
     said = [f"{name} {length(time)}" for name, time in marks]
     return _picture(
@@ -264,10 +280,8 @@ def load(figures: Figures) -> Picture | None:
     axes.set_ylim(7, 0)
     axes.set_yticks([place + 0.5 for place in range(7)], WEEKDAYS)
     axes.set_xticks(range(0, 25, 6), [f"{place}:00" for place in range(0, 25, 6)])
-    for label, side in zip(
-        axes.get_xticklabels(), ("left", "center", "center", "center", "right"), strict=True
-    ):
-        label.set_horizontalalignment(side)
+    axes.get_xticklabels()[0].set_horizontalalignment("left")
+    axes.get_xticklabels()[-1].set_horizontalalignment("right")
     for spine in axes.spines.values():
         spine.set_visible(False)
     _title(
@@ -304,10 +318,15 @@ def _ticks(axes: Axes, most: int) -> None:
         for tick in MaxNLocator(2, integer=True).tick_values(0, max(most, 1))
         if tick <= max(most, 1) * 1.08
     ]
-    axes.set_yticks(ticks, [short_number(round(tick)) for tick in ticks])
+    axes.set_yticks(ticks, [_tick(round(tick)) for tick in ticks])
     axes.grid(axis="y", color="#e1e4e8", linewidth=1.5)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
+
+
+def _tick(count: int) -> str:
+    """Return a number that fits beside an axis: 9,500, 21 k, 1.2 M."""
+    return f"{round(count / 1000)} k" if 10_000 <= count < 1_000_000 else short_number(count)
 
 
 def _title(sheet: Figure, top: float, *words: tuple[str, str]) -> None:
@@ -326,6 +345,10 @@ def _title(sheet: Figure, top: float, *words: tuple[str, str]) -> None:
 
 
 def _picture(sheet: Figure, name: str, title: str, alt: str) -> Picture:
-    written = io.BytesIO()
-    sheet.savefig(written, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+    drawn, written = io.BytesIO(), io.BytesIO()
+    sheet.savefig(drawn, format="png")
+    # A palette makes a third of the size, and a mail carries four of them to each reader.
+    Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+        written, "PNG", optimize=True
+    )
     return Picture(name, title, alt, written.getvalue())

@@ -7,16 +7,16 @@ themselves, so no median sorts anything. What each figure means is said in docs/
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.figures.course import Point, coarser
-from mailtickets.store.measures import AGE, KEPT, MISSED
+from mailtickets.store.measures import AGE, CLASSES, KEPT, MARKS, MISSED
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
@@ -150,7 +150,7 @@ class Figures:
 
 
 def times(used: Sequence[int]) -> Times:
-    """Return the figures of times in microseconds, sorted.
+    """Return the figures of times in seconds, sorted.
 
     The median of an even number lies in the middle of the two middle ones; the 90th percentile is the
     shortest time that 90 of 100 did not exceed (nearest rank).
@@ -159,17 +159,13 @@ def times(used: Sequence[int]) -> Times:
     if not count:
         return Times()
     median = (used[(count - 1) // 2] + used[count // 2]) // 2
-    return Times(count, _span(median), _span(used[-(-9 * count // 10) - 1]))
+    return Times(count, timedelta(seconds=median), timedelta(seconds=used[-(-9 * count // 10) - 1]))
 
 
 def histogram(used: Sequence[int], edges: Sequence[timedelta] = RESPONSE_EDGES) -> tuple[int, ...]:
-    """Return how many of the sorted times are at most as long as each edge but longer than the one before; then the rest."""
-    ends = [bisect_right(used, edge // timedelta(microseconds=1)) for edge in edges]
+    """Return how many of the sorted seconds are at most as long as each edge but longer than the one before; then the rest."""
+    ends = [bisect_right(used, edge // timedelta(seconds=1)) for edge in edges]
     return tuple(end - begin for begin, end in zip([0, *ends], [*ends, len(used)], strict=True))
-
-
-def _span(microseconds: int) -> timedelta:
-    return timedelta(microseconds=microseconds)
 
 
 # --- groups ---------------------------------------------------------------------------------------
@@ -201,42 +197,55 @@ class Grouping:
                 take[number](value)
         return dealt
 
-    def sums(self, classes: array[int], counts: array[int]) -> list[int]:
-        """Return each group's sum."""
-        sums = [0] * len(self.keys)
+    def sums(self, counts: array[int]) -> list[int]:
+        """Return each group's sum of what is counted by number of class."""
         if self._alone:
             return [sum(counts)]
-        for number, count in zip(classes, counts, strict=True):
-            sums[self._places[number]] += count
+        sums = [0] * len(self.keys)
+        for place, count in zip(self._places, counts, strict=True):
+            sums[place] += count
         return sums
 
+    def marks(self, counted: Counter[int]) -> list[Marks]:
+        """Return each group's marks of keys (class and marks) that were counted."""
+        made = [Marks() for _ in self.keys]
+        for key, count in counted.items():
+            made[0 if self._alone else self._places[key >> MARKS]].add(key & (1 << MARKS) - 1, count)
+        return made
 
-class Counts:
+
+class Marks:
     """The marks of a group's tickets, counted."""
 
-    def __init__(self, marks: array[int]) -> None:
-        self._counts = Counter(marks).items()
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def add(self, marks: int, count: int) -> None:
+        """Count so many tickets with these marks."""
+        self._counts[marks] = self._counts.get(marks, 0) + count
 
     def of(self, bit: int) -> int:
         """Return how many tickets have a bit set."""
-        return sum(count for marks, count in self._counts if marks & bit)
+        return sum(count for marks, count in self._counts.items() if marks & bit)
 
     def share(self, first_bit: int) -> Share:
         """Return how often the target was kept and missed whose verdict begins at this bit."""
-        verdicts = Counter[int]()
-        for marks, count in self._counts:
+        verdicts = [0] * 4
+        for marks, count in self._counts.items():
             verdicts[marks >> first_bit & 3] += count
         return Share(verdicts[KEPT], verdicts[MISSED])
 
     def ages(self) -> tuple[int, ...]:
         """Return the backlog by age."""
-        ages = [0] * (len(AGE_NAMES) + 1)
-        for marks, count in self._counts:
+        ages = [0] * 8
+        for marks, count in self._counts.items():
             ages[marks >> AGE & 7] += count
-        return tuple(ages[1:])
+        return tuple(ages[1 : len(AGE_NAMES) + 1])
 
 
-def by_length(classes: array[int], used: array[int]) -> tuple[array[int], array[int]]:
-    """Return classes and times of the tickets that have a time (not -1), the shortest first."""
-    order = sorted((place for place, time in enumerate(used) if time >= 0), key=used.__getitem__)
-    return array("i", map(classes.__getitem__, order)), array("q", map(used.__getitem__, order))
+def by_length(used: array[int]) -> tuple[array[int], array[int]]:
+    """Return classes and seconds of the tickets that have a time (not -1), the shortest first."""
+    ordered = sorted(used)
+    del ordered[: bisect_left(ordered, 0)]
+    lowest = (1 << CLASSES) - 1
+    return array("i", [one & lowest for one in ordered]), array("q", [one >> CLASSES for one in ordered])

@@ -273,8 +273,15 @@ def short(figures: Figures) -> str:
             f"Opened {number(total.opened)}, resolved {number(total.resolved)}, closed {number(total.closed)},"
             f" reopened {number(total.reopened)}"
         ),
-        f"Backlog {number(total.backlog)}, {change_of_backlog(figures)}"
-        + (f"; {number(old)} older than 7 days" if old else ""),
+        ", ".join(
+            one
+            for one in (
+                f"Backlog {number(total.backlog)}",
+                change_of_backlog(figures),
+                f"{number(old)} older than 7 days" if old else "",
+            )
+            if one
+        ),
         *_short_line("First response", total.first_response, total.first_response_target, total.goal),
         *_short_line("Resolution", total.resolution, total.resolution_target, total.goal),
     ]

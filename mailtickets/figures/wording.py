@@ -21,6 +21,11 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def tickets(count: int) -> str:
+    """Return "1 ticket", "1,204 tickets"."""
+    return f"{number(count)} {'ticket' if count == 1 else 'tickets'}"
+
+
 def short_number(count: int) -> str:
     """Return a number of at most six letters: 12,040, 120 k, 1.2 M."""
     if count < 100_000:
@@ -65,7 +70,7 @@ def change_of_backlog(figures: Figures) -> str:
     """Return how the backlog changed: "16 more than at the start"."""
     change = figures.total.backlog - figures.backlog_before
     if not change:
-        return "as many as at the start"
+        return "" if not figures.total.backlog else "as many as at the start"
     return f"{number(abs(change))} {'more' if change > 0 else 'fewer'} than at the start"
 
 
@@ -99,10 +104,9 @@ def notes(figures: Figures) -> tuple[str, ...]:
     """Return what a reader must know to trust the figures."""
     said = []
     if figures.uncounted:
-        count = figures.uncounted
+        verb, them = ("is", "it") if figures.uncounted == 1 else ("are", "them")
         said.append(
-            f"{number(count)} {'ticket' if count == 1 else 'tickets'} of before this version"
-            f" {'is' if count == 1 else 'are'} not counted until something happens on {'it' if count == 1 else 'them'}."
+            f"{tickets(figures.uncounted)} of before this version {verb} not counted until something happens on {them}."
         )
     if figures.total.is_empty:
         said.append("Nothing was opened, resolved or left over in this period.")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KNOWN_CONTENT_DAYS = 30
 SAME_TEXT_WINDOW = timedelta(minutes=10)
 SAME_PERSON_WINDOW = timedelta(hours=1)
-PUBLIC_ENTRIES, NOTES = 10, 5
+PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
 # How much of an entry's text a decision looks at; the whole stands in the original.
 EXCERPT = 4000
 
@@ -77,6 +77,8 @@ class FactsReader:
         held = self._held(evidence.code) if evidence.code else None
         numbers = [key.ticket for key in (*evidence.keys, *evidence.returned_keys)]
         numbers += [item.ticket for item in (*known, *returned)] + [number for _, number in evidence.tags]
+        if ask.agent:
+            numbers += [number for _, number in evidence.named]
         if held:
             numbers.append(held.ticket)
         tickets = self._ticket_facts(numbers)
@@ -90,13 +92,14 @@ class FactsReader:
             person=self._person(ask.sender),
             bounced=bounced,
             away=away,
-            acks=self._acks(ask.sender, ask.limits, now),
+            acks=self._acks(ask.sender, ask.limits, now, agent=bool(ask.agent)),
             held=held,
             recent_ticket=None if tickets else self._recent(ask.sender, ask.queue, now),
             loads=self._loads(ask.queue) if not tickets else {},
             last_assigned=self._last_assigned(ask.queue) if not tickets else "",
             said=self._said(tickets, ask, now) if ask.agent else (),
             holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
+            own=self._own(ask.sender) if evidence.status_word and not tickets else (),
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
@@ -165,7 +168,7 @@ class FactsReader:
 
     def _one(self, ticket: Ticket) -> TicketFacts:
         rows = self._connection.execute(
-            "SELECT seq, kind, actor, at, substr(text, 1, ?), message_id FROM entry WHERE ticket = ? AND kind IN ('mail_in', 'mail_out')"
+            "SELECT seq, kind, actor, at, substr(text, 1, ?), message_id FROM entry WHERE ticket = ? AND kind IN ('mail_in', 'mail_out', 'asked')"
             " AND audience = 'customer' ORDER BY seq DESC LIMIT ?",
             (EXCERPT, ticket.number, PUBLIC_ENTRIES),
         ).fetchall()
@@ -193,7 +196,7 @@ class FactsReader:
         if ticket.status not in {Status.WAITING, Status.RESOLVED}:
             return None
         row = self._connection.execute(
-            "SELECT kind, state, sent_at FROM outbox WHERE ticket = ? AND kind IN ('answer', 'reminder', 'resolved') AND reader = 'customer'"
+            "SELECT kind, state, sent_at FROM outbox WHERE ticket = ? AND kind IN ('answer', 'ask', 'reminder', 'resolved') AND reader = 'customer'"
             " AND cycle = ? ORDER BY id DESC LIMIT 1",
             (ticket.number, ticket.cycle),
         ).fetchone()
@@ -221,7 +224,7 @@ class FactsReader:
         away = {address: from_us(until) for address, _, until in rows if until and until > to_us(now)}
         return bounced, away
 
-    def _acks(self, address: str, limits: Limits, now: datetime) -> AckCounts:
+    def _acks(self, address: str, limits: Limits, now: datetime, *, agent: bool = False) -> AckCounts:
         if not address:
             return AckCounts()
         hour = to_us(now - timedelta(hours=1))
@@ -233,6 +236,7 @@ class FactsReader:
             if limits.ack_per_domain_hour
             else 0,
             self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
+            self._count("address = ? AND at > ?", address, hour) if agent else 0,
         )
 
     def _count(self, where: str, *values: object) -> int:
@@ -248,6 +252,14 @@ class FactsReader:
             (sender, to_us(now - SAME_PERSON_WINDOW), queue.name),
         ).fetchone()
         return row[0] if row and sender else None
+
+    def _own(self, sender: str) -> tuple[TicketFacts, ...]:
+        """The writer's unfinished tickets, the newest first."""
+        rows = self._connection.execute(
+            "SELECT number FROM ticket WHERE requester = ? AND status <> 'closed' AND merged_into IS NULL ORDER BY created_at DESC LIMIT ?",
+            (sender, OWN_TICKETS),
+        ).fetchall()
+        return tuple(self._ticket_facts(number for (number,) in rows).values()) if sender else ()
 
     def _loads(self, queue: QueuePolicy) -> dict[str, int]:
         if queue.notify != "least-loaded":
@@ -269,7 +281,7 @@ class FactsReader:
         said: list[Said] = []
         for number in {facts.ticket.number for facts in tickets.values()}:
             rows = self._connection.execute(
-                "SELECT kind, text FROM entry WHERE ticket = ? AND kind IN ('mail_out', 'note') AND actor = ? AND at > ?"
+                "SELECT kind, text FROM entry WHERE ticket = ? AND kind IN ('mail_out', 'note', 'asked') AND actor = ? AND at > ?"
                 " ORDER BY seq DESC LIMIT ?",
                 (number, ask.agent, to_us(now - SAME_TEXT_WINDOW), PUBLIC_ENTRIES),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -140,6 +141,15 @@ class Ledger:
             )
             known.update(name for (name,) in rows)
         return known
+
+    def keep(self, raw: bytes) -> bytes:
+        """Store bytes that mails of ours are cut from, as if they were an original; return their digest."""
+        digest = hashlib.sha256(raw).digest()
+        self._connection.execute(
+            "INSERT INTO original (digest, size, codec, data) VALUES (?, ?, 'zlib', ?) ON CONFLICT (digest) DO NOTHING",
+            (digest, len(raw), compress(raw)),
+        )
+        return digest
 
     def original(self, digest: bytes) -> bytes:
         """Return the raw bytes of a stored mail. Raises KeyError if there is none."""

@@ -29,7 +29,8 @@ DIMENSIONS = {
     "organisation": "organisation",
     "agent": "assignee",
 }
-QUARTER = 15 * 60 * 1_000_000  # every zone's clock is a whole number of quarter-hours off UTC
+SECOND = 1_000_000  # in microseconds, like all times of the store
+QUARTER = 15 * 60 * SECOND  # every zone's clock is a whole number of quarter-hours off UTC
 HOUR = 4 * QUARTER
 AGES = (24, 72, 7 * 24, 30 * 24)  # hours at which one class of the backlog's age ends and the next begins
 CHUNK = 250  # measured: larger ones fall out of the processor cache before they are taken apart
@@ -38,6 +39,8 @@ CHUNK = 250  # measured: larger ones fall out of the processor cache before they
 NO_VERDICT, KEPT, MISSED = 0, 1, 2
 RESPONSE_VERDICT, RESOLUTION_VERDICT, AGE = 0, 2, 4  # the bit at which each begins
 OPENED, AUTOMATIC, REOPENED, INTERIM, LEFT, CLOSED, BEFORE = (1 << bit for bit in range(7, 14))
+MARKS = 14  # so many bits in all
+CLASSES = 28  # so many bits hold the number of a class, where it stands below something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +98,23 @@ class MeasureRow(NamedTuple):
 class Tallied(NamedTuple):
     """What happened in a period: a place for each ticket that had a part in it, the same in all arrays.
 
-    classes          see `Measures.classes`.
-    marks            verdicts and other bits, see above; AGE is 1 for the youngest class of the backlog, 0 = not in it.
+    keys             the number of its class (see `Measures.classes`) above MARKS bits of marks: verdicts, AGE (1 is
+                     the youngest class of the backlog, 0 = not in it) and the single bits.
     opened, left     the quarter-hour since 1970 UTC; -1 where it is not of the period.
-    response_used    microseconds of the first response clock, of tickets opened in the period; -1 = none.
-    resolution_used  microseconds of the resolution clock, where it ended in the period; -1 = none.
-    updates          class, kept, missed: only of tickets opened in the period that have either.
+    response_used    seconds of the first response clock, of tickets opened in the period; -1 = none.
+    resolution_used  seconds of the resolution clock, where it ended in the period; -1 = none.
+                     Both stand above CLASSES bits that hold the number of the class: sorted, the shortest is first.
+
+    And by number of class: updates kept and missed, of tickets opened in the period.
     """
 
-    classes: array[int]
-    marks: array[int]
+    keys: array[int]
     opened: array[int]
     left: array[int]
     response_used: array[int]
     resolution_used: array[int]
-    updates: tuple[array[int], array[int], array[int]]
+    updates_kept: array[int]
+    updates_missed: array[int]
 
 
 class Measures:
@@ -182,25 +187,18 @@ class Measures:
         """Return what happened in a period, in one pass over all rows."""
         filters, values = _where(selection)
         cursor = self._connection.execute(_TALLY.format(filters=filters), values)
-        tallied = Tallied(
-            array("i"),
-            array("H"),
-            array("i"),
-            array("i"),
-            array("q"),
-            array("q"),
-            (array("i"), array("i"), array("i")),
-        )
-        classes, kept, missed = (taken.append for taken in tallied.updates)
+        classes = self._connection.execute("SELECT coalesce(max(id), 0) FROM measure_class").fetchone()[0]
+        by_class = array("q", bytes(8 * (classes + 1)))
+        tallied = Tallied(array("q"), array("i"), array("i"), array("q"), array("q"), by_class, by_class[:])
+        kept, missed = tallied.updates_kept, tallied.updates_missed
         while chunk := cursor.fetchmany(CHUNK):
-            *columns, chunk_kept, chunk_missed = zip(*chunk, strict=True)
-            for taken, column in zip(tallied[:6], columns, strict=True):
+            *columns, updates = zip(*chunk, strict=True)
+            for taken, column in zip(tallied[:5], columns, strict=True):
                 taken.extend(column)
-            for number, k, m in zip(columns[0], chunk_kept, chunk_missed, strict=True):
-                if k or m:
-                    classes(number)
-                    kept(k)
-                    missed(m)
+            for key, update in zip(columns[0], updates, strict=True):
+                if update:
+                    kept[key >> MARKS] += update >> MARKS
+                    missed[key >> MARKS] += update & (1 << MARKS) - 1
         return tallied
 
 
@@ -208,8 +206,8 @@ class Measures:
 # Resolution: kept when it came in time; missed when its moment passed without one. So an unfinished
 # ticket counts as missed in the period in which it became late, and not once more when it is resolved.
 _TALLY = f"""
-    SELECT class,
-        CASE WHEN NOT opened THEN 0 ELSE {OPENED} | automatic * {AUTOMATIC} | (reopened > 0) * {REOPENED}
+    SELECT class << {MARKS}
+        | CASE WHEN NOT opened THEN 0 ELSE {OPENED} | automatic * {AUTOMATIC} | (reopened > 0) * {REOPENED}
             | (CASE WHEN first_response_kept = 1 THEN {KEPT}
                 WHEN first_response_kept = 0 OR (first_response_at IS NULL AND first_response_due < :at) THEN {MISSED}
                 ELSE {NO_VERDICT} END << {RESPONSE_VERDICT}) END
@@ -223,10 +221,9 @@ _TALLY = f"""
         | (opened_at < :start AND (left_at IS NULL OR left_at >= :start)) * {BEFORE},
         CASE WHEN opened THEN opened_at / {QUARTER} ELSE -1 END,
         CASE WHEN gone THEN left_at / {QUARTER} ELSE -1 END,
-        CASE WHEN opened THEN coalesce(first_response_used, -1) ELSE -1 END,
-        CASE WHEN resolved THEN coalesce(resolution_used, -1) ELSE -1 END,
-        CASE WHEN opened THEN updates_kept ELSE 0 END,
-        CASE WHEN opened THEN updates_missed + coalesce(update_due < :at, 0) ELSE 0 END
+        CASE WHEN opened THEN coalesce(first_response_used / {SECOND} << {CLASSES} | class, -1) ELSE -1 END,
+        CASE WHEN resolved THEN coalesce(resolution_used / {SECOND} << {CLASSES} | class, -1) ELSE -1 END,
+        CASE WHEN opened THEN updates_kept << {MARKS} | (updates_missed + coalesce(update_due < :at, 0)) ELSE 0 END
     FROM (
         SELECT *, opened_at >= :start AS opened,
             coalesce(left_at >= :start AND left_at < :end, 0) AS gone,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.customers import past_limit
+from mailtickets.desk.limits import past_limit
 from mailtickets.desk.facts import AckCounts
 from mailtickets.desk.policy import Limits
 from mailtickets.desk.thanks import is_thanks

@@ -42,7 +42,7 @@ def trigger(text: str) -> Trigger:
 
 def rung(number: int, *when: str, to=("kim",), **more) -> Rung:
     people = tuple(Contact(agent=one) if isinstance(one, str) else one for one in to)
-    return Rung(number, f"rung {number}", tuple(trigger(text) for text in when), people, **more)
+    return Rung(number, str(number), tuple(trigger(text) for text in when), people, **more)
 
 
 class Watch:

@@ -38,6 +38,7 @@ class SentMail:
         self.mail, self.raw = mail, raw
         self.recipients = mail.recipients
         self.kind = mail.kind
+        self.at = ""  # when it left, in local time; known to a ConfiguredDesk only
         self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(raw)
 
     def __getitem__(self, name: str) -> str:

@@ -1,0 +1,39 @@
+"""Pure: how often the desk answers by itself: limits of automatic answers, and when waiting ones are looked at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.policy import LARGE_PROVIDERS
+from mailtickets.mail.message import domain_of
+
+if TYPE_CHECKING:
+    from mailtickets.desk.facts import AckCounts
+    from mailtickets.desk.policy import Limits
+
+ACK_ROUND = timedelta(minutes=10)
+ACK_ROUNDS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def next_round(now: datetime) -> datetime:
+    """Return when waiting acknowledgements are looked at again: all at one time, so that the oldest goes first."""
+    return ACK_ROUNDS_FROM + ((now - ACK_ROUNDS_FROM) // ACK_ROUND + 1) * ACK_ROUND
+
+
+def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool, known: bool) -> str:
+    """Return which limit of acknowledgements is reached, in words, or an empty string.
+
+    People who wrote before as persons count against neither the domain nor the desk.
+    """
+    per_address = limits.ack_per_proven_address_day if proven else limits.ack_per_address_day
+    if per_address and counts.address_day >= per_address:
+        return f"this address had {counts.address_day} acknowledgements in 24 hours"
+    if known:
+        return ""
+    strangers = not proven and domain_of(address) not in LARGE_PROVIDERS
+    if strangers and limits.ack_per_domain_hour and counts.domain_hour >= limits.ack_per_domain_hour:
+        return f"the domain {domain_of(address)} had {counts.domain_hour} acknowledgements in an hour"
+    if limits.ack_per_hour and counts.hour >= limits.ack_per_hour:
+        return f"the desk sent {counts.hour} acknowledgements in an hour"
+    return ""

@@ -1,0 +1,73 @@
+"""Reports that go out by themselves: which are due, made beside the desk's work, queued by the desk once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from mailtickets.figures.gather import gather, planned
+from mailtickets.figures.page import ReportMail, report_mail
+from mailtickets.figures.period import Period, due_plan, period_of
+from mailtickets.figures.text import short
+from mailtickets.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from mailtickets.desk.agreement import ReportPlan
+    from mailtickets.desk.policy import Policy
+
+STATS_DAYS = "30d"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A report to be made; `occasion` names its period, so that each goes out once."""
+
+    plan: ReportPlan
+    period: Period
+    occasion: str
+
+
+def due_reports(store: Store, policy: Policy, now: datetime) -> list[Due]:
+    """Return the reports that are due; one that is new in the file waits for its next period.
+
+    Several that passed while no daemon ran are one: the last.
+    """
+    due: list[Due] = []
+    for plan in policy.reports.values():
+        occasion, period = due_plan(plan, ZoneInfo(policy.zone), now)
+        last = store.setting(_setting(plan))
+        if not last:
+            note_sent(store, plan, occasion)
+        elif last != occasion:
+            due.append(Due(plan, period, occasion))
+    return due
+
+
+def note_sent(store: Store, plan: ReportPlan, occasion: str) -> None:
+    """Remember that a plan's report of this period is done; inside the caller's transaction or by itself."""
+    store.set_setting(_setting(plan), occasion)
+
+
+def _setting(plan: ReportPlan) -> str:
+    return f"report:{plan.name}"
+
+
+def make(path: Path, due: Due, policy: Policy, now: datetime) -> ReportMail:
+    """Count and draw a report, on a connection of its own: it takes seconds where there are a million tickets."""
+    store = Store.read(path)
+    try:
+        figures = planned(store.measures, due.plan, due.period, policy, now)
+    finally:
+        store.close()
+    return report_mail(figures, due.plan)
+
+
+def stats(store: Store, policy: Policy, now: datetime, filters: Mapping[str, str]) -> str:
+    """Return the short form for `#stats`: the last thirty days."""
+    period = period_of(ZoneInfo(policy.zone), now, recent=STATS_DAYS)
+    return short(gather(store.measures, period, policy, now, filters=dict(filters)))
