@@ -6,6 +6,7 @@ Everything runs on the loopback, in temporary folders, and ends by itself. Stage
     big       the same with a million tickets in the store; search for due timers; start
     latency   spaced mails: from delivery to acknowledgement
     memory    idle, and the peak over 5,000 mails
+    reports   `mailtickets report` over a million tickets; needs no mail server
     clocks    deadlines, and a changed calendar with 100,000 open tickets
 """
 
@@ -17,11 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import big_store, clocks, latency, memory, rates
+from bench import big_store, clocks, latency, memory, rates, reports
 from bench.desk import Servers
 from bench.report import Report
 
-STAGES = ("rates", "big", "latency", "memory", "clocks")
+STAGES = ("rates", "big", "latency", "memory", "clocks", "reports")
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="all without this")
     parser.add_argument("--mails", type=int, default=1500, help="mails of a run (1500)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of rates and big (3)")
-    parser.add_argument("--tickets", type=int, default=1_000_000, help="tickets in the big store (1000000)")
+    parser.add_argument("--tickets", type=int, default=1_000_000, help="tickets in the big stores (1000000)")
     parser.add_argument("--spaced", type=int, default=200, help="mails of latency (200)")
     parser.add_argument("--many", type=int, default=5000, help="mails of memory (5000)")
     parser.add_argument(
@@ -70,6 +71,9 @@ def main() -> None:
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailtickets-bench-")))
         kept.mkdir(parents=True, exist_ok=True)
         for stage in [one for one in STAGES if one in read.stages or not read.stages]:
+            if stage == "reports":
+                reports.stage(kept, report, tickets=read.tickets)
+                continue
             # Fresh servers and a fresh folder for each stage; mails and the filled store are shared.
             with tempfile.TemporaryDirectory(prefix="run-", dir=kept) as folder, Servers() as servers:
                 for shared in ("corpus", f"filled-{read.tickets}.db"):

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from mailtickets.desk.events import Incoming
     from mailtickets.reading import Reading
 
-    # Raw bytes, digest, mailbox, arrival, truncated, size: the arguments of `Reading.read`.
-    Request = tuple[bytes, bytes, str, datetime, bool, int]
+    # Raw bytes, digest, mailbox, arrival, truncated, size: the arguments of `Reading.read`; and whether
+    # somebody is told of it, so that the body made fit for agents is wanted, too.
+    Request = tuple[bytes, bytes, str, datetime, bool, int, bool]
 
 LIMIT_SECONDS = 30.0
 LIMIT_BYTES = 400 << 20  # 300 MB for the mail, and the program itself
@@ -63,7 +64,7 @@ class Guard:
         size: int = 0,
     ) -> Incoming:
         """Read a mail as `Reading.read` does. Raises TooHard."""
-        (answer,) = self.read_many([(raw, digest, mailbox, arrived, truncated, size)])
+        (answer,) = self.read_many([(raw, digest, mailbox, arrived, truncated, size, True)])
         if isinstance(answer, str):
             raise TooHard(answer)
         return answer
@@ -182,10 +183,11 @@ def _child(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def _answer(reading: Reading, mail: Request) -> Incoming | str:
-    raw, digest, mailbox, arrived, truncated, size = mail
+    raw, digest, mailbox, arrived, truncated, size, relayed = mail
     try:
         answer = reading.read(raw, digest, mailbox, arrived, truncated=truncated, size=size)
-        _ = answer.relayed  # made here, within the limits, and taken along
+        if relayed:
+            _ = answer.relayed  # made here, within the limits, and taken along
     except MemoryError:
         return "reading the mail needs more memory than its limit"
     except Exception as error:  # noqa: BLE001  (whatever a mail breaks in the reader is an answer here)

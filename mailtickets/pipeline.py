@@ -38,7 +38,7 @@ from mailtickets.originals import Originals
 from mailtickets.readahead import ReadAhead
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.recounting import Recount
-from mailtickets.reporting import due_reports, note_sent
+from mailtickets.reporting import due_reports, note_sent, with_stats
 from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
@@ -64,8 +64,7 @@ if TYPE_CHECKING:
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
 LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
-AHEAD_FROM = 20  # mails that wait: from here on another process reads while the desk decides
-ENOUGH_READ = 8
+AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 FEW = 16
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
@@ -174,10 +173,11 @@ class Line:
         waiting = self._store.ledger.waiting(2 * BATCH_MAILS)
         if not waiting:
             return 0
-        if len(waiting) >= AHEAD_FROM:
+        if len(waiting) >= BATCH_MAILS + AHEAD_FROM:
+            # Those of the next turn: they are read while this one's are decided.
             self._ahead.offer(
                 (copy.id, copy.size, partial(self._request, copy))
-                for copy in waiting
+                for copy in waiting[BATCH_MAILS:]
                 if copy.size <= LARGE_BYTES and not copy.tries and copy.id not in self._alone
             )
         for copy in waiting:
@@ -195,8 +195,6 @@ class Line:
         read: list[tuple[Copy, Incoming]] = []
         started = time.monotonic()
         for copy in copies:
-            if len(read) >= ENOUGH_READ and self._ahead.is_near(copy.id):
-                break  # it is being read elsewhere while these are decided
             try:
                 read.append((copy, self._read(copy)))
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
@@ -304,7 +302,8 @@ class Line:
         return ahead or self._read_by(self.rules.reading, copy)
 
     def _request(self, copy: Copy) -> Request:
-        return self._raw_of(copy), copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size
+        told = any(queue.agents for queue in self.rules.policy.queues.values())
+        return self._raw_of(copy), copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, told
 
     def _guarded(self, copy: Copy) -> Incoming:
         return self._read_by(self._guard, copy)
@@ -362,7 +361,11 @@ class Line:
             written[change.ticket.number] = (last, seqs, change.ticket.cycle)
             if change.measure:
                 self._store.measures.put(change.ticket, change.measure)
-        for outgoing in decision.mail:
+        path, policy = self._store.path, self.rules.policy
+        for outgoing in (
+            *decision.mail,
+            *(with_stats(path, one, policy, now) for one in decision.wants_stats),
+        ):
             last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
             if outgoing.original and incoming is not None and outgoing.original == incoming.digest:
                 raw = self._raw.get(copy or 0)

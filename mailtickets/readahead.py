@@ -65,11 +65,6 @@ class ReadAhead:
         for place, (number, _) in enumerate(together):
             self._where[number] = (future, place)
 
-    def is_near(self, number: int) -> bool:
-        """Tell whether a mail was handed over and its turn there has not come yet: it is worth waiting for."""
-        found = self._where.get(number)
-        return found is not None and not found[0].running() and not found[0].done()
-
     def take(self, number: int) -> Incoming | str | None:
         """Return a mail that was read; None: the caller reads it. A text says why it cannot be read.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -32,7 +32,12 @@ def filters(zone: ZoneInfo, words: Mapping[str, Any]) -> dict[str, Callable[...,
         # Our own names: strftime would follow the locale of the machine, not the language of the letter.
         return f"{words['weekdays'][here.weekday()]} {here.day} {words['months'][here.month - 1]}"
 
+    def listed(names: Sequence[str]) -> str:
+        """Jo Boss, Kim Archer and Lee Moss."""
+        return f" {words['and']} ".join(one for one in (", ".join(names[:-1]), *names[-1:]) if one)
+
     return {
+        "listed": listed,
         "when": when,
         "brief": brief,
         "size": size,

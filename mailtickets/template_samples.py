@@ -111,11 +111,15 @@ _EVENTS: dict[str, tuple[str, str, str]] = {
     ),
     "outside": ("carl@elsewhere.example", "I can bring the toner.", ""),
     "sent_elsewhere": ("Kim Archer", "Lee is on the way.", ""),
-    "typed": ("Kim Archer", "I want to complain.", "It is a complaint of ana@customer.example"),
+    "typed": (
+        "Kim Archer",
+        "I want to complain.",
+        "Its type is complaint; it came from ana@customer.example",
+    ),
     "side_answer": (
         "carl@supplier.example",
         "On Friday.",
-        "To write back, begin with #ask carl@supplier.example",
+        "To write back, begin your answer with #ask carl@supplier.example",
     ),
     "news": ("", "", ""),
 }
@@ -288,7 +292,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             **{**_ESCALATION, "deadlines": [], "last_text": "", "assignee": "", "organisation": ""}
         ),
     },
-    "routed": {"plain": {**_customer_mail(), "type": "enhancement", "key_line": ""}},
+    "routed": {"plain": {**_customer_mail(), "type": "enhancement", "told": True, "key_line": ""}},
     "acknowledgement": {
         "plain": _values(**_ACKNOWLEDGEMENT),
         "full": _values(
@@ -325,6 +329,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             }
         ),
         "wish": _values(**{**_ACKNOWLEDGEMENT, "routed": "enhancement"}),
+        "wish_elsewhere": _values(**{**_ACKNOWLEDGEMENT, "routed": "enhancement_elsewhere"}),
     },
     "answer": {
         "plain": _values(text=_AGENT_TEXT, html="", **_ANSWER),

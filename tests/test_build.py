@@ -34,13 +34,14 @@ def test_the_lock_holds_names_and_versions_only():
 
 
 def test_the_lock_has_everything_the_project_asks_for():
-    """Each requirement of pyproject.toml (run, demo, dev, build) is locked to a version that it allows."""
+    """Each requirement of pyproject.toml (run, demo, reports, dev, build) is locked to a version that it allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     asked = [
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
         *extras["demo"],
+        *extras["reports"],
         *extras["dev"],
     ]
     versions = locked()

@@ -429,3 +429,28 @@ def test_ten_thousand_organisations_load_at_once(tmp_path):
     head = "key,name,domains,contacts,others,account_manager,service_level,calendar,until,confirm_close\n"
     policy = desk_with_csv(tmp_path, head + "".join(lines))
     assert len(policy.organisations) == 10_001
+
+
+def test_lines_to_ask_for_take_the_place_of_the_queues(tmp_path):
+    """A type's own lines, none where it says so; wishes and complaints are asked for nothing as shipped."""
+    more = '[type.question]\nask_for = ["What for?"]\n[type.request]\nask_for = []\n'
+    policy = desk(tmp_path, more, 'ask_for = ["Since when?"]')
+    asked = {name: policy.ask_for(policy.queues["support"], name) for name in policy.types}
+    assert asked == {
+        "incident": ("Since when?",), "question": ("What for?",), "request": (), "enhancement": (), "complaint": (),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[organisation.acme]\nname = "Acme"\ndomains = ["acme.example"]\naccount_manager = "max"\n',
+        '[type.legal]\nroute = ["max"]\n',
+        '[[escalation]]\nname = "Max"\nwhen = ["request"]\nto = ["max"]\n',
+    ],
+)
+def test_whoever_is_named_elsewhere_needs_no_queue(tmp_path, more):
+    """An account manager, or somebody of a route or ladder, is an agent there; without that it is a doubt."""
+    person = '\n[agent.max]\nname = "Max Ray"\nemail = "max@acme.example"\n'
+    assert warned(tmp_path, person + more) == []
+    assert "is in no queue" in warned(tmp_path, person)[0]

@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 from mailtickets.desk.notices import Notice
 from mailtickets.mail.compose import KEY_PLACEHOLDER, Head, assemble, compose_body, compose_head
 from mailtickets.mail.message import Address
-from mailtickets.template_filters import filters, paragraphs, quote, sentence, size, wrap72
+from mailtickets.template_filters import filters, hanging, paragraphs, quote, sentence, size, wrap72
 from mailtickets.templates import KINDS, SAMPLES, TemplateBroken, Templates, built_in_folder
 from tests.support.golden import assert_golden, masked, matches
 
@@ -105,12 +105,17 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "leak-between",
         "not_sent-command",
         "trouble-plain",
+        "answer-agreed",
+        "ask-text",
+        "escalated-plain",
+        "shown-plain",
+        "status_answer-alone",
     ],
 )
 def test_notice_is_the_golden_mail(name):
     """The whole mail, head to last boundary, is the one that was read and found good."""
     kind, label = name.split("-")
-    automatic = {"answer": "", "acknowledgement": "auto-replied"}.get(kind, "auto-generated")
+    automatic = {"answer": "", "ask": "", "acknowledgement": "auto-replied"}.get(kind, "auto-generated")
     assert_golden(mail(letter(kind, label), automatic), name)
 
 
@@ -172,6 +177,16 @@ def test_acknowledgement_stays_small():
     """16 KB at most; the short one 2 KB with all its fields, so that nobody's flood is made larger."""
     assert len(mail(letter("acknowledgement", "full"), "auto-replied")) <= 16 * 1024
     assert len(mail(letter("acknowledgement", "short"), "auto-replied")) <= 2 * 1024
+
+
+def test_help_may_be_a_link_or_a_sentence():
+    """Only what is an address can be clicked."""
+    html = letter(
+        "acknowledgement", "full", help_links=["https://help.acme.example", "Please restart it first."]
+    ).html
+    assert '<a href="https://help.acme.example"' in html
+    assert "Please restart it first." in html
+    assert 'href="Please' not in html
 
 
 def test_answer_is_the_agents_words_and_nothing_else():
@@ -417,6 +432,13 @@ def test_wrapping_keeps_items_quotes_and_long_words_readable():
     assert wrap72(f"> {'word ' * 20}").split("\n")[1].startswith("> word")
     assert wrap72(f"see https://x.example/{'y' * 90} now").split("\n")[1] == f"https://x.example/{'y' * 90}"
     assert max(map(len, wrap72("word " * 500).split("\n"))) <= 72
+
+
+def test_hanging_lines_stand_below_the_first_one():
+    """What follows a time goes on below itself; a word too long for the line has one of its own."""
+    assert hanging("word " * 16, 18).split("\n")[1:] == [" " * 18 + "word word word word word"]
+    assert hanging("", 18) == ""
+    assert f"\n    {'y' * 90}" in hanging(f"see {'y' * 90}", 4)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("looking", "Show one ticket with its history."),
     "search": ("looking", "Find tickets by words in them."),
     "why": ("looking", "Explain where a mail went and why, or what a ticket will do next."),
+    "next": ("upcoming", "Show what will be sent when; what another configuration would change."),
     "ledger": ("books", "Balance the books: where every mail is."),
     "quarantine": ("books", "List, show, retry or drop mails that were set aside."),
     "held": ("books", "List mails that wait for their agent's confirmation."),
@@ -31,6 +32,9 @@ COMMANDS = {
     "status": ("books", "Say how the desk is; exit code 1 where something is wrong."),
     "backup": ("books", "Copy the store to a file while the desk runs."),
 }
+
+# Commands whose names Python has for something else; their functions end in "_".
+BUILTIN = frozenset({"list", "next"})
 
 
 class _Commands(click.Group):
@@ -43,7 +47,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"mailtickets.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name in BUILTIN else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
+    from mailtickets.config import Config
     from mailtickets.desk.ticket import Ticket
     from mailtickets.store import Store
     from mailtickets.store.views import CopyView, EntryView
@@ -33,7 +34,15 @@ NEXT = {
     "resolved": "it closes by itself",
     "acknowledge": "the acknowledgement, which waits for a limit",
     "held": "the held mail goes back to its agent",
+    "clock": "the next step of the escalation ladder",
 }
+# What made a ticket as it is.
+TURNS = frozenset(
+    {
+        "status", "assigned", "linked", "priority", "type", "queue", "organisation", "due", "workaround", "tagged", "asked",
+        "escalated",
+    }
+)  # fmt: skip
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
@@ -139,7 +148,7 @@ def show(*, reference: str, as_json: bool) -> None:
             {
                 **ticket_json(ticket),
                 "participants": people,
-                "tags": [],
+                "tags": list(ticket.tags),
                 "links": links,
                 "entries": [_entry_json(e) for e in entries],
             }
@@ -150,6 +159,8 @@ def show(*, reference: str, as_json: bool) -> None:
     click.echo(
         f"{ticket.status.value}, {ticket.priority}, {ticket.type}, queue {ticket.queue}, assigned to {ticket.assignee or 'nobody'}"
     )
+    if ticket.tags:
+        click.echo(harmless(f"labels: {', '.join(ticket.tags)}"))
     click.echo(f"opened {stamp(ticket.created_at, zone)}, changed {stamp(ticket.updated_at, zone)}")
     for person in ticket.people:
         click.echo(f"  {person.role.value:<12} {harmless(person.name)} <{harmless(person.address)}>")
@@ -211,18 +222,20 @@ def why(*, what: str, as_json: bool) -> None:
         ticket = _find(store, what)
         copies = store.views.copies_of(ticket=ticket.number)
         timers = store.views.timers(ticket.number)
+        due = _deadlines(store, ticket, config)
         if as_json:
             print_json(
                 {
                     **ticket_json(ticket),
                     "mails": [_copy_json(c) for c in copies],
+                    "deadlines": [
+                        {"target": d["target"], "at": rfc3339(d["at"]), "late": d["late"]} for d in due
+                    ],
                     "next": [{"kind": k, "at": rfc3339(d)} for k, d in timers],
                 }
             )
             return
-        changed = [
-            e for e in store.views.entries(ticket.number) if e.kind in {"status", "assigned", "linked"}
-        ]
+        changed = [e for e in store.views.entries(ticket.number) if e.kind in TURNS]
         click.echo(f"{ticket.reference} is {ticket.status.value}.")
         for entry in changed:
             what = harmless(f"{entry.kind} {entry.reason} (by {entry.actor})")
@@ -235,8 +248,10 @@ def why(*, what: str, as_json: bool) -> None:
                     f"sent: {mail.kind} to {', '.join(mail.to)}: {mail.state} {mail.last_error}".rstrip()
                 )
             )
-        for kind, due in timers:
-            click.echo(f"next: {NEXT.get(kind, kind)}, {stamp(due, zone)}")
+        for one in due:
+            click.echo(f"{'late' if one['late'] else 'due'}: {one['what']}, {stamp(one['at'], zone)}")
+        for kind, at in timers:
+            click.echo(f"next: {NEXT.get(kind, kind)}, {stamp(at, zone)}")
         if not timers:
             click.echo("next: nothing by itself; the ticket waits for a person")
         return
@@ -257,6 +272,15 @@ def why(*, what: str, as_json: bool) -> None:
     if not copies and not ours:
         click.echo("no mail with that Message-ID was taken in or sent", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _deadlines(store: Store, ticket: Ticket, config: Config) -> list[dict[str, Any]]:
+    """Return what was promised on a ticket and is still to come, or late."""
+    from mailtickets.daemon import utc_now
+    from mailtickets.desk.promises import deadlines
+    from mailtickets.policies import policy_of
+
+    return deadlines(ticket, store.tickets.history(ticket.number), policy_of(config), utc_now())
 
 
 def _explain(copy: CopyView, zone: ZoneInfo) -> None:

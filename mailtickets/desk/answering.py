@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import orders, service_orders
+from mailtickets.desk import orders, reading_commands, service_orders
 from mailtickets.desk.commands import Known, Read, priority_words, read_commands
 from mailtickets.desk.holding import held_for_confirmation, leak, quotes_note
 from mailtickets.desk.returning import on_ticket, returned
+from mailtickets.desk.route import rightful
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Decision, EntryKind, Grant, Outcome
 from mailtickets.desk.wish import Wish, as_read
@@ -68,7 +69,7 @@ def answer(case: Case) -> Decision:
         return returned(case, "The mail holds no text of your own: only what it quotes, or a signature.")
     if is_note and not read.text and not sends_files:
         return returned(case, "The note is empty.", word="#note")
-    if found := service_orders.obstacle(wish):
+    if found := service_orders.obstacle(wish) or reading_commands.obstacle(wish):
         why, word = found
         return returned(case, f"{word} {why}.", word=word)
     if public and not facts.ticket.participants:
@@ -84,7 +85,7 @@ def answer(case: Case) -> Decision:
 def known_to(case: Case, ticket: Ticket) -> Known:
     """Return what commands may name on a ticket."""
     words = priority_words(terms_of(ticket, case.policy).level)
-    return Known(case.queue.agents, tuple(case.policy.types), words)
+    return Known(rightful(ticket, case.queue, case.policy), tuple(case.policy.types), words)
 
 
 def _still_to_reach(case: Case, ticket: Ticket) -> tuple[Person, ...]:

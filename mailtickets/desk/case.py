@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import silence
 from mailtickets.desk.opening import opened
 from mailtickets.desk.people import Standing, people_joining
+from mailtickets.desk.route import goes_its_own_way
 from mailtickets.desk.thread import Found, strip_tags
 from mailtickets.desk.ticket import (
     Audience,
@@ -143,6 +144,10 @@ def opened_by(case: Case, requester: Person | None) -> tuple[Case, New]:
         case = replace(case, queue=case.policy.queues[ticket.queue])
         if not opening.outcome.assignee:
             ticket = replace(ticket, assignee=first_owner(case), language=case.queue.language)
+    if not opening.outcome.assignee and goes_its_own_way(ticket, case.policy):
+        # Dealt out to one of the queue's agents, a complaint would be in the hands of whoever it may be about,
+        # and a wish would never reach the account manager.
+        ticket = replace(ticket, assignee="")
     said = (
         (EntryKind.QUEUE, ticket.queue if ticket.queue != plain.queue else "", "by a rule"),
         (EntryKind.ORGANISATION, ticket.organisation, opening.organisation.name if opening.organisation else ""),

@@ -101,6 +101,8 @@ def course(ticket: Ticket, history: Sequence[HistoryLine], terms: Terms) -> Cour
             priority = line.value or priority
         elif kind is EntryKind.DUE:
             agreed_at = max(line.at, ticket.created_at)
+            if interim:  # a date for the real solution: the clock goes on towards it
+                resolved, interim, resumed = None, False, resumed + 1
         elif kind is EntryKind.MAIL_OUT and is_answer(line):
             mark = metering.mark(line.at, running=terms.runs and runs_in(status))
             answers.append(Answer(mark, priority, resolved is not None and status.is_done))

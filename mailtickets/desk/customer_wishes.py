@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import escalating, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS
 from mailtickets.desk.customer_words import Word, said
-from mailtickets.desk.escalation import ladder, told
+from mailtickets.desk.escalation import ladder, rung_word, told
 from mailtickets.desk.limits import past_limit
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
+from mailtickets.desk.promises import told_priority
 from mailtickets.desk.service_level import clocks
-from mailtickets.desk.terms import priority_name, terms_of
+from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Audience, Change, Decision, Entry, EntryKind, Outcome, Status, TimerKind
 from mailtickets.mail.authentication import Proof
 from mailtickets.mail.message import Address
@@ -131,7 +132,7 @@ def _state(facts: TicketFacts, policy: Policy, now: datetime) -> dict[str, objec
         "reference": ticket.reference,
         "subject": ticket.subject,
         "status": ticket.status.value,
-        "priority": priority_name(ticket.priority, terms.level) if terms.level and terms.runs else "",
+        "priority": told_priority(ticket, policy),
         "answer_by": _coming(read.first_response.due_at, now, going=read.first_response.is_going),
         "solve_by": _coming(read.resolution.due_at, now, going=read.resolution.is_going),
         "opened_at": ticket.created_at,
@@ -200,11 +201,11 @@ def _asked_lately(history: Iterable[HistoryLine], now: datetime) -> HistoryLine 
 
 def _told_then(line: HistoryLine, ticket: Ticket, policy: Policy) -> tuple[Told, ...]:
     """Return whom the rung of a line of the history names."""
-    number = line.value.partition("/")[0]
+    word = line.value.partition("/")[0]
     return tuple(
         person
         for rung in ladder(ticket, policy)
-        if str(rung.number) == number
+        if rung_word(rung) == word
         for contact in rung.to
         for person in told(contact, ticket, policy)
     )

@@ -37,6 +37,7 @@ def carried_out(wish: Wish) -> Decision:
     if wish.is_note:
         _note(wish, work)
     _tell_customer(wish, work)
+    service_orders.say_deadline(wish, work)
     asking.ask_aside(wish, work)
     service_orders.escalate(wish, work)
     _tell_owners(wish, work, owner)

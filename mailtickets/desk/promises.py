@@ -44,13 +44,23 @@ def shown_priority(ticket: Ticket, policy: Policy) -> str:
     return priority_name(ticket.priority, terms_of(ticket, policy).level)
 
 
+def told_priority(ticket: Ticket, policy: Policy) -> str:
+    """Return the priority as customers are told it; "" where it says nothing.
+
+    That is so without a service level, and for a type without clock or with targets of its own: a complaint is
+    not less of one for being P3.
+    """
+    terms = terms_of(ticket, policy)
+    counts = terms.runs and terms.type.targets is None
+    return priority_name(ticket.priority, terms.level) if terms.level and counts else ""
+
+
 def to_customer(
     ticket: Ticket, history: Sequence[HistoryLine], policy: Policy, now: datetime
 ) -> Mapping[str, object]:
     """Return what an acknowledgement says of the service level.
 
-    priority      in the desk's word; "" where there is no service level, and for a type without clock or with
-                  targets of its own: a complaint is not less of one for being P3.
+    priority      in the desk's word; "" where it says nothing, see `told_priority`.
     promise_at    when somebody answers at the latest; None without a target.
     resolve_at    the same for the resolution.
     open_from     when the desk opens, where it is closed now; else None. `hours` says when it is open.
@@ -61,14 +71,14 @@ def to_customer(
     level, calendar = terms.level, terms.calendar
     read = clocks(ticket, history, terms, now)
     closed = not calendar.is_open(now)
-    counts = terms.runs and terms.type.targets is None
+    priority = told_priority(ticket, policy)
     criteria = [
-        {"name": priority_name(priority, level), "text": level.criteria[priority]}
-        for priority in PRIORITIES
-        if level and counts and level.criteria.get(priority)
+        {"name": priority_name(one, level), "text": level.criteria[one]}
+        for one in PRIORITIES
+        if level and priority and level.criteria.get(one)
     ]
     return {
-        "priority": priority_name(ticket.priority, level) if level and counts else "",
+        "priority": priority,
         "promise_at": read.first_response.due_at,
         "resolve_at": read.resolution.due_at,
         "open_from": calendar.next_open(now) if closed else None,

@@ -61,11 +61,10 @@ def answer(wish: Wish, work: Work) -> tuple[Outgoing, ...]:
 
 def answer_alone(case: Case, read: Read) -> Decision:
     """Answer an agent's reading commands in a mail of its own; tickets have to be named there."""
-    counted = (case.sender, True, True)
     asked = " ".join(f"#{command.name}" for command in read.commands)
     verdict = case.verdict(Outcome.IGNORED, f"an agent asked {asked}; answered")
     if read.has("help"):
-        return Decision(verdict, mail=(help_mail(case, None),), acknowledged=counted)
+        return Decision(verdict, mail=(help_mail(case, None),))
     sections, tickets = [], []
     for command in read.commands:
         if command.name not in ABOUT_TICKETS:
@@ -82,8 +81,8 @@ def answer_alone(case: Case, read: Read) -> Decision:
     about = tickets[0] if len({ticket.number for ticket in tickets}) == 1 else None
     mail = _shown(case, about, sections)
     if read.has("stats"):
-        return Decision(verdict, wants_stats=(mail,), acknowledged=counted)
-    return Decision(verdict, mail=(mail,), acknowledged=counted)
+        return Decision(verdict, wants_stats=(mail,))
+    return Decision(verdict, mail=(mail,))
 
 
 def _shown_ticket(case: Case, command: Command, own: TicketFacts | None) -> TicketFacts | None:

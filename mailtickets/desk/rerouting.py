@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
-from mailtickets.desk.route import hearers
+from mailtickets.desk.route import hearers, routed_as
 from mailtickets.desk.ticket import Audience, Entry, EntryKind, Status
 from mailtickets.mail.message import Address
 
@@ -32,7 +32,7 @@ def obstacle(wish: Wish, meant: Ticket) -> tuple[str, str] | None:
     if not owner or may_own(wish, meant, owner):
         return None
     name = wish.case.policy.agents[owner].name
-    why = f"gives it to {name}, who is kept out of tickets of the type {meant.type} (only_route)"
+    why = f"gives it to {name}, who would hear nothing of it: the type {meant.type} goes to others"
     return why, f"#assign {owner}" if assign else "#take"
 
 
@@ -58,8 +58,7 @@ def set_type(wish: Wish, work: Work) -> None:
         )  # fmt: skip
         after = replace(after, assignee="")
     work.ticket = after
-    found = case.policy.types.get(kind)
-    work.routed = kind if found and found.tell else ""
+    work.routed = "" if after.automatic else routed_as(after, case.policy)
 
 
 def _silent(ticket: Ticket, wish: Wish) -> bool:
@@ -93,7 +92,7 @@ def tell_new_people(wish: Wish, work: Work) -> None:
 
 def _to_agents(agents: list[str], wish: Wish, ticket: Ticket, text: str) -> tuple[Outgoing, ...]:
     case = wish.case
-    detail = f"It is a {ticket.type} of {ticket.requester or 'an unknown sender'}"
+    detail = f"Its type is {ticket.type}; it came from {ticket.requester or 'an unknown sender'}"
     return saying.event_to(
         [case.policy.agents[key] for key in agents], "typed", ticket, case.queue, case.policy, actor=wish.agent.name,
         occasion=f"{wish.occasion}:typed", text=text, detail=detail,
@@ -107,7 +106,7 @@ def _to_others(people: tuple[Told, ...], wish: Wish, ticket: Ticket, text: str) 
     values = saying.base_values(
         ticket, case.policy, keyed=False, author=(requester.name if requester else "") or ticket.requester,
         author_address=ticket.requester, proven=ticket.proven, text=text, html="", opened_at=ticket.created_at, type=ticket.type,
-        hints=[f"{wish.agent.name} made it a {ticket.type}"],
+        hints=[f"{wish.agent.name} gave it the type {ticket.type}"],
     )  # fmt: skip
     return Outgoing(
         Notice("routed", ticket.language, case.queue.name, values), Reader.ADMIN,
@@ -120,7 +119,9 @@ def _tell_former_owner(wish: Wish, work: Work) -> None:
     case = wish.case
     agent = case.policy.agents.get(wish.facts.ticket.assignee)
     kind = work.ticket.type
-    detail = f"{wish.agent.name} made it a {kind}, which has people of its own: it is not yours any more"
+    detail = (
+        f"{wish.agent.name} gave it the type {kind}, which has people of its own: it is not yours any more"
+    )
     work.send(
         *saying.event_to(
             (agent,) if agent else (), "status", work.ticket, case.queue, case.policy, actor=wish.agent.name,

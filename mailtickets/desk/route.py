@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailtickets.desk.agreement import Contact
+from mailtickets.desk.agreement import ENHANCEMENT, Contact
 from mailtickets.desk.escalation import Told, ladder, told
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[st
     left_out = set(but)
     kind = policy.types.get(ticket.type)
     route = kind.route if kind else (QUEUE,)
-    if EXPIRED in ticket.tags:
+    expired = EXPIRED in ticket.tags
+    if expired:
         route = (*route, "account_manager")
     agents: list[str] = []
     others: dict[str, Told] = {}
@@ -46,20 +47,52 @@ def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[st
     may = {*queue.agents, *(person.agent for person in named if person.agent)}
     if kind and kind.only_route:
         may = {person.agent for person in named if person.agent}
-    if ticket.assignee in may and ticket.assignee:
+    owned = ticket.assignee in may or ticket.assignee in _called(ticket, queue, policy)
+    if owned:
         agents = [ticket.assignee]
     elif not (kind and kind.only_route):
         agents = list(queue.agents)
     for person in named:
         if not person.agent:
             others[person.address] = person
-        elif person.agent not in agents and ticket.assignee not in may:
+        elif person.agent not in agents and (expired or not owned):
             agents.append(person.agent)
     if not agents and not others:
         agents = list(queue.agents)  # a route that leads to nobody must not swallow a ticket
     return Hearers(
         tuple(key for key in agents if key in policy.agents and key not in left_out), tuple(others.values())
     )
+
+
+def _called(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> frozenset[str]:
+    """Return the other agents who may own a ticket: who manages the account, and whoever its ladder calls.
+
+    A type that keeps its queue's agents out keeps them out here, too.
+    """
+    if not ticket.assignee:
+        return frozenset()
+    kind = policy.types.get(ticket.type)
+    called = set(rightful(ticket, queue, policy))
+    return frozenset(called - set(queue.agents) if kind and kind.only_route else called)
+
+
+def goes_its_own_way(ticket: Ticket, policy: Policy) -> bool:
+    """Tell whether the type of a ticket names people besides, or in place of, its queue's agents."""
+    kind = policy.types.get(ticket.type)
+    return kind is not None and any(word != QUEUE for word in kind.route)
+
+
+def routed_as(ticket: Ticket, policy: Policy) -> str:
+    """Return the word for the way a ticket goes, as customers are told it; "" where they are told nothing.
+
+    It is the type's name; but only a customer who has an account manager is told that a wish goes there.
+    """
+    kind = policy.types.get(ticket.type)
+    if kind is None or not kind.tell:
+        return ""
+    organisation = policy.organisations.get(ticket.organisation)
+    managed = "account_manager" in kind.route and organisation is not None and organisation.account_manager
+    return kind.name if managed or kind.name != ENHANCEMENT.name else f"{kind.name}_elsewhere"
 
 
 def rightful(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from mailtickets.desk import silence
 from mailtickets.desk.duty import when_to_tell
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import deadlines, shown_priority, to_customer
-from mailtickets.desk.route import hearers
+from mailtickets.desk.route import hearers, routed_as
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Role, Status
 from mailtickets.mail.compose import KEY_PLACEHOLDER
@@ -73,11 +73,10 @@ def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy
     contacts   whom the sender should go through; told to a proven sender only.
     """
     echo = policy.echo == "always" or (policy.echo == "proven" and proven)
-    kind = policy.types.get(ticket.type)
     ask = policy.ask_for(queue, ticket.type) if letters < queue.ask_for_below else ()
     values = base_values(
         ticket, policy, keyed=True, echo=echo, ask_for=list(ask), help_links=list(queue.help_links),
-        not_taken=list(not_taken), short=not proven, others=[], routed=ticket.type if kind and kind.tell else "",
+        not_taken=list(not_taken), short=not proven, others=[], routed=routed_as(ticket, policy),
         contacts=list(contacts) if proven else [], **to_customer(ticket, history, policy, now),
     )  # fmt: skip
     if not echo:
@@ -124,6 +123,11 @@ def agents_to_tell(
 
 def _each(agents: Iterable[AgentPolicy]) -> tuple[Recipient, ...]:
     return tuple(Recipient(Address(agent.email, agent.name), agent.key) for agent in agents)
+
+
+def _tells(ticket: Ticket, policy: Policy) -> bool:
+    kind = policy.types.get(ticket.type)
+    return kind is not None and kind.tell
 
 
 def _name_of(agent: str, policy: Policy) -> str:
@@ -190,7 +194,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
     if heard.others:
         mail.append(
             Outgoing(
-                Notice("routed", ticket.language, queue.name, {**values, "key_line": "", "type": ticket.type}), Reader.ADMIN,
+                Notice("routed", ticket.language, queue.name, {**values, "key_line": "", "type": ticket.type, "told": _tells(ticket, policy)}), Reader.ADMIN,
                 tuple(Recipient(Address(person.address, person.name)) for person in heard.others), queue.name, ticket.number,
                 separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
                 attachments=taken, original=incoming.digest,
@@ -208,7 +212,8 @@ def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy,
     """
     agent = policy.agents.get(person.agent)
     organisation = policy.organisations.get(ticket.organisation)
-    last = next((entry for entry in reversed(facts.public)), None)
+    # A bare ESCALATE says nothing to whoever is told; the words before it do.
+    last = next((entry for entry in reversed(facts.public) if len(entry.text.split()) > 1), None)
     values = base_values(
         ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=_name_of(asked_by, policy), reason=reason,
         priority=shown_priority(ticket, policy), requester=ticket.requester, organisation=organisation.name if organisation else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from mailtickets.desk import asking, escalating, rerouting, saying
 from mailtickets.desk.commands import DATE_SAMPLES
@@ -13,7 +14,7 @@ from mailtickets.desk.escalation import highest, ladder
 from mailtickets.desk.promises import deadlines, shown_priority
 from mailtickets.desk.service_level import clocks
 from mailtickets.desk.terms import terms_of
-from mailtickets.desk.ticket import Audience, Entry, EntryKind, Status
+from mailtickets.desk.ticket import Audience, Entry, EntryKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +35,10 @@ def obstacle(wish: Wish) -> tuple[str, str] | None:
     if (due := read.get("due")) and (why := _no_date(case, meant, due.argument)):
         return why, f"#due {due.argument}"
     if read.has("due") and meant.status.is_done and not wish.public and read.status is None:
-        return f"{ticket.reference} is {ticket.status.value}; add #open to take it up again", "#due"
+        return (
+            f"comes too late: {ticket.reference} is {ticket.status.value}; add #open to take it up again",
+            "#due",
+        )
     if read.has("escalate") and highest(ladder(meant, case.policy), meant) is None:
         why = "finds nobody: no rung of the ladder of this ticket can be asked for"
         return f'{why} ([[escalation]] with when = ["request"])', "#escalate"
@@ -62,8 +66,9 @@ def _date(case: Case, ticket: Ticket, written: str) -> datetime | None:
 def _no_date(case: Case, ticket: Ticket, written: str) -> str:
     if _date(case, ticket, written) is not None:
         return ""
-    calendar = terms_of(ticket, case.policy).calendar
-    past = read_date(written, case.policy.zone, case.now - LONG_AGO, calendar)
+    calendar, zone = terms_of(ticket, case.policy).calendar, case.policy.zone
+    once = (case.now - LONG_AGO).astimezone(ZoneInfo(zone)).replace(hour=0, minute=0)
+    past = read_date(written, zone, once, calendar)
     why = "has passed" if past and past <= case.now else "is no date that I can read"
     return f"{why}; write {DATE_SAMPLES}"
 
@@ -78,8 +83,6 @@ def set_terms(wish: Wish, work: Work) -> None:
     _set_due(wish, work)
     _set_workaround(wish, work)
     _set_tags(wish, work)
-    if wish.read.priority or wish.read.has("type") or wish.read.has("due"):
-        _say_deadline(wish, work)
 
 
 def _entry(wish: Wish, kind: EntryKind, reason: str) -> Entry:
@@ -108,7 +111,7 @@ def _set_due(wish: Wish, work: Work) -> None:
     work.ticket = replace(work.ticket, due_at=moment)
     work.entries.append(_entry(wish, EntryKind.DUE, f"{moment.isoformat()} agreed"))
     work.agreed = moment
-    told = "; the customer is told" if wish.facts.ticket.participants else ""
+    told = "; the customer is told" if work.ticket.participants and not work.ticket.automatic else ""
     when = in_words(moment, wish.case.policy.zone)
     work.done.append(f"{work.ticket.reference} is to be solved by {when}{told}")
 
@@ -138,21 +141,25 @@ def _set_tags(wish: Wish, work: Work) -> None:
         work.done.append(f"{work.ticket.reference} has the labels {', '.join(work.ticket.tags)}")
 
 
-def _say_deadline(wish: Wish, work: Work) -> None:
+def say_deadline(wish: Wish, work: Work) -> None:
     """Put what is due next into the receipt: it is why priorities and types are changed."""
-    case = wish.case
-    due = deadlines(work.ticket, work.history(wish.facts), case.policy, case.now)
-    if not due or work.ticket.status in {Status.WAITING, Status.THIRD_PARTY}:
+    if not (wish.read.priority or wish.read.has("type") or wish.read.has("due")):
         return
-    first = due[0]
-    late = ", which is past" if first["late"] else ""
-    work.done.append(f"Due next: {first['what']}, {in_words(first['at'], case.policy.zone)}{late}")  # type: ignore[arg-type]
+    zone = wish.case.policy.zone
+    for first in deadlines(work.ticket, work.history(wish.facts), wish.case.policy, wish.case.now)[:1]:
+        late = ", which is past" if first["late"] else ""
+        work.done.append(f"Due next: {first['what']}, {in_words(first['at'], zone)}{late}")  # type: ignore[arg-type]
+
+
+def _may_tell(ticket: Ticket) -> bool:
+    """Tell whether there is a person to whom the desk may write by itself, and who still waits for something."""
+    return bool(ticket.participants) and not ticket.automatic and not ticket.status.is_done
 
 
 def tell_the_rest(wish: Wish, work: Work) -> None:
     """Tell the customer of an agreed date or another route in a mail of its own, where no text took it along."""
     case, people = wish.case, work.ticket.participants
-    if not people or not (work.agreed or work.routed):
+    if not _may_tell(work.ticket) or not (work.agreed or work.routed):
         return
     work.send(
         saying.to_customers(

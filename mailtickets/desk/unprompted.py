@@ -27,6 +27,13 @@ def without_ticket(case: Case) -> Decision | None:
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
     if not first.startswith(("#", "\uff03")) or first.startswith("##"):
         return None
+    if case.facts.acks.address_hour >= MAX_ANSWERS_HOUR:
+        why = f"not answered: this agent had {case.facts.acks.address_hour} answers within the hour"
+        return Decision(case.verdict(Outcome.IGNORED, why))
+    return replace(_answered(case, text, first), acknowledged=(case.sender, True, True))
+
+
+def _answered(case: Case, text: str, first: str) -> Decision:
     level = case.policy.service_levels.get(case.queue.service_level)
     read = read_commands(text, Known(case.queue.agents, tuple(case.policy.types), priority_words(level)))
     if read.problem:
@@ -35,9 +42,6 @@ def without_ticket(case: Case) -> Decision | None:
     if not read.only_reads:
         why = "The mail belongs to no ticket: answer the notice of a ticket to use commands."
         return returned_without_ticket(case, why, word=first[:80])
-    if case.facts.acks.address_hour >= MAX_ANSWERS_HOUR:
-        why = f"not answered: this agent had {case.facts.acks.address_hour} answers within the hour"
-        return Decision(case.verdict(Outcome.IGNORED, why))
     return reading_commands.answer_alone(case, read)
 
 
@@ -66,7 +70,7 @@ def already_sent(case: Case) -> Decision | None:
     )
     change = Change(
         ticket,
-        (entry,),
+        (entry, case.status_entry(ticket.status, "the agent wrote first")),
         timers_of(ticket, case.queue, case.policy),
         is_new=True,
         ids=(message.message_id,) if message.message_id else (),

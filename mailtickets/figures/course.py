@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
 QUARTER_SECONDS = 15 * 60
@@ -62,27 +62,16 @@ _SPANS: dict[str, Callable[[Point], object]] = {
 }
 
 
-def by_day(quarters: Iterable[tuple[int, int]], zone: ZoneInfo) -> dict[date, int]:
-    """Return counts by quarter-hours since 1970 UTC (-1 = not counted) as counts by day of a zone."""
+def by_day_and_hour(
+    quarters: Mapping[int, int], zone: ZoneInfo
+) -> tuple[dict[date, int], tuple[tuple[int, ...], ...]]:
+    """Return counts by quarter-hours since 1970 UTC (-1 = not counted) by day, and by weekday and hour, of a zone."""
     days: dict[date, int] = {}
-    for quarter, count in quarters:
-        if quarter < 0:
-            continue
-        day = _here(quarter, zone).date()
-        days[day] = days.get(day, 0) + count
-    return days
-
-
-def by_hour(quarters: Iterable[tuple[int, int]], zone: ZoneInfo) -> tuple[tuple[int, ...], ...]:
-    """Return counts by quarter-hours since 1970 UTC (-1 = not counted) as counts by weekday and hour of a zone."""
     load = [[0] * 24 for _ in range(7)]
-    for quarter, count in quarters:
-        if quarter < 0:
-            continue
-        here = _here(quarter, zone)
-        load[here.weekday()][here.hour] += count
-    return tuple(tuple(day) for day in load)
-
-
-def _here(quarter: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(quarter * QUARTER_SECONDS, UTC).astimezone(zone)
+    for quarter, count in quarters.items():
+        if quarter >= 0:
+            here = datetime.fromtimestamp(quarter * QUARTER_SECONDS, zone)
+            day = here.date()
+            days[day] = days.get(day, 0) + count
+            load[here.weekday()][here.hour] += count
+    return days, tuple(tuple(hours) for hours in load)

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailtickets.figures.course import by_day, by_hour, course
+from mailtickets.figures.course import by_day_and_hour, course
 from mailtickets.figures.goals import goal_for, group_name, level_for, response_targets
 from mailtickets.figures.statistics import (
     MAX_DAY_STEPS,
     Figures,
     Group,
     Grouping,
-    Share,
     by_length,
     histogram,
     times,
@@ -21,6 +20,7 @@ from mailtickets.figures.statistics import (
 from mailtickets.store.measures import (
     AUTOMATIC,
     BEFORE,
+    CLASSES,
     CLOSED,
     DIMENSIONS,
     INTERIM,
@@ -74,9 +74,8 @@ def gather(
             for dimension in by
         }
         uncounted = measures.uncounted()
-    opened = Counter(counted.tallied.opened).items()
-    days_opened = by_day(opened, period.zone)
-    days_left = by_day(Counter(counted.tallied.left).items(), period.zone)
+    days_opened, load = by_day_and_hour(Counter(counted.tallied.opened), period.zone)
+    days_left, _ = by_day_and_hour(Counter(counted.tallied.left), period.zone)
     before = counted.backlog_before
     until = min(period.last, now.astimezone(period.zone).date())
     begin = period.first
@@ -91,7 +90,7 @@ def gather(
         backlog_before=before,
         by=broken_down,
         days=course(begin, until, days_opened, days_left, before),
-        load=by_hour(opened, period.zone),
+        load=load,
         responses=counted.distribution,
         response_targets=response_targets(policy, level, chosen),
         uncounted=uncounted,
@@ -109,20 +108,20 @@ class _Counted:
     def __init__(self, tallied: Tallied) -> None:
         self.tallied = tallied
         self._keys = Counter(tallied.keys)
+        self._updates = Counter(tallied.updates)
         self._answered = by_length(tallied.response_used)
         self._resolved = by_length(tallied.resolution_used)
-        self.distribution = histogram(self._answered[1])
+        self.distribution = histogram(self._answered[1], CLASSES)
         self.backlog_before = Grouping().marks(self._keys)[0].of(BEFORE)
 
     def groups(self, grouping: Grouping) -> list[Group]:
         """Return the figures of each group, without name and goal."""
-        tallied = self.tallied
         columns = zip(
             grouping.keys,
             grouping.marks(self._keys),
-            map(times, grouping.deal(*self._answered)),
-            map(times, grouping.deal(*self._resolved)),
-            map(Share, grouping.sums(tallied.updates_kept), grouping.sums(tallied.updates_missed)),
+            (times(used, CLASSES) for used in grouping.deal(*self._answered)),
+            (times(used, CLASSES) for used in grouping.deal(*self._resolved)),
+            grouping.updates(self._updates),
             strict=True,
         )
         return [

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     from mailtickets.desk.policy import Policy
 
+MOST_LETTERS = 60
 USUAL_GOAL = ServiceLevel("").goal
 
 
 def group_name(policy: Policy, dimension: str, key: str, level: ServiceLevel | None) -> str:
     """Return what people call a group, in one harmless line; a key that the configuration no longer has is its own name."""
-    return visible_line(_name(policy, dimension, key, level))
+    name = visible_line(_name(policy, dimension, key, level))
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}\u2026"
 
 
 def _name(policy: Policy, dimension: str, key: str, level: ServiceLevel | None) -> str:

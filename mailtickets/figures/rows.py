@@ -43,7 +43,7 @@ def json_value(figures: Figures) -> dict[str, Any]:
             "counted_at": _moment(figures.at),
         },
         "filters": {dimension: key for dimension, key, _ in figures.filters},
-        "total": {"backlog_at_start": figures.backlog_before, **group_value(figures.total)},
+        "total": total_value(figures),
         "by": {
             dimension: [{"key": group.key, "name": group.name, **group_value(group)} for group in groups]
             for dimension, groups in figures.by.items()
@@ -72,6 +72,11 @@ def json_value(figures: Figures) -> dict[str, Any]:
         ],
         "not_counted": figures.uncounted,
     }
+
+
+def total_value(figures: Figures) -> dict[str, Any]:
+    """Return the figures of the whole."""
+    return {"backlog_at_start": figures.backlog_before, **group_value(figures.total)}
 
 
 def group_value(group: Group) -> dict[str, Any]:
@@ -129,18 +134,18 @@ def as_csv(figures: Figures) -> str:
     table = csv.writer(written, lineterminator="\r\n")  # RFC 4180 section 2
     table.writerow(CSV_HEADER)
     days = figures.period.first.isoformat(), figures.period.last.isoformat()
-    for dimension, group in _groups(figures):
-        for figure, value in _flat(group_value(group)):
-            cells = (*days, dimension, _harmless(group.key), _harmless(group.name), figure)
+    for dimension, key, name, values in _groups(figures):
+        for figure, value in _flat(values):
+            cells = (*days, dimension, _harmless(key), _harmless(name), figure)
             table.writerow((*cells, "" if value is None else value))
     return written.getvalue()
 
 
-def _groups(figures: Figures) -> Iterator[tuple[str, Group]]:
-    yield "total", figures.total
+def _groups(figures: Figures) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    yield "total", "", figures.total.name, total_value(figures)
     for dimension, groups in figures.by.items():
         for group in groups:
-            yield dimension, group
+            yield dimension, group.key, group.name, group_value(group)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,13 +7,13 @@ themselves, so no median sorts anything. What each figure means is said in docs/
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.figures.course import Point, coarser
-from mailtickets.store.measures import AGE, CLASSES, KEPT, MARKS, MISSED
+from mailtickets.store.measures import AGE, CLASSES, KEPT, MARKS, MISSED, MOST_UPDATES, UPDATES
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -149,8 +149,10 @@ class Figures:
 # --- times ----------------------------------------------------------------------------------------
 
 
-def times(used: Sequence[int]) -> Times:
+def times(used: Sequence[int], below: int = 0) -> Times:
     """Return the figures of times in seconds, sorted.
+
+    below   so many bits below the seconds hold something else.
 
     The median of an even number lies in the middle of the two middle ones; the 90th percentile is the
     shortest time that 90 of 100 did not exceed (nearest rank).
@@ -158,13 +160,15 @@ def times(used: Sequence[int]) -> Times:
     count = len(used)
     if not count:
         return Times()
-    median = (used[(count - 1) // 2] + used[count // 2]) // 2
-    return Times(count, timedelta(seconds=median), timedelta(seconds=used[-(-9 * count // 10) - 1]))
+    median = ((used[(count - 1) // 2] >> below) + (used[count // 2] >> below)) / 2
+    return Times(count, timedelta(seconds=median), timedelta(seconds=used[-(-9 * count // 10) - 1] >> below))
 
 
-def histogram(used: Sequence[int], edges: Sequence[timedelta] = RESPONSE_EDGES) -> tuple[int, ...]:
-    """Return how many of the sorted seconds are at most as long as each edge but longer than the one before; then the rest."""
-    ends = [bisect_right(used, edge // timedelta(seconds=1)) for edge in edges]
+def histogram(
+    used: Sequence[int], below: int = 0, edges: Sequence[timedelta] = RESPONSE_EDGES
+) -> tuple[int, ...]:
+    """Return how many of the times (as in `times`) are at most as long as each edge but longer than the one before; then the rest."""
+    ends = [bisect_left(used, edge // timedelta(seconds=1) + 1 << below) for edge in edges]
     return tuple(end - begin for begin, end in zip([0, *ends], [*ends, len(used)], strict=True))
 
 
@@ -179,7 +183,9 @@ class Grouping:
 
     def __init__(self, words: Iterable[tuple[int, str]] | None = None) -> None:
         known: dict[str, int] = {}
-        self._places = array("i")  # of each class; there is no class 0
+        self._places = array(
+            "i", [0]
+        )  # of each class; what belongs to no class has number 0 and counts nothing
         for number, word in words or ():
             self._places.extend([0] * (number - len(self._places)))
             self._places.append(known.setdefault(word, len(known)))
@@ -197,14 +203,14 @@ class Grouping:
                 take[number](value)
         return dealt
 
-    def sums(self, counts: array[int]) -> list[int]:
-        """Return each group's sum of what is counted by number of class."""
-        if self._alone:
-            return [sum(counts)]
-        sums = [0] * len(self.keys)
-        for place, count in zip(self._places, counts, strict=True):
-            sums[place] += count
-        return sums
+    def updates(self, counted: Counter[int]) -> list[Share]:
+        """Return each group's updates kept and missed of what was counted (class, kept, missed)."""
+        kept, missed = [0] * len(self.keys), [0] * len(self.keys)
+        for one, count in counted.items():
+            place = 0 if self._alone else self._places[one >> 2 * UPDATES]
+            kept[place] += (one >> UPDATES & MOST_UPDATES) * count
+            missed[place] += (one & MOST_UPDATES) * count
+        return list(map(Share, kept, missed))
 
     def marks(self, counted: Counter[int]) -> list[Marks]:
         """Return each group's marks of keys (class and marks) that were counted."""
@@ -244,8 +250,8 @@ class Marks:
 
 
 def by_length(used: array[int]) -> tuple[array[int], array[int]]:
-    """Return classes and seconds of the tickets that have a time (not -1), the shortest first."""
-    ordered = sorted(used)
+    """Return, of the tickets that have a time (not -1), the classes, and the times as they stand; the shortest first."""
+    ordered = array("q", sorted(used))
     del ordered[: bisect_left(ordered, 0)]
     lowest = (1 << CLASSES) - 1
-    return array("i", [one & lowest for one in ordered]), array("q", [one >> CLASSES for one in ordered])
+    return array("i", [one & lowest for one in ordered]), ordered

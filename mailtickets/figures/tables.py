@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailtickets.figures.statistics import Figures, Group, Share, Times
 
 BRIEF_GROUPS = 10  # of each dimension in a report that shows them all
-DETAIL_GROUPS = 100
+DETAIL_GROUPS = 50
 BELOW = "!"  # stands behind a share below its goal
 
 

@@ -40,6 +40,8 @@ NO_VERDICT, KEPT, MISSED = 0, 1, 2
 RESPONSE_VERDICT, RESOLUTION_VERDICT, AGE = 0, 2, 4  # the bit at which each begins
 OPENED, AUTOMATIC, REOPENED, INTERIM, LEFT, CLOSED, BEFORE = (1 << bit for bit in range(7, 14))
 MARKS = 14  # so many bits in all
+UPDATES = 16
+MOST_UPDATES = (1 << UPDATES) - 1
 CLASSES = 28  # so many bits hold the number of a class, where it stands below something else
 
 
@@ -104,8 +106,7 @@ class Tallied(NamedTuple):
     response_used    seconds of the first response clock, of tickets opened in the period; -1 = none.
     resolution_used  seconds of the resolution clock, where it ended in the period; -1 = none.
                      Both stand above CLASSES bits that hold the number of the class: sorted, the shortest is first.
-
-    And by number of class: updates kept and missed, of tickets opened in the period.
+    updates          of tickets opened in the period: class, updates kept and missed, each in UPDATES bits.
     """
 
     keys: array[int]
@@ -113,8 +114,7 @@ class Tallied(NamedTuple):
     left: array[int]
     response_used: array[int]
     resolution_used: array[int]
-    updates_kept: array[int]
-    updates_missed: array[int]
+    updates: array[int]
 
 
 class Measures:
@@ -187,21 +187,15 @@ class Measures:
         """Return what happened in a period, in one pass over all rows."""
         filters, values = _where(selection)
         cursor = self._connection.execute(_TALLY.format(filters=filters), values)
-        classes = self._connection.execute("SELECT coalesce(max(id), 0) FROM measure_class").fetchone()[0]
-        by_class = array("q", bytes(8 * (classes + 1)))
-        tallied = Tallied(array("q"), array("i"), array("i"), array("q"), array("q"), by_class, by_class[:])
-        kept, missed = tallied.updates_kept, tallied.updates_missed
+        tallied = Tallied(array("q"), array("i"), array("i"), array("q"), array("q"), array("q"))
         while chunk := cursor.fetchmany(CHUNK):
-            *columns, updates = zip(*chunk, strict=True)
-            for taken, column in zip(tallied[:5], columns, strict=True):
+            for taken, column in zip(tallied, zip(*chunk, strict=True), strict=True):
                 taken.extend(column)
-            for key, update in zip(columns[0], updates, strict=True):
-                if update:
-                    kept[key >> MARKS] += update >> MARKS
-                    missed[key >> MARKS] += update & (1 << MARKS) - 1
         return tallied
 
 
+# In SQLite << and | bind equally, so every shift behind a | stands in brackets.
+#
 # A target is judged once. First response: with the ticket, in the period in which that was opened.
 # Resolution: kept when it came in time; missed when its moment passed without one. So an unfinished
 # ticket counts as missed in the period in which it became late, and not once more when it is resolved.
@@ -223,7 +217,8 @@ _TALLY = f"""
         CASE WHEN gone THEN left_at / {QUARTER} ELSE -1 END,
         CASE WHEN opened THEN coalesce(first_response_used / {SECOND} << {CLASSES} | class, -1) ELSE -1 END,
         CASE WHEN resolved THEN coalesce(resolution_used / {SECOND} << {CLASSES} | class, -1) ELSE -1 END,
-        CASE WHEN opened THEN updates_kept << {MARKS} | (updates_missed + coalesce(update_due < :at, 0)) ELSE 0 END
+        CASE WHEN opened THEN class << {2 * UPDATES} | (min(updates_kept, {MOST_UPDATES}) << {UPDATES})
+            | min(updates_missed + coalesce(update_due < :at, 0), {MOST_UPDATES}) ELSE 0 END
     FROM (
         SELECT *, opened_at >= :start AS opened,
             coalesce(left_at >= :start AND left_at < :end, 0) AS gone,

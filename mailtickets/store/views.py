@@ -12,6 +12,7 @@ from mailtickets.store.times import from_us, from_us_or_none, to_us
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from datetime import datetime
 
     from mailtickets.desk.ticket import Ticket
@@ -144,6 +145,27 @@ class Views:
             "SELECT kind, due FROM timer WHERE ticket = ? ORDER BY due", (number,)
         )
         return [(kind, from_us(due)) for kind, due in rows]
+
+    def timed(self) -> list[tuple[int, datetime]]:
+        """Return the tickets that wait for a time, each with its soonest one, the soonest first."""
+        rows = self._connection.execute("SELECT ticket, min(due) FROM timer GROUP BY ticket ORDER BY 2, 1")
+        return [(ticket, from_us(due)) for ticket, due in rows]
+
+    def unfinished(self, after: int, limit: int = 1000) -> list[int]:
+        """Return the numbers of the next tickets above a number that are not closed."""
+        rows = self._connection.execute(
+            "SELECT number FROM ticket WHERE number > ? AND status <> 'closed' ORDER BY number LIMIT ?",
+            (after, limit),
+        )
+        return [number for (number,) in rows]
+
+    def bounced(self, addresses: Sequence[str]) -> frozenset[str]:
+        """Return those of some addresses to which our mail comes back."""
+        rows = self._connection.execute(
+            f"SELECT address FROM person WHERE bounced <> '' AND address IN ({','.join('?' * len(addresses))})",
+            list(addresses),
+        )
+        return frozenset(address for (address,) in rows)
 
     def copies_of(self, *, ticket: int | None = None, message_id: str = "") -> list[CopyView]:
         """Return the mails of a ticket, or those with a Message-ID."""

@@ -6,14 +6,26 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.commands import RULES, edit_distance, nearest, read_commands, read_duration
+from mailtickets.desk.agreement import SHIPPED_TYPES, ServiceLevel
+from mailtickets.desk.command_rules import RULES
+from mailtickets.desk.commands import (
+    Known,
+    edit_distance,
+    nearest,
+    priority_words,
+    read_commands,
+    read_duration,
+)
 from mailtickets.desk.ticket import Status
 
-AGENTS = ("kim", "lee")
+LEVEL = ServiceLevel(
+    "standard", names={"P1": "Urgent", "P2": "Very  High", "P3": "Open", "P4": "Gering\u00adf\u00fcgig"}
+)
+KNOWN = Known(("kim", "lee"), tuple(SHIPPED_TYPES), priority_words(LEVEL))
 
 
 def read(text):
-    return read_commands(text, AGENTS)
+    return read_commands(text, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +52,24 @@ def read(text):
             "See below.\n\nThis line:\n#close\nis no command.",
         ),
         ("", [], ""),
+        ("#p1\nAt once.", ["p1"], "At once."),
+        ("#P4", ["p4"], ""),
+        ("#urgent", ["p1"], ""),
+        ("#p1\n#Urgent", ["p1"], ""),
+        ("#VERY-high", ["p2"], ""),
+        ("#geringf\u00fcgig", ["p4"], ""),
+        ("#open", ["open"], ""),  # also where a priority is called so
+        ("#due 1 Dec\nUntil then.", ["due"], "Until then."),
+        ("#workaround\nTake the stairs.", ["workaround"], "Take the stairs."),
+        ("#type Complaint", ["type"], ""),
+        ("#tag printer\n#tag #toner", ["tag", "tag"], ""),
+        ("#ask\n#wait 5d", ["ask", "wait"], ""),
+        ("#ask carl@supplier.example\nWhen?", ["ask"], "When?"),
+        ("#third-party\n#ask carl@supplier.example\nWhen?", ["third-party", "ask"], "When?"),
+        ("#escalate the site stands still\nWe are on it.", ["escalate"], "We are on it."),
+        ("#clock\n#next\n#stats", ["clock", "next", "stats"], ""),
+        ("#clock SUP-1042", ["clock"], ""),
+        ("Order\n#12 is late", [], "Order\n#12 is late"),
     ],
 )
 def test_commands_stand_in_the_first_lines(text, names, rest):
@@ -72,6 +102,39 @@ def test_commands_stand_in_the_first_lines(text, names, rest):
         ("#take\n#assign lee", "#take and #assign", ""),
         ("#wait 5d\n#wait 6d", "#wait", ""),
         ("Done.\n#close", "#close", "#close"),
+        ("Done.\n#very-hihg", "#very-hihg", "#very-high"),
+        ("#p5", "#p5", "#p1"),
+        ("#urgnet", "#urgnet", "#urgent"),
+        ("#p1 now", "#p1 now", "#p1"),
+        ("#urgent please", "#urgent please", "#urgent"),
+        ("#p1\n#p2", "#p1 and #p2", ""),
+        ("#p1\n#very-high", "#p1 and #p2", ""),
+        ("#due", "#due", "#due 3wd"),
+        ("#due 1 Dec\n#due 2 Dec", "#due", ""),
+        ("#due 1 Dec\n#close", "#close and #due", ""),
+        ("#workaround\n#resolve", "#resolve and #workaround", ""),
+        ("#type", "#type", ""),
+        ("#type complain", "#type complain", "complaint"),
+        ("#type incident\n#type question", "#type", ""),
+        ("#tag", "#tag", ""),
+        ("#tag two words", "#tag two words", ""),
+        ("#ask\n#resolve", "#ask and #resolve", ""),
+        ("#ask\n#pending", "#ask and #pending", ""),
+        ("#ask\n#note", "#ask and #note", ""),
+        ("#ask\n#ask carl@supplier.example", "#ask", ""),
+        ("#ask carl", "#ask carl", ""),
+        ("#ask carl@supplier", "#ask carl@supplier", ""),
+        (
+            "#ask carl@supplier.example, dan@supplier.example",
+            "#ask carl@supplier.example, dan@supplier.example",
+            "",
+        ),
+        ("#ask carl@supplier.example\n#close", "#ask and #close", ""),
+        ("#ask carl@supplier.example\n#wait", "#ask and #wait", ""),
+        ("#clock 1042", "#clock 1042", "#clock"),
+        ("#stats support", "#stats support", "#stats"),
+        ("#clock\n#help", "#help", ""),
+        ("#queue billing", "#queue", ""),  # of a later issue
     ],
 )
 def test_what_is_no_command_comes_back(text, word, near):
@@ -80,6 +143,20 @@ def test_what_is_no_command_comes_back(text, word, near):
     assert found.problem is not None
     assert (found.problem.word, found.problem.nearest) == (word, near)
     assert found.commands == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("#ask carl@supplier.example", "carl@supplier.example"),
+        ("#ask <Carl.B+x@Supplier.Example>", "carl.b+x@supplier.example"),
+        ("#ask carl@supplier.example <mailto:carl@supplier.example>", "carl@supplier.example"),
+        ("#ask carl@supplier.example<mailto:carl@supplier.example>", "carl@supplier.example"),
+    ],
+)
+def test_an_address_is_read_as_mail_programs_write_it(line, address):
+    """Linked addresses stand twice in the text of some programs."""
+    assert read(f"{line}\nWhen?").asks_aside == address
 
 
 def test_a_thousand_commands_are_none():

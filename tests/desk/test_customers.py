@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.limits import past_limit
 from mailtickets.desk.facts import AckCounts
+from mailtickets.desk.limits import past_limit
 from mailtickets.desk.policy import Limits
 from mailtickets.desk.thanks import is_thanks
 from mailtickets.desk.ticket import Role
@@ -240,6 +240,7 @@ def test_too_late_a_reply_opens_a_linked_ticket(desk):
         ("Thank you very much for your help.", True),
         ("Hi Kim,\n\nGreat, thanks!\n\nBest regards,\nAna", True),
         ("it works now, thank you", True),
+        ("It works now.\n\nMany thanks,\nAna", True),
         ("Thanks, but it still burns.", False),
         ("Thanks? It still burns", False),
         ("Thanks!\nstill burning", False),

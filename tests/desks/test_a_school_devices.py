@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from mailtickets.desk.ticket import Status
+from mailtickets.figures.text import text_report
 
 DESK = "a-school-devices"
 ANA, KIM, LEE = "ana@school.example", "kim@fenland.example", "lee@fenland.example"
@@ -90,7 +91,7 @@ def test_mail_at_any_time_is_acknowledged_at_once_and_counts_from_the_next_morni
 
 
 def test_the_promise_holds_over_the_change_of_the_clocks(desk_at):
-    """On 25 October the clocks go back: half past two on Friday and 24 working hours are Wednesday, 12:00."""
+    """On 25 October the clocks go back; 24 working hours from Friday, 14:30, are Wednesday, 10:00."""
     desk = desk_at("2026-10-23 14:30")
     desk.writes(ANA, "It does not start.", to=HELP)
     # 2.5 hours on Friday, 9.5 each on Monday and Tuesday, 2.5 on Wednesday
@@ -119,6 +120,26 @@ def test_the_clock_runs_by_status(desk, command, status, runs):
     desk.until("2026-11-09 13:00")
     assert desk.clocks().running is runs
     assert desk.clocks().resolution.used == (hours(4) if runs else hours(1))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("#open", "Being processed"),
+        ("#pending", "Picked up"),
+        ("#wait", "Awaiting your reply"),
+        ("#third-party", "With a third party"),
+        ("#resolve", "Resolved"),
+        ("#close", "Closed"),
+    ],
+)
+def test_a_customer_sees_the_status_in_words(desk, command, words):
+    """STATUS is answered with the present state, and asking changes nothing."""
+    desk.answer(KIM, f"{command}\n")
+    status = desk.ticket().status
+    desk.answers(desk.last(ANA, "acknowledgement"), ANA, "STATUS")
+    assert f"- {words}" in desk.last(ANA, "status_answer").text
+    assert desk.ticket().status is status
 
 
 def test_waiting_puts_the_resolution_off_by_as_long_as_it_took(desk):
@@ -245,4 +266,5 @@ def test_the_report_compares_with_the_goal_of_95_percent(desk_at):
     assert (total.first_response_target.kept, total.first_response_target.missed) == (19, 1)
     assert total.first_response_target.share == total.goal == 0.95
     assert total.first_response.median == hours(6)
+    assert "95 %" in text_report(desk.figures())
     assert [group.name for group in desk.figures().by["priority"]] == ["P3 Medium"]

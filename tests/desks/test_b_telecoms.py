@@ -241,33 +241,71 @@ LADDERS = {
 }
 
 
-@pytest.mark.parametrize("address", [SUPPORT, BILLING])
-def test_a_customer_asks_for_escalation_and_the_next_rung_is_told_each_time(desk, address):
-    """Four named people per department, one after the other; the customer is told who has been told."""
-    desk.writes(ANA, "Nothing happens.", to=address)
-    assert "ESCALATE" in desk.last(ANA, "acknowledgement").text
-    for hour, (name, person) in enumerate(LADDERS[address], start=11):
-        desk.until(f"2026-11-09 {hour}:00")
-        desk.answers(desk.last(ANA, "acknowledgement"), ANA, "ESCALATE")
-        told = desk.last(person, "escalation")
-        assert told.at == f"2026-11-09 {hour}:00"
-        assert name in told.text
-        assert "Ref: " not in told.text  # it tells, and gives no rights
-        assert desk.sent_to(ANA)[-1].at == f"2026-11-09 {hour}:00"
-    everybody = [person for _, person in LADDERS[address]]
-    assert [len(desk.told(person, "escalation")) for person in everybody] == [1, 1, 1, 1]
+HOURS = ("2026-11-09 11:00", "2026-11-09 15:00", "2026-11-10 09:00", "2026-11-10 13:00")
 
 
-def test_at_the_end_of_the_ladder_the_last_one_is_told_again(desk):
+@pytest.fixture
+def unhappy(desk):
+    """Ana has a ticket in each department, answered, with nothing due; she is not satisfied."""
+    for number, (address, agent) in enumerate(((SUPPORT, KIM), (BILLING, LEE)), start=1001):
+        desk.proven(ANA, "Nothing happens.", to=address)
+        assert "ESCALATE" in desk.last(ANA, "acknowledgement").text
+        desk.answer(agent, "#p4\n#pending\nWe will look at it.", number)
+    return desk
+
+
+def escalates(desk, number):
+    """Ana answers the acknowledgement of a ticket with the one word."""
+    desk.replies(desk.sent_to(ANA)[0 if number == 1001 else 2], ANA, "ESCALATE")
+
+
+@pytest.mark.parametrize(("number", "address"), [(1001, SUPPORT), (1002, BILLING)])
+def test_a_customer_asks_for_escalation_and_the_next_of_four_is_told_each_time(unhappy, number, address):
+    """Four named rungs per department, one after the other; the customer is told who has been told."""
+    people = ["Ada Vale", "Cleo Care", "Ines Wire", "Otto North"]
+    if address == BILLING:
+        people[2:] = ["Fay Ledger", "Mo South"]
+    for (rung, told_address), hour, person in zip(LADDERS[address], HOURS, people, strict=True):
+        unhappy.until(hour)
+        escalates(unhappy, number)
+        assert unhappy.told(told_address, "escalation") == [("escalation", hour)]
+        assert f"{rung}: escalation was asked for" in unhappy.last(told_address, "escalation").text
+        answered = unhappy.last(ANA, "escalated")
+        assert (answered.at, person in answered.text) == (hour, True)
+        assert told_address not in answered.text
+
+
+def test_who_is_no_agent_gets_no_rights_by_being_told(unhappy):
+    """The account manager is one and may act; the others read it and telephone."""
+    for hour in HOURS:
+        unhappy.until(hour)
+        escalates(unhappy, 1001)
+    may = {person: "Ref: " in unhappy.last(person, "escalation").text for _, person in LADDERS[SUPPORT]}
+    assert list(may.values()) == [True, False, False, False]
+
+
+def test_at_the_end_of_the_ladder_the_last_one_is_told_again(unhappy):
     """Asking a fifth time is not lost."""
-    desk.writes(ANA, "Nothing happens.", to=SUPPORT)
-    for hour in range(11, 16):
-        desk.until(f"2026-11-09 {hour}:00")
-        desk.answers(desk.last(ANA, "acknowledgement"), ANA, "ESCALATE")
-    assert desk.told("operations@boreal.example") == [
-        ("escalation", "2026-11-09 14:00"),
-        ("escalation", "2026-11-09 15:00"),
+    for hour in (*HOURS, "2026-11-10 17:00"):
+        unhappy.until(hour)
+        escalates(unhappy, 1001)
+    assert unhappy.told("operations@boreal.example") == [
+        ("escalation", "2026-11-10 13:00"),
+        ("escalation", "2026-11-10 17:00"),
     ]
+
+
+def test_asking_twice_within_the_hour_wakes_nobody_twice(unhappy):
+    """The second answer says who knows, and since when; the next rung is for later."""
+    unhappy.until(HOURS[0])
+    escalates(unhappy, 1001)
+    unhappy.until("2026-11-09 11:30")
+    escalates(unhappy, 1001)
+    assert len(unhappy.told(MANAGER)) == 1
+    assert unhappy.told(CARE) == []
+    assert "Ada Vale heard of it on Mon 9 Nov 2026, 11:00 GMT" in " ".join(
+        unhappy.sent_to(ANA)[-1].text.split()
+    )
 
 
 def test_an_agent_asks_for_escalation_in_the_customers_name(desk):

@@ -8,8 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from mailtickets.cli import cli
 from mailtickets.desk.ticket import Status
+from mailtickets.figures.text import text_report
 
 DESK = "d-music-software"
 ANA, BEN = "ana@school.example", "ben@choir.example"
@@ -51,7 +54,12 @@ def test_a_customer_states_high_medium_or_low_in_the_first_line(desk, first_line
 
 @pytest.mark.parametrize(
     ("header", "value", "priority"),
-    [("X_Priority", "1", "P1"), ("X_Priority", "5", "P3"), ("Importance", "low", "P3"), ("Importance", "normal", "P2")],
+    [
+        ("X_Priority", "1", "P1"),
+        ("X_Priority", "5", "P3"),
+        ("Importance", "low", "P3"),
+        ("Importance", "normal", "P2"),
+    ],
 )
 def test_a_mail_programs_own_mark_counts_too(desk, header, value, priority):
     """The flag of the mail program is a statement like any other."""
@@ -107,7 +115,12 @@ def test_a_wish_is_kept_apart_by_its_address_or_its_words(desk, to, text):
     """It has a queue, a type, a level and a person of its own; nobody is measured or reminded by it."""
     desk.proven(ANA, text, to=to)
     ticket = desk.ticket()
-    assert (ticket.queue, ticket.type, ticket.priority, ticket.reference) == ("ideas", "enhancement", "P4", "IDEA-1001")
+    assert (ticket.queue, ticket.type, ticket.priority, ticket.reference) == (
+        "ideas",
+        "enhancement",
+        "P4",
+        "IDEA-1001",
+    )
     assert (desk.kinds(LEE), desk.kinds(KIM)) == (["agent_new"], [])
     text = said(desk.last(ANA, "acknowledgement"))
     assert "a wish" in text
@@ -128,17 +141,23 @@ def test_a_support_issue_is_no_wish(desk):
 # -- statistics --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def month(desk):
-    """Three issues, answered after one, two and six working hours, and a wish that nobody has answered."""
+def answered(desk):
+    """Let in three issues, answered after one, two and six working hours, and a wish that nobody has answered."""
     desk.proven(ANA, "Priority: high\nIt does not start.", to=SUPPORT)
     desk.proven(BEN, "Priority: high\nThe register shows no pupils.", to=SUPPORT)
     desk.proven(BEN, "Priority: low\nPage 3.", to=SUPPORT, subject="Manual")
     desk.proven(BEN, "A list of all instruments.", to=IDEAS, subject="Idea")
-    for number, when in ((1001, "2026-11-09 11:00"), (1002, "2026-11-09 12:00"), (1003, "2026-11-09 16:00")):
-        desk.until(when)
+    day = desk.local(desk.now)[:10]
+    for number, when in ((1001, "11:00"), (1002, "12:00"), (1003, "16:00")):
+        desk.until(f"{day} {when}")
         desk.answer(KIM, f"Please try the new version {number}.", number)
     return desk
+
+
+@pytest.fixture
+def month(desk):
+    """Somebody looks at the statistics of this Monday."""
+    return answered(desk)
 
 
 def test_response_times_are_counted_by_priority_and_without_wishes(month):
@@ -161,3 +180,31 @@ def test_an_issue_that_is_closed_by_silence_stays_in_the_figures(month):
     assert month.ticket().status is Status.CLOSED
     total = month.figures(queue="support").total
     assert (total.closed, total.first_response.median) == (3, timedelta(hours=2))
+
+
+def test_the_statistics_can_be_read(month):
+    """The report in words, of the support queue alone."""
+    said = text_report(month.figures(queue="support"))
+    assert "Only queue support" in said
+    assert "First response           2 h           6 h           3" in said
+    assert "No ticket of this period had a target" in said
+
+
+def test_the_command_reads_them_from_the_store(desk_at):
+    """`mailtickets report` of a month that is past, as text."""
+    desk = answered(desk_at("2025-11-10 10:00"))
+    (desk.folder / "config.toml").write_text(desk.config.path.read_text(encoding="utf-8"), encoding="utf-8")
+    line = [
+        "--config",
+        str(desk.folder / "config.toml"),
+        "report",
+        "--from",
+        "2025-11-01",
+        "--to",
+        "2025-11-30",
+    ]
+    result = CliRunner().invoke(cli, [*line, "--queue", "support"])
+    assert result.exit_code == 0, result.output
+    assert "Cadence Support: November 2025" in result.output
+    assert "First response           2 h           6 h           3" in result.output
+    assert "P1 High                  2        0       2   1.5 h" in result.output

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from mailtickets.config import load
@@ -78,10 +78,16 @@ class ConfiguredDesk(Desk):
         )
         self.run()
 
-    def proven(self, address: str, text: str, **more: str) -> None:
+    def proven(self, address: str, text: str, **more: Any) -> None:
         """Somebody writes, and our own mail server says that it is really them."""
-        said = f"{self.authserv_id}; dmarc=pass header.from={domain_of(address)}"
-        self.writes(address, text, Authentication_Results=said, **more)
+        self.writes(address, text, Authentication_Results=self._proof(address), **more)
+
+    def replies(self, sent: SentMail, address: str, text: str, **more: Any) -> None:
+        """Somebody answers a mail of the desk, and it is really them."""
+        self.answers(sent, address, text, Authentication_Results=self._proof(address), **more)
+
+    def _proof(self, address: str) -> str:
+        return f"{self.authserv_id}; dmarc=pass header.from={domain_of(address)}"
 
     def answer(self, agent: str, text: str, number: int = 1001) -> None:
         """An agent answers the newest notice of a ticket; commands stand in the first lines of `text`."""
