@@ -52,7 +52,7 @@ def step(ticket: Ticket, now: datetime, chance: random.Random) -> tuple[Ticket, 
             return after, (entry(EntryKind.MAIL_OUT), entry(EntryKind.STATUS, "waiting: answered"))
         case 3 | 4:
             after = silence.end_silence(ticket, Status.OPEN, now)
-            entries = (entry(EntryKind.MAIL_IN, actor=ticket.requester),)
+            entries: tuple[Entry, ...] = (entry(EntryKind.MAIL_IN, actor=ticket.requester),)
             if ticket.status is not Status.OPEN:
                 entries += (entry(EntryKind.STATUS, "open: the customer replied", ticket.requester),)
             return after, entries
@@ -86,6 +86,7 @@ def live(store: Store, number: int, chance: random.Random) -> None:
         store.measures.put(done.ticket, done.measure)
         now += timedelta(minutes=chance.choice((1, 20, 90, 600, 3_000, 10_000)))
         read = store.tickets.get(number)
+        assert read is not None
         facts = Facts(tickets={number: TicketFacts(read, history=store.tickets.history(number))})
         after, entries = step(read, now, chance)
         change = Change(after, entries)
@@ -103,6 +104,7 @@ def test_what_reports_count_is_what_the_history_says(tmp_path):
         verdicts = {0: 0, 1: 0, None: 0}
         for number in range(1001, 1001 + TICKETS):
             ticket = store.tickets.get(number)
+            assert ticket is not None
             measure, _ = counted(ticket, store.tickets.history(number), DESK, START)
             row = row_of(ticket, measure)
             assert store.measures.row(number) == row, number
