@@ -22,9 +22,10 @@ from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
-from mailtickets.pipeline import Line, Rules
+from mailtickets.pipeline import Line
 from mailtickets.policies import own_addresses, policy_of
 from mailtickets.reading import Reading
+from mailtickets.recording import Rules
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.store import Store

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import accumulate
@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.desk.decide import decide
-from mailtickets.desk.events import MailArrived, MailFailed, TimerDue
-from mailtickets.desk.notices import Reader
+from mailtickets.desk.events import MailArrived, TimerDue
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -32,34 +31,32 @@ from mailtickets.desk.ticket import (
     Verdict,
 )
 from mailtickets.guard import Guard, TooHard
-from mailtickets.letters import Unwritten
 from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
 from mailtickets.readahead import ReadAhead
 from mailtickets.reading import as_ours, content_digest
+from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recount
-from mailtickets.reporting import due_reports, note_sent, with_stats
+from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
 from mailtickets.store.outbox import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
-    from mailtickets.desk.policy import Policy
     from mailtickets.desk.ticket import Release
     from mailtickets.figures.page import ReportMail
     from mailtickets.guard import Request
-    from mailtickets.letters import Unwritable, Writer
     from mailtickets.reading import Reading
     from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.ledger import Copy, Taken
-    from mailtickets.store.outbox import Mail, Prepared
+    from mailtickets.store.outbox import Mail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
@@ -69,19 +66,6 @@ FEW = 16
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
 TRY_TIMER_AGAIN = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end.
-
-    digest   of what the admin wrote; under another one open tickets are counted again.
-    """
-
-    policy: Policy
-    reading: Reading
-    writer: Writer
-    digest: str = ""
 
 
 class Line:
@@ -100,6 +84,7 @@ class Line:
         self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
+        self._recorder = Recorder(store, rules, clock, self._originals)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
@@ -112,6 +97,7 @@ class Line:
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
         self.rules = rules
+        self._recorder.rules = rules
         self._begin_recount()
         self._guard.close()
         self._ahead.close()
@@ -127,7 +113,7 @@ class Line:
             self._store.ledger.forget_batches()
             uncertain = self._store.outbox.after_unclean_end(self._clock())
             if uncertain:
-                self.alarm(
+                self._recorder.alarm(
                     Alarm(
                         "uncertain mail",
                         f"Nobody knows whether {len(uncertain)} automatic mails were sent",
@@ -276,12 +262,11 @@ class Line:
             reason,
             f"Look at it with `mailtickets quarantine show {copy.id}`; it is kept whole.",
         )
-        decision = Decision(Verdict(Outcome.QUARANTINED, reason), alarms=(alarm,))
         with self._store.transaction():
             self._store.ledger.book(
                 copy.id, Verdict(Outcome.QUARANTINED, reason), b"", "", "", "", duplicate=False
             )
-            self._alarms(decision)
+            self._recorder.alarm(alarm)
         self._forget(copy.id)
         maillog.decided(copy.id, "quarantined", reason)
 
@@ -352,60 +337,10 @@ class Line:
         maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
 
     def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> None:
-        """Write a decision: tickets, people, mails out, holds, alarms."""
-        now = self._clock()
-        written: dict[int, tuple[int, list[int], int]] = {}
-        unwritten: list[tuple[int, int | None, int, Unwritable]] = []
-        for change in decision.changes:
-            last, seqs = self._store.tickets.write(change, copy)
-            written[change.ticket.number] = (last, seqs, change.ticket.cycle)
-            if change.measure:
-                self._store.measures.put(change.ticket, change.measure)
-        path, policy = self._store.path, self.rules.policy
-        for outgoing in (
-            *decision.mail,
-            *(with_stats(path, one, policy, now) for one in decision.wants_stats),
-        ):
-            last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
-            if outgoing.original and incoming is not None and outgoing.original == incoming.digest:
-                raw = self._raw.get(copy or 0)
-                if raw is not None:
-                    self._originals.keep(outgoing.original, raw)
-            try:
-                prepared = self.rules.writer.prepare(
-                    outgoing, incoming, cycle, self._store.tickets.generation, self.original, now
-                )
-            except Unwritten as trouble:
-                prepared = trouble.mails
-                seq = seqs[outgoing.entry] if outgoing.entry is not None else None
-                unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
-            self._queue(prepared, seqs, last)
-        for person in decision.people:
-            self._store.tickets.change_person(person, now)
-        if decision.acknowledged:
-            address, proven, known = decision.acknowledged
-            self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
-        if decision.hold:
-            self._store.ledger.hold(decision.hold, now)
-        self._alarms(decision)
-        for ticket, seq, cycle, lost in unwritten:
-            self._tell_unwritten(ticket, seq, cycle, lost)
+        """Write a decision, and settle the held mail again that it lets go."""
+        self._recorder.record(decision, copy, incoming, self._raw.get(copy or 0))
         if decision.release:
             self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
-
-    def _queue(self, prepared: Iterable[Prepared], seqs: Sequence[int], last: int) -> None:
-        for mail in prepared:
-            seq = seqs[mail.entry] if mail.entry is not None else None
-            number = self._store.outbox.queue(mail, seq, self._clock())
-            if number is None:
-                continue
-            if mail.ticket:
-                self._store.tickets.know(
-                    mail.message_id, mail.ticket, last, ours=True, recipient=mail.recipients[0]
-                )
-                if seq is not None:
-                    self._store.tickets.set_message_id(mail.ticket, seq, mail.message_id)
-            maillog.queued(number, mail.kind, mail.recipients)
 
     def _release(self, release: Release, ticket: int | None) -> None:
         """Let a held mail go: decide it again with what its agent granted, or end it."""
@@ -423,47 +358,18 @@ class Line:
             return
         self._decide_mail(copy, self._read(copy), release.grant)
 
-    def _alarms(self, decision: Decision) -> None:
-        for alarm in decision.alarms:
-            self.alarm(alarm)
-
-    def alarm(self, alarm: Alarm) -> None:
-        """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction."""
-        now = self._clock()
-        maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
-        if not self._store.alarms.raise_(alarm, now):
-            return
-        values = {"what": alarm.what, "why": alarm.why, "remedy": alarm.remedy, "since": now, "lines": []}
-        occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
-        self._queue(self.rules.writer.to_admins("trouble", values, occasion, self.original, now), (), 0)
+    # -- the admins --------------------------------------------------------------------------
 
     def alarm_now(self, alarm: Alarm) -> None:
         """Tell the admins of trouble, in a transaction of its own."""
         with self._store.transaction():
-            self.alarm(alarm)
+            self._recorder.alarm(alarm)
 
     def recovered_now(self, kind: str) -> None:
         """Tell the admins of recovery, in a transaction of its own; nothing is written where there was no trouble."""
         if self._store.alarms.get(kind):
             with self._store.transaction():
-                self.recovered(kind)
-
-    def recovered(self, kind: str) -> None:
-        """Tell the admins once that a trouble is over; inside the caller's transaction."""
-        state = self._store.alarms.clear(kind)
-        if state is None:
-            return
-        now = self._clock()
-        maillog.note("recovered", kind=kind)
-        values = {"what": state.what, "since": state.since, "until": now}
-        if state.told:
-            self._queue(
-                self.rules.writer.to_admins(
-                    "recovered", values, f"recovered:{kind}:{now.isoformat()}", self.original, now
-                ),
-                (),
-                0,
-            )
+                self._recorder.recovered(kind)
 
     # -- reports -----------------------------------------------------------------------------
 
@@ -489,7 +395,7 @@ class Line:
             mails = self.rules.writer.to_people(
                 "report", mail.values, due.plan.to, occasion, self.original, now, (digest, cut)
             )
-            self._queue(mails, (), 0)
+            self._recorder.queue(mails)
             note_sent(self._store, due.plan, due.occasion)
 
     # -- changed rules -----------------------------------------------------------------------
@@ -575,48 +481,7 @@ class Line:
                 if attempt.again_at:
                     self._store.outbox.split(mail.id, attempt.again, attempt.again_at)
                 if attempt.failed:
-                    self._tell_failure(mail, attempt)
-
-    def _tell_failure(self, mail: Mail, attempt: Attempt) -> None:
-        now, policy = self._clock(), self.rules.policy
-        if not mail.ticket:
-            maillog.failed(mail.id, mail.recipients, attempt.booking.error)
-            return
-        text = self._store.tickets.text_of(mail.ticket, mail.seq) if mail.seq else ""
-        event = MailFailed(
-            mail.ticket,
-            mail.kind,
-            attempt.failed,
-            text,
-            mail.author,
-            attempt.permanent,
-            to_agent=mail.reader == "agent",
-            cycle=mail.cycle,
-        )
-        self._record(
-            decide(event, self._store.facts.for_ticket(mail.ticket, policy.limits, now), policy, now),
-            None,
-            None,
-        )
-
-    def _tell_unwritten(self, ticket: int, seq: int | None, cycle: int, lost: Unwritable) -> None:
-        """A mail that could not even be written is told like one that was refused; inside the caller's transaction."""
-        maillog.failed(0, lost.recipients, f"{lost.kind}: {lost.reason}")
-        if not ticket:
-            return
-        now, policy = self._clock(), self.rules.policy
-        event = MailFailed(
-            ticket,
-            lost.kind,
-            tuple((address, lost.reason) for address in lost.recipients),
-            self._store.tickets.text_of(ticket, seq) if seq else "",
-            lost.author,
-            lost.recipients if lost.permanent else (),
-            to_agent=lost.reader is Reader.AGENT,
-            cycle=cycle,
-        )
-        facts = self._store.facts.for_ticket(ticket, policy.limits, now)
-        self._record(decide(event, facts, policy, now), None, None)
+                    self._recorder.tell_failure(mail, attempt)
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""

@@ -19,6 +19,7 @@ DOORS = {
     "apscheduler": {"daemon.py"},
     "holidays": {"holiday_dates.py"},
     "matplotlib": {"figures/pictures.py"},
+    "numpy": {"figures/many.py"},
     "sqlite_utils": {"store/engine.py"},
 }
 IMPURE = {"time", "os", "logging", "random", "socket", "secrets", "subprocess"}

@@ -152,7 +152,8 @@ def opened_by(case: Case, requester: Person | None) -> tuple[Case, New]:
         (EntryKind.QUEUE, ticket.queue if ticket.queue != plain.queue else "", "by a rule"),
         (EntryKind.ORGANISATION, ticket.organisation, opening.organisation.name if opening.organisation else ""),
         (EntryKind.TYPE, ticket.type if ticket.type != plain.type else "", "by a rule"),
-        (EntryKind.PRIORITY, ticket.priority if opening.priority_from != "default" else "", opening.priority_from),
+        # Under a service level always: a priority set later must not look like the first one.
+        (EntryKind.PRIORITY, ticket.priority if opening.priority_from != "default" or opening.terms.level else "", opening.priority_from),
         (EntryKind.TAGGED, " ".join(ticket.tags), "by a rule"),
     )  # fmt: skip
     entries = tuple(

@@ -1,4 +1,8 @@
-"""Draws pictures in a process of its own, which takes its memory with it when it ends, within a limit of time."""
+"""Counts reports and draws pictures in a process of its own, which takes its memory with it when it ends.
+
+A report over a million tickets takes seconds and 150 MB, and drawing loads matplotlib: neither is for
+a process that runs for months and has mail to take in meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,34 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mailtickets.figures.gather import planned
+from mailtickets.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from mailtickets.desk.agreement import ReportPlan
+    from mailtickets.desk.policy import Policy
+    from mailtickets.figures.period import Period
     from mailtickets.figures.statistics import Figures
 
-LIMIT_SECONDS = 60.0
+DRAWING_SECONDS = 60.0
+REPORT_SECONDS = 300.0
 CHILD = "import sys; from mailtickets.figures.apart import child; child(sys.stdin.buffer, sys.stdout.buffer)"
-GENTLE = 10  # how much the process stands back behind the desk itself
+ONE_THREAD = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}  # numpy is only carried along; its threads cost memory
 MISSING = "Pictures are left out: matplotlib is not installed (pip install 'mailtickets[reports]')."
+
+
+class ReportFailed(Exception):  # noqa: N818  (named for the situation)
+    """A report could not be counted; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +67,40 @@ class Drawn:
     note: str = ""
 
 
-def pictures_apart(figures: Figures, limit_seconds: float = LIMIT_SECONDS) -> Drawn:
+def pictures_apart(figures: Figures, limit_seconds: float = DRAWING_SECONDS) -> Drawn:
     """Draw the pictures of a report in a process of its own. Never raises: a report without pictures is one, too."""
     try:
-        child = subprocess.run(
-            [sys.executable, "-c", CHILD],
-            input=pickle.dumps(figures),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=limit_seconds,
-            check=True,
-        )
-        drawn: Drawn = pickle.loads(child.stdout)  # noqa: S301  (our own child's bytes)
-    except subprocess.TimeoutExpired:
+        made: Drawn = _apart(drawn, figures, limit_seconds=limit_seconds)
+    except _TooLong:
         return Drawn(note=f"Pictures are left out: drawing them took longer than {limit_seconds:g} seconds.")
-    except (OSError, subprocess.SubprocessError, pickle.PickleError, EOFError) as error:
-        return Drawn(note=f"Pictures are left out: drawing them failed ({type(error).__name__}).")
-    return drawn
+    except _Broken as error:
+        return Drawn(note=f"Pictures are left out: drawing them failed ({error}).")
+    return made
+
+
+def planned_apart(
+    path: Path,
+    plan: ReportPlan,
+    period: Period,
+    policy: Policy,
+    now: datetime,
+    limit_seconds: float = REPORT_SECONDS,
+) -> tuple[Figures, Drawn]:
+    """Return the report of a plan on this store, and its pictures, both made in a process of its own.
+
+    Raises ReportFailed.
+    """
+    # Calendars are of no use to figures, and may hold what cannot be sent to another process.
+    bare = replace(policy, calendars={})
+    try:
+        made: tuple[Figures, Drawn] = _apart(
+            _counted_and_drawn, path, plan, period, bare, now, limit_seconds=limit_seconds
+        )
+    except _TooLong:
+        raise ReportFailed(f"counting it took longer than {limit_seconds:g} seconds") from None
+    except _Broken as error:
+        raise ReportFailed(f"counting it failed ({error})") from error
+    return made
 
 
 def drawn(figures: Figures) -> Drawn:
@@ -73,7 +112,48 @@ def drawn(figures: Figures) -> Drawn:
     return Drawn(pictures.draw(figures))
 
 
+def _counted_and_drawn(
+    path: Path, plan: ReportPlan, period: Period, policy: Policy, now: datetime
+) -> tuple[Figures, Drawn]:
+    store = Store.read(path)
+    try:
+        figures = planned(store.measures, plan, period, policy, now)
+    finally:
+        store.close()
+    return figures, drawn(figures)
+
+
+# --- the other process ----------------------------------------------------------------------------
+
+
+class _TooLong(Exception):  # noqa: N818
+    pass
+
+
+class _Broken(Exception):  # noqa: N818
+    pass
+
+
+def _apart(work: Callable[..., Any], *arguments: object, limit_seconds: float) -> Any:
+    """Return what a function of this module returns in a process of its own. Raises _TooLong, _Broken."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", CHILD],
+            input=pickle.dumps((work, arguments)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=limit_seconds,
+            check=True,
+            env={**os.environ, **ONE_THREAD},
+        )
+        return pickle.loads(ended.stdout)  # noqa: S301  (our own child's bytes)
+    except subprocess.TimeoutExpired:
+        raise _TooLong from None
+    except (OSError, subprocess.SubprocessError, pickle.PickleError, EOFError) as error:
+        raise _Broken(type(error).__name__) from error
+
+
 def child(source: BinaryIO, target: BinaryIO) -> None:
-    """Be the process that draws."""
-    os.nice(GENTLE)
-    target.write(pickle.dumps(drawn(pickle.loads(source.read()))))  # noqa: S301  (our own parent's bytes)
+    """Be the process that works."""
+    work, arguments = pickle.loads(source.read())  # noqa: S301  (our own parent's bytes)
+    target.write(pickle.dumps(work(*arguments)))

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from types import ModuleType
 
     from mailtickets.figures.period import Period
 
 MAX_DAY_STEPS, MAX_WEEK_STEPS = 100, 105  # beyond, a line for each day, or week, helps nobody
+MANY = 100_000  # times
 AGE_NAMES = ("0-1d", "1-3d", "3-7d", "7-30d", "older")
 # Where the bars of the distribution of response times end: each about twice as long as the one before.
 RESPONSE_EDGES = tuple(
@@ -160,8 +162,10 @@ def times(used: Sequence[int], below: int = 0) -> Times:
     count = len(used)
     if not count:
         return Times()
-    median = ((used[(count - 1) // 2] >> below) + (used[count // 2] >> below)) / 2
-    return Times(count, timedelta(seconds=median), timedelta(seconds=used[-(-9 * count // 10) - 1] >> below))
+    low, high, p90 = (
+        int(used[place]) >> below for place in ((count - 1) // 2, count // 2, -(-9 * count // 10) - 1)
+    )
+    return Times(count, timedelta(seconds=(low + high) / 2), timedelta(seconds=p90))
 
 
 def histogram(
@@ -192,10 +196,13 @@ class Grouping:
         self.keys = [""] if words is None else list(known)
         self._alone = words is None
 
-    def deal(self, classes: array[int], values: array[int]) -> list[array[int]]:
+    def deal(self, classes: Sequence[int], values: array[int]) -> Sequence[Sequence[int]]:
         """Return each group's values, in the order given."""
         if self._alone:
             return [values]
+        if fast := _for_many(values):
+            found: list[Sequence[int]] = fast.deal(self._places, classes, values, len(self.keys))
+            return found
         dealt = [array(values.typecode) for _ in self.keys]
         if dealt:
             take = [dealt[place].append for place in self._places]
@@ -249,9 +256,23 @@ class Marks:
         return tuple(ages[1 : len(AGE_NAMES) + 1])
 
 
-def by_length(used: array[int]) -> tuple[array[int], array[int]]:
+def by_length(used: array[int]) -> tuple[Sequence[int], array[int]]:
     """Return, of the tickets that have a time (not -1), the classes, and the times as they stand; the shortest first."""
-    ordered = array("q", sorted(used))
-    del ordered[: bisect_left(ordered, 0)]
+    fast = _for_many(used)
+    ordered = fast.sort(used[:]) if fast else array("q", sorted(used))
+    ordered = ordered[bisect_left(ordered, 0) :]
+    if fast:
+        return fast.lowest_bits(ordered, CLASSES), ordered
     lowest = (1 << CLASSES) - 1
     return array("i", [one & lowest for one in ordered]), ordered
+
+
+def _for_many(values: Sequence[int]) -> ModuleType | None:
+    """Return the module that is quicker where there are very many, if it is worth its memory and can be had."""
+    if len(values) < MANY:
+        return None
+    try:
+        from mailtickets.figures import many  # noqa: PLC0415
+    except ImportError:
+        return None
+    return many

@@ -5,13 +5,18 @@ from __future__ import annotations
 import struct
 import sys
 import time
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from mailtickets.desk.agreement import ReportPlan
+from mailtickets.desk.calendar import Calendar
 from mailtickets.figures import apart
-from mailtickets.figures.apart import MISSING, Drawn, drawn, pictures_apart
+from mailtickets.figures.apart import MISSING, Drawn, ReportFailed, drawn, pictures_apart, planned_apart
+from mailtickets.figures.period import Period
 from mailtickets.figures.pictures import draw
-from tests.figures.conftest import DAY, HOUR, MINUTE
+from tests.figures.conftest import DAY, HOUR, LONDON, MINUTE
 from tests.figures.month import MONTH, NOW, november
 
 NAMES = ["course", "targets", "responses", "load"]
@@ -122,3 +127,24 @@ def test_without_matplotlib_one_line_says_so(month, monkeypatch):
     monkeypatch.delitem(sys.modules, "mailtickets.figures.pictures")
     monkeypatch.delattr("mailtickets.figures.pictures")
     assert drawn(month) == Drawn((), MISSING)
+
+
+def test_a_whole_report_is_counted_in_a_process_of_its_own(desk, month):
+    """Figures and pictures, also under rules whose calendars ask a function for their holidays."""
+    calendar = Calendar("office", "Europe/London", [[(540, 1020)]] * 7, holidays=lambda _year: {})
+    policy = replace(desk.policy, calendars={"office": calendar})
+    plan = ReportPlan("monthly", "month", ("it@acme.example",), queue="support")
+    period = Period(date(2026, 11, 1), date(2026, 11, 30), LONDON)
+    figures, made = planned_apart(desk.store.path, plan, period, policy, NOW)
+    assert figures == desk.figures(*MONTH, now=NOW, queue="support")
+    assert made == Drawn(draw(figures))
+
+
+def test_a_report_that_cannot_be_counted_is_told(desk, month, monkeypatch):
+    """Too long, or without its store; the next round tries again."""
+    plan = ReportPlan("monthly", "month", ())
+    period = Period(date(2026, 11, 1), date(2026, 11, 30), LONDON)
+    with pytest.raises(ReportFailed, match=r"^counting it took longer than 0\.01 seconds$"):
+        planned_apart(desk.store.path, plan, period, desk.policy, NOW, limit_seconds=0.01)
+    with pytest.raises(ReportFailed, match=r"^counting it failed \(CalledProcessError\)$"):
+        planned_apart(desk.store.path.with_name("none.db"), plan, period, desk.policy, NOW)

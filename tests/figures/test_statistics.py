@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
 from array import array
 from datetime import date, timedelta
 
 import pytest
 
 from mailtickets.figures.course import Point, coarser
-from mailtickets.figures.statistics import Grouping, Share, Times, by_length, histogram, times
+from mailtickets.figures.statistics import MANY, Grouping, Share, Times, by_length, histogram, times
 from mailtickets.figures.wording import (
     change_of_backlog,
     fitted,
@@ -61,6 +62,32 @@ def test_medians_of_many_groups_are_those_of_each_alone():
         assert times(dealt, CLASSES).median == timedelta(seconds=statistics.median(alone))
     [everything] = Grouping().deal(*by_length(used))
     assert len(everything) == 5000
+
+
+@pytest.mark.parametrize("groups", [1, 9, 40_000])
+def test_very_many_tickets_are_counted_the_same_with_numpy_and_without(groups, monkeypatch):
+    """The quick way, taken above a hundred thousand, gives the figures of the plain one."""
+    chance = random.Random(11)
+    classes = 50_000
+    words = [(number, f"org{number % groups}") for number in range(1, classes + 1)]
+    used = array(
+        "q",
+        (
+            chance.choice((-1, chance.randrange(10**6) << CLASSES | chance.randrange(1, classes + 1)))
+            for _ in range(MANY)
+        ),
+    )
+    used.extend([5 << CLASSES | 1] * MANY)
+
+    def counted():
+        grouping = Grouping(words)
+        found = by_length(used)
+        return [times(one, CLASSES) for one in grouping.deal(*found)], histogram(found[1], CLASSES)
+
+    quick = counted()
+    monkeypatch.setitem(sys.modules, "mailtickets.figures.many", None)
+    assert counted() == quick
+    assert sum(one.count for one in quick[0]) == sum(time >= 0 for time in used)
 
 
 def test_each_time_is_in_one_bar():

@@ -16,9 +16,10 @@ from mailtickets.desk.policy import AgentPolicy, Policy, QueuePolicy
 from mailtickets.letters import Writer
 from mailtickets.mail.compose import assemble, load_body
 from mailtickets.mail.message import address_key
-from mailtickets.pipeline import Line, Rules
+from mailtickets.pipeline import Line
 from mailtickets.policies import own_addresses
 from mailtickets.reading import Reading
+from mailtickets.recording import Rules
 from mailtickets.store import Store
 from mailtickets.store.ledger import Taken, compress
 from mailtickets.templates import Templates

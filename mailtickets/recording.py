@@ -1,0 +1,179 @@
+"""Writes a decision down: tickets, people, mails to be sent, alarms. Everything inside the caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets import maillog
+from mailtickets.desk.decide import decide
+from mailtickets.desk.events import MailFailed
+from mailtickets.desk.notices import Reader
+from mailtickets.letters import Unwritten
+from mailtickets.reporting import with_stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.delivery import Attempt
+    from mailtickets.desk.events import Incoming
+    from mailtickets.desk.policy import Policy
+    from mailtickets.desk.ticket import Alarm, Decision
+    from mailtickets.letters import Unwritable, Writer
+    from mailtickets.originals import Originals
+    from mailtickets.reading import Reading
+    from mailtickets.store import Store
+    from mailtickets.store.outbox import Mail, Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end.
+
+    digest   of what the admin wrote; under another one open tickets are counted again.
+    """
+
+    policy: Policy
+    reading: Reading
+    writer: Writer
+    digest: str = ""
+
+
+class Recorder:
+    """Writes over one store, by the present rules.
+
+    clock       the present time, aware, in UTC.
+    originals   stored originals, from which attachments are cut.
+    """
+
+    def __init__(
+        self, store: Store, rules: Rules, clock: Callable[[], datetime], originals: Originals
+    ) -> None:
+        self._store, self.rules, self._clock, self._originals = store, rules, clock, originals
+
+    def record(
+        self, decision: Decision, copy: int | None, incoming: Incoming | None, raw: bytes | None = None
+    ) -> None:
+        """Write a decision: tickets, people, mails out, holds, alarms.
+
+        copy, incoming, raw   of the mail that was decided, where it was a mail; its bytes, if they are at hand.
+        """
+        now = self._clock()
+        written: dict[int, tuple[int, list[int], int]] = {}
+        unwritten: list[tuple[int, int | None, int, Unwritable]] = []
+        for change in decision.changes:
+            last, seqs = self._store.tickets.write(change, copy)
+            written[change.ticket.number] = (last, seqs, change.ticket.cycle)
+            if change.measure:
+                self._store.measures.put(change.ticket, change.measure)
+        path, policy = self._store.path, self.rules.policy
+        for outgoing in (
+            *decision.mail,
+            *(with_stats(path, one, policy, now) for one in decision.wants_stats),
+        ):
+            last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
+            if raw is not None and incoming is not None and outgoing.original == incoming.digest:
+                self._originals.keep(incoming.digest, raw)
+            try:
+                prepared = self.rules.writer.prepare(
+                    outgoing, incoming, cycle, self._store.tickets.generation, self._originals.get, now
+                )
+            except Unwritten as trouble:
+                prepared = trouble.mails
+                seq = seqs[outgoing.entry] if outgoing.entry is not None else None
+                unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
+            self.queue(prepared, seqs, last)
+        for person in decision.people:
+            self._store.tickets.change_person(person, now)
+        if decision.acknowledged:
+            address, proven, known = decision.acknowledged
+            self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
+        if decision.hold:
+            self._store.ledger.hold(decision.hold, now)
+        for alarm in decision.alarms:
+            self.alarm(alarm)
+        for ticket, seq, cycle, lost in unwritten:
+            self._tell_unwritten(ticket, seq, cycle, lost)
+
+    def queue(self, prepared: Iterable[Prepared], seqs: Sequence[int] = (), last: int = 0) -> None:
+        """Queue finished mails; `seqs` are the entries they may stand for, `last` the newest of the ticket."""
+        for mail in prepared:
+            seq = seqs[mail.entry] if mail.entry is not None else None
+            number = self._store.outbox.queue(mail, seq, self._clock())
+            if number is None:
+                continue
+            if mail.ticket:
+                self._store.tickets.know(
+                    mail.message_id, mail.ticket, last, ours=True, recipient=mail.recipients[0]
+                )
+                if seq is not None:
+                    self._store.tickets.set_message_id(mail.ticket, seq, mail.message_id)
+            maillog.queued(number, mail.kind, mail.recipients)
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction."""
+        now = self._clock()
+        maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
+        if not self._store.alarms.raise_(alarm, now):
+            return
+        values = {"what": alarm.what, "why": alarm.why, "remedy": alarm.remedy, "since": now, "lines": []}
+        occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
+        self.queue(self.rules.writer.to_admins("trouble", values, occasion, self._originals.get, now))
+
+    def recovered(self, kind: str) -> None:
+        """Tell the admins once that a trouble is over; inside the caller's transaction."""
+        state = self._store.alarms.clear(kind)
+        if state is None:
+            return
+        now = self._clock()
+        maillog.note("recovered", kind=kind)
+        values = {"what": state.what, "since": state.since, "until": now}
+        if state.told:
+            self.queue(
+                self.rules.writer.to_admins(
+                    "recovered", values, f"recovered:{kind}:{now.isoformat()}", self._originals.get, now
+                ),
+            )
+
+    def tell_failure(self, mail: Mail, attempt: Attempt) -> None:
+        """Tell whom it concerns that a mail did not arrive."""
+        now, policy = self._clock(), self.rules.policy
+        if not mail.ticket:
+            maillog.failed(mail.id, mail.recipients, attempt.booking.error)
+            return
+        text = self._store.tickets.text_of(mail.ticket, mail.seq) if mail.seq else ""
+        event = MailFailed(
+            mail.ticket,
+            mail.kind,
+            attempt.failed,
+            text,
+            mail.author,
+            attempt.permanent,
+            to_agent=mail.reader == "agent",
+            cycle=mail.cycle,
+        )
+        self.record(
+            decide(event, self._store.facts.for_ticket(mail.ticket, policy.limits, now), policy, now),
+            None,
+            None,
+        )
+
+    def _tell_unwritten(self, ticket: int, seq: int | None, cycle: int, lost: Unwritable) -> None:
+        """A mail that could not even be written is told like one that was refused; inside the caller's transaction."""
+        maillog.failed(0, lost.recipients, f"{lost.kind}: {lost.reason}")
+        if not ticket:
+            return
+        now, policy = self._clock(), self.rules.policy
+        event = MailFailed(
+            ticket,
+            lost.kind,
+            tuple((address, lost.reason) for address in lost.recipients),
+            self._store.tickets.text_of(ticket, seq) if seq else "",
+            lost.author,
+            lost.recipients if lost.permanent else (),
+            to_agent=lost.reader is Reader.AGENT,
+            cycle=cycle,
+        )
+        facts = self._store.facts.for_ticket(ticket, policy.limits, now)
+        self.record(decide(event, facts, policy, now), None, None)
