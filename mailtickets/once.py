@@ -15,6 +15,7 @@ from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.daemon import forget_old, open_line, utc_now
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
+from mailtickets.figures.apart import ReportFailed
 from mailtickets.intake import Intake, Source, sources
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
@@ -77,8 +78,7 @@ async def one_round(config: Config) -> int:
             if not failed:
                 while line.fire_due():
                     pass
-                for due in line.due_reports():
-                    line.queue_report(due, make_report(config.desk.store, due, line.rules.policy, utc_now()))
+                _report(config, line)
             await _send(config, line)
             last = store.setting("forgot_at")
             if not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1):
@@ -88,6 +88,17 @@ async def one_round(config: Config) -> int:
             line.close()
             store.close()
     return failed
+
+
+def _report(config: Config, line: Line) -> None:
+    """Queue the reports that are due; one that fails is tried again in the next round."""
+    for due in line.due_reports():
+        try:
+            mail = make_report(config.desk.store, due, line.rules.policy, utc_now())
+        except ReportFailed as error:
+            maillog.trouble(f"the report {due.plan.name} failed", str(error), "it is tried again")
+        else:
+            line.queue_report(due, mail)
 
 
 def _decide(line: Line) -> None:

@@ -77,7 +77,7 @@ def test_a_priority_is_set_by_number_or_by_the_desks_own_word(opened, command):
     """The history says who set it, the receipt says what is due now; the customer hears nothing."""
     orders(opened, f"{command}\n")
     assert opened.ticket().priority == "P1"
-    assert reasons(opened, "priority") == ["P1: set by kim"]
+    assert reasons(opened, "priority") == ["P3: default", "P1: set by kim"]
     assert "SUP-1001 has priority P1 (Urgent)." in receipt(opened)
     assert "Due next: first answer, Mon 2 Mar 2026, 10:00 (UTC)." in receipt(opened)
     assert opened.kinds(LEE) == ["agent_new"]
@@ -103,7 +103,7 @@ def test_a_new_priority_moves_every_clock_and_the_ladder(opened):
 def test_the_same_priority_again_changes_nothing(opened):
     """No entry; the agent is told how it is."""
     orders(opened, "#p3\n")
-    assert reasons(opened, "priority") == []
+    assert reasons(opened, "priority") == ["P3: default"]
     assert "SUP-1001 has priority P3 (Normal) already." in receipt(opened)
 
 
