@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mailtickets.desk.agreement import PRIORITIES
+from mailtickets.desk.agreement import PRIORITIES, Span
 from mailtickets.desk.command_rules import PRIORITY_COMMANDS, RULES, Takes
 from mailtickets.desk.terms import priority_name
 from mailtickets.desk.words import folded
@@ -59,7 +59,7 @@ class Command:
 
     name: str
     argument: str = ""
-    wait: timedelta | None = None
+    wait: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +195,11 @@ def _with_argument(name: str, takes: Takes, argument: str, known: Known) -> Comm
             kind = _one_of("-".join(argument.lower().split()), known.types, "type of request")
             return Command(name, kind)
         case Takes.DURATION if argument:
-            wait = read_duration(argument)
+            wait = read_span(argument)
             if wait is None:
-                raise _Refused('is not a duration; write "#wait 5d", "#wait 36h" or "#wait 90m"', "#wait 5d")
+                raise _Refused(
+                    'is not a duration; write "#wait 5d", "#wait 36h", "#wait 90m" or "#wait 3wd"', "#wait 5d"
+                )
             return Command(name, wait=wait)
         case Takes.DATE if not argument:
             raise _Refused(f"names no date; write {DATE_SAMPLES}", "#due 3wd")
@@ -320,8 +322,20 @@ def _at_odds(names: Iterable[str]) -> CommandProblem:
 
 
 _DURATION = re.compile(r"([0-9]{1,6})\s?(s|m|h|d|w)(?:[a-z]{0,8})", re.ASCII)
+_WORKING = re.compile(r"([0-9]{1,6})\s?(?:w|working |business )(m|h|d)[a-z]{0,8}", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 MAX_WAIT = timedelta(days=366)
+
+
+def read_span(text: str) -> Span | None:
+    """Return a length of plain or working time: `5d`, `36 h`, `4wh`, `3 working days`; None if it is none or above a year."""
+    if match := _WORKING.fullmatch(text.strip().lower()):
+        length = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        if not timedelta(0) < length <= MAX_WAIT:
+            return None
+        return Span(days=int(match[1])) if match[2] == "d" else Span(working=length)
+    plain = read_duration(text)
+    return None if plain is None else Span(plain=plain)
 
 
 def read_duration(text: str) -> timedelta | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import asking, reading_commands, rerouting, saying, service_orders, silence
+from mailtickets.desk.calendar import ALWAYS
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.ticket import (
     Audience,
@@ -141,7 +142,11 @@ def _new_status(wish: Wish, ticket: Ticket) -> tuple[Ticket, str]:
     status = asked or _after_reply(case.queue.after_reply, wish.read.text)
     if status is Status.WAITING:
         command = wish.read.get("wait")
-        return silence.begin_waiting(ticket, case.now, command.wait if command else None), reason
+        wait = command.wait if command else None
+        calendar = case.policy.calendars.get(case.queue.calendar, ALWAYS)
+        return silence.begin_waiting(
+            ticket, case.now, calendar.after(case.now, wait) - case.now if wait else None
+        ), reason
     if status is Status.RESOLVED:
         return silence.begin_resolved(ticket, case.now), reason
     unchanged = status is ticket.status and status is not Status.CLOSED

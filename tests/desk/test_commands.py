@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.agreement import SHIPPED_TYPES, ServiceLevel
+from mailtickets.desk.agreement import SHIPPED_TYPES, ServiceLevel, Span
 from mailtickets.desk.command_rules import RULES
 from mailtickets.desk.commands import (
     Known,
@@ -15,6 +15,7 @@ from mailtickets.desk.commands import (
     priority_words,
     read_commands,
     read_duration,
+    read_span,
 )
 from mailtickets.desk.ticket import Status
 
@@ -289,3 +290,23 @@ def test_assigning_tells_the_new_owner(desk):
     desk.answers(desk.last("ana@customer.example"), "ana@customer.example", "Any news?\n")
     assert desk.kinds("lee@desk.example")[-1] == "agent_reply"
     assert "agent_reply" not in desk.kinds("kim@desk.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("5d", Span(plain=timedelta(days=5))),
+        ("2 weeks", Span(plain=timedelta(days=14))),
+        ("4wh", Span(working=timedelta(hours=4))),
+        ("30 wm", Span(working=timedelta(minutes=30))),
+        ("3wd", Span(days=3)),
+        ("3 working days", Span(days=3)),
+        ("2 business hours", Span(working=timedelta(hours=2))),
+        ("400wd", None),
+        ("0wd", None),
+        ("soon", None),
+    ],
+)
+def test_a_wait_may_count_working_time(text, span):
+    """#wait 3wd are three working days of the queue's calendar."""
+    assert read_span(text) == span

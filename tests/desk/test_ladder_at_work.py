@@ -265,3 +265,13 @@ def test_reminders_in_working_time(make):
     closed = [entry for entry in desk.entries() if entry.kind == "status"][-1]
     assert closed.reason.startswith("closed")
     assert closed.at == datetime(2026, 3, 9, 10, 0, tzinfo=UTC)
+
+
+def test_a_wait_in_working_days_skips_the_weekend(make):
+    """#wait 3wd on a Thursday reminds on Tuesday at the same time of day."""
+    desk = make(now=datetime(2026, 3, 5, 10, 0, tzinfo=UTC))
+    desk.writes(ANA, "It burns.")
+    desk.answers(desk.last(KIM.email), KIM.email, "#wait 3wd\nPlease try on Monday.")
+    desk.lives(timedelta(days=6))
+    reminder = next(entry for entry in desk.entries() if entry.kind == "reminder")
+    assert reminder.at == datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
