@@ -158,7 +158,6 @@ def rung_of(number: int, table: EscalationTable, agents: Mapping[str, str]) -> R
         repeat=_span(table.repeat),
         times=table.times,
         always=table.always,
-        template=table.template,
     )
 
 

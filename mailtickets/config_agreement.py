@@ -22,7 +22,6 @@ from mailtickets.config_agreement_types import (
     Sender,
     Share,
     TagWord,
-    Template,
     TimeOfDay,
     Told,
 )
@@ -142,7 +141,6 @@ class EscalationTable(Table):
     repeat: SpanOrNone = None
     times: Annotated[int, Strict(), Field(ge=1, le=1000)] = 1
     always: Flag = False  # also outside working hours
-    template: Template = "escalation"
 
 
 class ReportTable(Table):

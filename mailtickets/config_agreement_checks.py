@@ -11,6 +11,7 @@ from mailtickets.config_problems import Finding, did_you_mean
 from mailtickets.config_types import is_address
 from mailtickets.desk.agreement import PRIORITIES, SHIPPED_TYPES, Target, TicketType
 from mailtickets.desk.command_rules import RULES
+from mailtickets.desk.course import DESK
 from mailtickets.desk.policy import LARGE_PROVIDERS
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def _names(draft: Draft) -> Findings:
     for key in draft.names("agent"):
         if key in ROLES:
             yield Finding(("agent", key), "is what ladders call a role", "give the agent another key")
+        elif key == DESK:
+            reason = "is what the desk calls itself, so no answer of this agent would count as one"
+            yield Finding(("agent", key), reason, "give the agent another key")
 
 
 def _queue(draft: Draft, name: str, queue: Queue) -> Findings:

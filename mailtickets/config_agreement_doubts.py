@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailtickets.config_agreement_checks import level_is_set
+from mailtickets.config_agreement import EscalationTable
+from mailtickets.config_agreement_checks import effective, level_is_set
 from mailtickets.config_agreement_types import BELOW
 from mailtickets.config_checks import surely_not_after
-from mailtickets.config_ladder_checks import is_unpromised
+from mailtickets.config_ladder_checks import is_unpromised, word_of
 from mailtickets.config_problems import Finding
 from mailtickets.desk.agreement import Target
 
 if TYPE_CHECKING:
-    from mailtickets.config_agreement import EscalationTable, OrganisationTable, ServiceLevelTable
+    from mailtickets.config_agreement import OrganisationTable, ServiceLevelTable
     from mailtickets.config_checks import Findings
     from mailtickets.config_draft import Draft
     from mailtickets.config_lines import Location
@@ -39,7 +40,11 @@ def agreement_doubts(draft: Draft) -> Findings:
             )
     for key, organisation in draft.organisations.items():
         yield from _organisation(draft.places[key], organisation)
+    yield from _kept_types(draft)
     for at, rung in draft.escalations.items():
+        if word_of(at, rung) == str(at + 1) != rung.name:
+            reason = "has no name: it is known by its place in the file, so it fires anew when a rung is written above it"
+            yield Finding(("escalation", at), reason, 'add name = "..."')
         yield from _managers(draft, at, rung)
         counted = [number for number, moment in enumerate(rung.when) if moment.text != "request"]
         if counted and is_unpromised(draft, rung):
@@ -86,6 +91,30 @@ def _organisation(location: Location, one: OrganisationTable) -> Findings:
 
 def _is_below(domain: str, own: str) -> bool:
     return own.startswith(BELOW) and domain.endswith(own[1:])
+
+
+def _kept_types(draft: Draft) -> Findings:
+    """Look at the types that keep the queue's agents out, where the file writes them or a rule sets them."""
+    places: dict[str, Location] = {name: ("type", name) for name in draft.types}
+    for at, rule in draft.rules.items():
+        if rule.then.type:
+            places.setdefault(rule.then.type, ("rule", at, "then", "type"))
+    for name, place in places.items():
+        kind = draft.types.get(name)
+        if not effective(kind, name, "only_route"):
+            continue
+        # Whoever writes may belong to no organisation, also where each of them has an account manager.
+        if set(effective(kind, name, "route")) == {"account_manager"} and draft.desk and not draft.desk.admins:
+            reason = "mail of this type goes to the whole queue where no account manager is named"
+            yield Finding(place, reason, f"add admins to [desk], or route = [...] to [type.{name}]")
+        warns = any(
+            rung.type == name and any(moment.text != "request" for moment in rung.when)
+            for rung in draft.escalations.values()
+        )
+        promised = effective(kind, name, "clock") and not is_unpromised(draft, EscalationTable(type=name))
+        if promised and not warns:
+            reason = "its targets warn nobody: it keeps the queue's agents out, so only rungs of its own see it"
+            yield Finding(place, reason, f'add an [[escalation]] with type = "{name}"')
 
 
 def _managers(draft: Draft, at: int, rung: EscalationTable) -> Findings:

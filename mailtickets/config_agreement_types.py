@@ -25,7 +25,6 @@ _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\Z")
 _MAILBOX = re.compile(r'\s*"?([^<>"]*?)"?\s*<\s*([^<>\s]+)\s*>\s*\Z')
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}\Z")  # RFC 5322 section 3.6.8: printable, without the colon
 _TAG_WORD = re.compile(r"[^\s,;#]{1,40}\Z")
-_TEMPLATE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 
 CONTACT_FORMS = (
     '"kim", "account_manager", "Jo Boss <jo@acme.example>" or { name = "...", email = "...", phone = "..." }'
@@ -101,12 +100,6 @@ def _sender(text: str) -> str:
 def _tag_word(text: str) -> str:
     if not _TAG_WORD.match(text) or not text.isprintable():
         raise ValueError('not a label; write one word of up to 40 letters, without ",", ";" and "#"')
-    return text
-
-
-def _template(text: str) -> str:
-    if not _TEMPLATE.match(text):
-        raise ValueError('not the name of a template; write small letters, digits and "_"')
     return text
 
 
@@ -198,7 +191,6 @@ TimeOfDay = Annotated[str, Strict(), AfterValidator(_time_of_day)]
 Domain = Annotated[str, Strict(), AfterValidator(_domain)]
 Sender = Annotated[str, Strict(), AfterValidator(_sender)]
 TagWord = Annotated[str, Strict(), AfterValidator(_tag_word)]
-Template = Annotated[str, Strict(), AfterValidator(_template)]
 Criteria = Annotated[str, Strict(), AfterValidator(no_control), Field(max_length=MAX_CRITERIA)]
 Day = Annotated[date | None, PlainValidator(_day)]
 HeaderPatterns = Annotated[dict[str, str], PlainValidator(_header_patterns)]

@@ -8,7 +8,8 @@ from mailtickets.config_agreement_checks import SHIPPED, TARGETS, an_address, an
 from mailtickets.config_agreement_types import ROLES
 from mailtickets.config_checks import own_addresses, unknown
 from mailtickets.config_problems import Finding, did_you_mean
-from mailtickets.desk.agreement import PRIORITIES, Target
+from mailtickets.desk.agreement import PRIORITIES, Rung, Target
+from mailtickets.desk.escalation import rung_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mailtickets.durations import Duration
 
 DUE = Target.RESOLUTION.value  # a date agreed by #due takes the place of this target, whatever was promised
+SCOPE = ("queue", "type", "organisation")
+KNOWN_BY = ("name", *SCOPE)
 
 Promise = tuple[str, str]  # a priority and a target that has a length
 
@@ -37,13 +40,35 @@ def ladder_contradictions(draft: Draft) -> Findings:
 
 
 def _same_names(draft: Draft) -> Findings:
-    """A rung is known by its name in a ticket's history: of two with one name the second would never fire."""
-    seen: dict[tuple[str, str, str, str], int] = {}
+    """A rung is known by its name in a ticket's history: of two with one name the second would never fire.
+
+    That holds for all that a ticket may see in its life, as it may change its queue's ladder for its type's.
+    """
+    seen: dict[str, list[int]] = {}
     for at, rung in draft.escalations.items():
-        place = (rung.name.casefold(), rung.queue, rung.type, rung.organisation)
-        if rung.name and seen.setdefault(place, at) != at:
-            reason = f"is also the name of rung {seen[place] + 1} of this ladder"
-            yield Finding(("escalation", at, "name"), reason, "give each rung a name of its own")
+        if any(key not in rung.model_fields_set and draft.has("escalation", at, key) for key in KNOWN_BY):
+            continue  # unreadable
+        alike = seen.setdefault(word_of(at, rung), [])
+        other = next((one for one in alike if _meet(draft.escalations[one], rung)), None)
+        alike.append(at)
+        if other is None:
+            continue
+        named, like = (at, other) if rung.name else (other, at)
+        name = draft.escalations[like].name
+        what = f'the name of rung {like + 1} ("{name}")' if name else f"what rung {like + 1} without a name is called"
+        reason = f"is {what}, which the same ticket may see; only letters and digits tell names apart"
+        yield Finding(("escalation", named, "name"), reason, "give each rung a name of its own")
+
+
+def word_of(at: int, rung: EscalationTable) -> str:
+    """Return what a rung is called in a ticket's history; its number where its name says nothing."""
+    return rung_word(Rung(at + 1, rung.name, (), ()))
+
+
+def _meet(one: EscalationTable, other: EscalationTable) -> bool:
+    """Tell whether a ticket can be of both scopes."""
+    pairs = ((getattr(one, key), getattr(other, key)) for key in SCOPE)
+    return all(not here or not there or here == there for here, there in pairs)
 
 
 def _scope(draft: Draft, location: Location, rung: EscalationTable) -> Findings:

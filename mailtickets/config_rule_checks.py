@@ -8,7 +8,8 @@ from mailtickets.config_agreement_checks import SHIPPED
 from mailtickets.config_agreement_types import BELOW
 from mailtickets.config_checks import unknown
 from mailtickets.config_problems import Finding
-from mailtickets.desk.words import folded, has_word
+from mailtickets.desk.route import EXPIRED
+from mailtickets.desk.words import PIECE, folded, has_word
 from mailtickets.mail.message import address_key
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mailtickets.config_checks import Findings
     from mailtickets.config_draft import Draft
 
-MAX_LINE = 1_000  # letters of a condition
 CONDITIONS = ("words", "subject", "body", "sender", "organisation", "header", "from_queue")
 
 
@@ -40,6 +40,10 @@ def _names(draft: Draft, at: int, rule: RuleTable) -> Findings:
     yield from unknown(draft, (*then, "type"), rule.then.type, "type", SHIPPED)
     yield from unknown(draft, (*then, "queue"), rule.then.queue, "queue")
     yield from unknown(draft, (*then, "service_level"), rule.then.service_level, "service_level")
+    for number, tag in enumerate(rule.then.tags):
+        if tag.casefold() == EXPIRED:
+            reason = "belongs to the desk: it marks mail after the end of an agreement"
+            yield Finding((*then, "tags", number), reason, "choose another word")
     key = rule.then.assign
     if key not in draft.names("agent"):
         yield from unknown(draft, (*then, "assign"), key, "agent")
@@ -162,7 +166,7 @@ def _all_hold(phrases: Iterable[str], words: Iterable[str]) -> bool:
 
 
 def _has(phrase: str, word: str) -> bool:
-    return has_word(folded(phrase, MAX_LINE), folded(word, MAX_LINE))
+    return has_word(folded(phrase, PIECE), folded(word, PIECE))  # as far as the desk reads a condition
 
 
 def _all_from(senders: Iterable[str], wide: Iterable[str]) -> bool:

@@ -70,10 +70,10 @@ def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
     policy, ring = policy_of(config), store.key_ring()
     reading = reading_of(config, policy, ring)
     writer = Writer(policy, ring, templates, takes_null_sender(config), new_id)
-    return Rules(policy, reading, writer, _digest(config))
+    return Rules(policy, reading, writer, digest_of(config))
 
 
-def _digest(config: Config) -> str:
+def digest_of(config: Config) -> str:
     """Return what changes with every word of the configuration."""
     written = hashlib.sha256()
     for path in (config.path, config.desk.organisations):
@@ -99,7 +99,6 @@ def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[
     store = Store.open(config.desk.store, clock())
     line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
     line.recover()
-    line.note_rules()
     return store, line
 
 

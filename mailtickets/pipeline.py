@@ -91,8 +91,9 @@ class Line:
         self.undecided_bytes = 0  # their sum; mailboxes wait while it is much
         self.between_mails: Callable[[], None] = lambda: None
         self._recount: Recount | None = None
-        if store.setting(COUNTED_UNDER, rules.digest) != rules.digest:
-            self._begin_recount()  # the file was changed while no daemon ran
+        if (known := store.setting(COUNTED_UNDER)) != rules.digest:
+            # The file was changed while no daemon ran; or an earlier version has counted nothing yet.
+            self._begin_recount(closed=not known)
 
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
@@ -400,14 +401,8 @@ class Line:
 
     # -- changed rules -----------------------------------------------------------------------
 
-    def note_rules(self) -> None:
-        """Remember under which rules open tickets stand, where that was never noted."""
-        if not self._store.setting(COUNTED_UNDER):
-            with self._store.transaction():
-                self._store.set_setting(COUNTED_UNDER, self.rules.digest)
-
-    def _begin_recount(self) -> None:
-        self._recount = Recount(self._store, self.rules.policy)
+    def _begin_recount(self, *, closed: bool = False) -> None:
+        self._recount = Recount(self._store, self.rules.policy, closed=closed)
 
     def recount(self) -> bool:
         """Go on with what changed rules mean for open tickets; return whether there is more to do."""

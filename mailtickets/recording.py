@@ -150,7 +150,7 @@ class Recorder:
             text,
             mail.author,
             attempt.permanent,
-            to_agent=mail.reader == "agent",
+            to_agent=mail.reader != Reader.CUSTOMER.value,
             cycle=mail.cycle,
         )
         self.record(
@@ -172,7 +172,7 @@ class Recorder:
             self._store.tickets.text_of(ticket, seq) if seq else "",
             lost.author,
             lost.recipients if lost.permanent else (),
-            to_agent=lost.reader is Reader.AGENT,
+            to_agent=lost.reader is not Reader.CUSTOMER,
             cycle=cycle,
         )
         facts = self._store.facts.for_ticket(ticket, policy.limits, now)

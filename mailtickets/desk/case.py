@@ -135,9 +135,15 @@ class New:
     entries: tuple[Entry, ...]
 
 
-def opened_by(case: Case, requester: Person | None) -> tuple[Case, New]:
-    """Return the ticket that this mail opens, and the case in the queue that a rule may have moved it to."""
+def opened_by(case: Case, requester: Person | None, linked: Ticket | None = None) -> tuple[Case, New]:
+    """Return the ticket that this mail opens, and the case in the queue that a rule may have moved it to.
+
+    linked   the old ticket that it continues: its type and level hold on, where no rule says otherwise, so that
+             what was for a few people's eyes stays so.
+    """
     plain = new_ticket(case, requester)
+    if linked:
+        plain = replace(plain, type=linked.type, service_level=linked.service_level)
     opening = opened(plain, case.incoming, case.policy)
     ticket = opening.ticket
     if ticket.queue != case.queue.name:
@@ -152,6 +158,7 @@ def opened_by(case: Case, requester: Person | None) -> tuple[Case, New]:
         (EntryKind.QUEUE, ticket.queue if ticket.queue != plain.queue else "", "by a rule"),
         (EntryKind.ORGANISATION, ticket.organisation, opening.organisation.name if opening.organisation else ""),
         (EntryKind.TYPE, ticket.type if ticket.type != plain.type else "", "by a rule"),
+        (EntryKind.TYPE, ticket.type if linked and ticket.type == linked.type else "", f"as {linked.reference if linked else ''}"),
         # Under a service level always: a priority set later must not look like the first one.
         (EntryKind.PRIORITY, ticket.priority if opening.priority_from != "default" or opening.terms.level else "", opening.priority_from),
         (EntryKind.TAGGED, " ".join(ticket.tags), "by a rule"),

@@ -34,9 +34,16 @@ BY_REQUEST = "request"  # the middle of the key of a rung that was asked for
 NO_RUNG = 0  # stands in the key where no rung can be asked for and the agents are told
 
 
+def brings_files(case: Case) -> bool:
+    """Tell whether a mail has more than its text: a picture inside it is part of the text, or of a signature."""
+    return any(not attachment.inline for attachment in case.incoming.message.attachments)
+
+
 def by_word(case: Case, facts: TicketFacts) -> Decision | None:
     """Do what the one word of a mail asks for, CLOSE or STATUS; None where it is an ordinary reply."""
     word = said(case.incoming.text).word
+    if brings_files(case):
+        return None  # a file is something to read, whatever stands above it
     if word is Word.CLOSE and facts.ticket.status is not Status.CLOSED:
         return _closed(case, facts)
     return _status(case, facts) if word is Word.STATUS else None

@@ -47,7 +47,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     incoming, message = case.incoming, case.incoming.message
     machine = incoming.classification.origin is not Origin.PERSON
     requester = Person(case.sender, message.sender.name, Role.REQUESTER) if message.sender else None
-    case, new = opened_by(case, requester)
+    case, new = opened_by(case, requester, linked)
     ticket = replace(
         new.ticket,
         automatic=machine,
@@ -193,7 +193,7 @@ def continue_ticket(case: Case) -> Decision:
         history=(*facts.history, *lines_of(entries)),
         others=suggested,
         hints=(*_cut_short(case), *asked.hints),
-        but=asked.told,
+        but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
     if case.incoming.truncated and case.incoming.classification.answerable:

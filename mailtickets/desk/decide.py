@@ -21,7 +21,7 @@ from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.keeping import kept
 from mailtickets.desk.people import Speaker, who_speaks
-from mailtickets.desk.route import rightful
+from mailtickets.desk.route import regulars, rightful
 from mailtickets.desk.thread import find_ticket
 from mailtickets.desk.ticket import (
     Alarm,
@@ -115,7 +115,9 @@ def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Ca
         queue, others = policy.queues[found.ticket.ticket.queue], ()
     speakers = queue
     if found.ticket:
-        speakers = replace(queue, agents=rightful(found.ticket.ticket, queue, policy))
+        # Elsewhere an agent is a customer; whom the ladder told may act with the key that came with it.
+        who = rightful if found.by == "agent key" else regulars
+        speakers = replace(queue, agents=who(found.ticket.ticket, queue, policy))
     standing = who_speaks(incoming.message, incoming.proof, found, speakers, policy, now)
     if event.grant and standing.agent is not None:
         standing = replace(standing, speaker=Speaker.AGENT, why="confirmed by the agent")
@@ -243,7 +245,7 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
         alarms = (
             Alarm(
                 f"agent unreachable {named}",
-                f"Mail to the agent {named} could not be sent",
+                f"Mail about a ticket to {named} could not be sent",
                 why,
                 "Check the address.",
             ),

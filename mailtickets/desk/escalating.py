@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Ticket
 
 
+MAX_REASON = 200  # letters of why somebody asked, in the history
+
+
 def clock_due(facts: TicketFacts, queue: QueuePolicy, policy: Policy, now: datetime) -> Decision:
     """Tell whoever the ladder names of what is due now; the timer of the next rung is set in any case."""
     ticket = facts.ticket
@@ -80,13 +83,13 @@ def _told(
     reason: str,
 ) -> tuple[tuple[Entry, ...], tuple[Outgoing, ...]]:
     """Return an entry for each rung and a mail for each person: after downtime one tells of several."""
-    ticket = facts.ticket
+    ticket, excerpt = facts.ticket, saying.excerpt(" ".join(reason.split()), MAX_REASON)
     people = tellings(firings, ticket, policy)
     entries = tuple(
         Entry(
             EntryKind.ESCALATED, now, asked_by or "desk", Audience.AGENTS,
             to=tuple(person.address for person, tells in people if firing in tells),
-            reason=f"{firing.key} {firing.rung.name}: {why(firing)}",
+            reason=f"{firing.key} {firing.rung.name}: {why(firing)}{f' ({excerpt})' if excerpt else ''}",
         )
         for firing in firings
     )  # fmt: skip

@@ -7,7 +7,7 @@ clock that is stopped or settled, or outside working hours unless the rung says 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailtickets.desk.service_level import moment_of_share
@@ -54,8 +54,15 @@ class Told(NamedTuple):
 
 
 def ladder(ticket: Ticket, policy: Policy) -> tuple[Rung, ...]:
-    """Return the rungs for a ticket: its organisation's, else its type's, else its queue's and those for every queue."""
+    """Return the rungs for a ticket: its organisation's, else its type's, else its queue's and those for every queue.
+
+    A type that keeps the queue's agents out has no rungs but those that name it: a ladder must not tell
+    everybody what only a few may read.
+    """
     rungs = tuple(rung for rung in policy.rungs if _fits(rung, ticket))
+    kind = policy.types.get(ticket.type)
+    if kind and kind.only_route:
+        rungs = tuple(rung for rung in rungs if rung.type)
     of_organisation = tuple(rung for rung in rungs if rung.organisation)
     of_type = tuple(rung for rung in rungs if rung.type and not rung.organisation)
     return of_organisation or of_type or rungs
@@ -79,10 +86,13 @@ def due(
     ticket: Ticket,
     terms: Terms,
     now: datetime,
+    *,
+    at_any_hour: bool = False,
 ) -> tuple[Firing, ...]:
     """Return what fires now, in the order of the ladder.
 
-    fired   the values of the ticket's ESCALATED lines.
+    fired         the values of the ticket's ESCALATED lines.
+    at_any_hour   also what waits for working hours: what has its moment behind it.
 
     Of several repetitions that passed unseen (downtime, a clock that was stopped) only the last one fires.
     """
@@ -96,7 +106,7 @@ def due(
             if step.moment > now:
                 break
             passed = step
-        if passed and passed.time > case.last_fired(known) and case.may_fire(now):
+        if passed and passed.time > case.last_fired(known) and (at_any_hour or case.may_fire(now)):
             firing.append(case.firing(passed))
     return tuple(firing)
 
@@ -303,9 +313,12 @@ def told(contact: Contact, ticket: Ticket, policy: Policy) -> tuple[Told, ...]:
             manager = organisation.account_manager if organisation else ""
             return _people((manager,) if manager else policy.admins, policy, contact)
         case "assignee":
-            queue = policy.queues.get(ticket.queue)
-            owner = (ticket.assignee,) if ticket.assignee in policy.agents else queue.agents if queue else ()
-            return _people(owner, policy, contact)
+            if ticket.assignee in policy.agents:
+                return _people((ticket.assignee,), policy, contact)
+            kind, queue = policy.types.get(ticket.type), policy.queues.get(ticket.queue)
+            if kind and kind.only_route:
+                return told(replace(contact, agent="account_manager"), ticket, policy)
+            return _people(queue.agents if queue else (), policy, contact)
         case agent:
             return _people((agent,), policy, contact)
 

@@ -11,7 +11,7 @@ from mailtickets.desk.clock_words import in_words, when
 from mailtickets.desk.command_rules import PRIORITY_COMMANDS, RULES
 from mailtickets.desk.commands import priority_words
 from mailtickets.desk.returning import returned_without_ticket
-from mailtickets.desk.route import rightful
+from mailtickets.desk.route import regulars
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Decision, Outcome, Ticket
 from mailtickets.desk.upcoming import upcoming
@@ -79,7 +79,8 @@ def answer_alone(case: Case, read: Read) -> Decision:
         tickets.append(facts.ticket)
         sections.append(_section(command.name, facts.ticket, facts.history, case))
     about = tickets[0] if len({ticket.number for ticket in tickets}) == 1 else None
-    mail = _shown(case, about, sections)
+    # Without further proof: no key goes out with it.
+    mail = _shown(case, about, sections, keyed=False)
     if read.has("stats"):
         return Decision(verdict, wants_stats=(mail,))
     return Decision(verdict, mail=(mail,))
@@ -95,7 +96,7 @@ def _shown_ticket(case: Case, command: Command, own: TicketFacts | None) -> Tick
     if facts is None or facts.ticket.tag != tag or agent is None:
         return None
     queue = case.policy.queues.get(facts.ticket.queue)
-    return facts if queue and agent.key in rightful(facts.ticket, queue, case.policy) else None
+    return facts if queue and agent.key in regulars(facts.ticket, queue, case.policy) else None
 
 
 def _section(name: str, ticket: Ticket, history: Sequence[HistoryLine], case: Case) -> dict[str, object]:
@@ -111,12 +112,14 @@ def _section(name: str, ticket: Ticket, history: Sequence[HistoryLine], case: Ca
     return {"title": f"{ticket.reference}: what comes by itself", "lines": lines, "text": nothing}
 
 
-def _shown(case: Case, ticket: Ticket | None, sections: Sequence[dict[str, object]]) -> Outgoing:
+def _shown(
+    case: Case, ticket: Ticket | None, sections: Sequence[dict[str, object]], *, keyed: bool = True
+) -> Outgoing:
     agent = case.standing.agent
     assert agent is not None  # noqa: S101  (only agents ask; for the type checker)
     return saying.to_agent(
         "shown", agent, ticket, case.queue, case.policy, occasion=f"in:{case.event.copy}",
-        answers=case.incoming.message.message_id, values={"sections": list(sections)},
+        answers=case.incoming.message.message_id, values={"sections": list(sections)}, keyed=keyed,
     )  # fmt: skip
 
 

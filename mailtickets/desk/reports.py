@@ -89,6 +89,15 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
         )
         for address in failed
         if address in agents
+    ) + tuple(
+        Alarm(
+            f"mail bounces {address}",
+            f"Mail about {ticket.reference} to {address} comes back",
+            reason,
+            "Somebody should read it there: a route, a ladder or an account manager names this address. Check the configuration.",
+        )
+        for address in failed
+        if address not in agents and ticket.person(address) is None
     )
     entries = [case.mail_in(Audience.AGENTS, EntryKind.BOUNCED, reason or "undeliverable")]
     after = replace(ticket, updated_at=case.now)

@@ -76,6 +76,12 @@ def _called(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> frozenset[str
     return frozenset(called - set(queue.agents) if kind and kind.only_route else called)
 
 
+def keeps_out(ticket: Ticket, policy: Policy) -> bool:
+    """Tell whether the type of a ticket keeps the queue's agents out."""
+    kind = policy.types.get(ticket.type)
+    return kind is not None and kind.only_route
+
+
 def goes_its_own_way(ticket: Ticket, policy: Policy) -> bool:
     """Tell whether the type of a ticket names people besides, or in place of, its queue's agents."""
     kind = policy.types.get(ticket.type)
@@ -95,14 +101,26 @@ def routed_as(ticket: Ticket, policy: Policy) -> str:
     return kind.name if managed or kind.name != ENHANCEMENT.name else f"{kind.name}_elsewhere"
 
 
-def rightful(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[str, ...]:
-    """Return the agents who may act on a ticket: the queue's, and whoever its type or its ladder sends mail about it."""
+def regulars(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[str, ...]:
+    """Return the agents whose ticket it is: the queue's, and those to whom its type is routed.
+
+    Where the type keeps the queue's agents out, they have no part in it, unless its route leads to nobody.
+    """
     kind = policy.types.get(ticket.type)
-    named = list(_named((*(kind.route if kind else ()), "account_manager"), ticket, policy))
+    named = _named(kind.route if kind else (), ticket, policy)
+    own = () if kind and kind.only_route and named else queue.agents
+    return tuple(dict.fromkeys((*own, *(person.agent for person in named if person.agent))))
+
+
+def rightful(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[str, ...]:
+    """Return the agents who may have a key for a ticket: its regulars, the account manager, and its ladder's people."""
+    named = list(_named(("account_manager",), ticket, policy))
     for rung in ladder(ticket, policy):
         for contact in rung.to:
             named.extend(told(contact, ticket, policy))
-    return tuple(dict.fromkeys((*queue.agents, *(person.agent for person in named if person.agent))))
+    return tuple(
+        dict.fromkeys((*regulars(ticket, queue, policy), *(person.agent for person in named if person.agent)))
+    )
 
 
 def _named(route: Iterable[str], ticket: Ticket, policy: Policy) -> tuple[Told, ...]:

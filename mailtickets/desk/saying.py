@@ -9,11 +9,11 @@ from mailtickets.desk import silence
 from mailtickets.desk.duty import when_to_tell
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import deadlines, shown_priority, to_customer
-from mailtickets.desk.route import hearers, routed_as
+from mailtickets.desk.route import hearers, keeps_out, regulars, routed_as
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Role, Status
 from mailtickets.mail.compose import KEY_PLACEHOLDER
-from mailtickets.mail.message import Address
+from mailtickets.mail.message import Address, address_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -159,8 +159,13 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
     An agent outside the own hours gets it when they begin; people who are no agents get the words and no rights.
     """
     heard = hearers(ticket, queue, policy, but)
-    tellings = when_to_tell(heard.agents, queue, policy, terms_of(ticket, policy).calendar, now)
-    if not tellings and not heard.others:
+    regular = (*regulars(ticket, queue, policy), *(() if keeps_out(ticket, policy) else queue.on_call))
+    duty = replace(queue, on_call=tuple(key for key in queue.on_call if key in regular))
+    tellings = when_to_tell(heard.agents, duty, policy, terms_of(ticket, policy).calendar, now)
+    # Whoever wrote it has it: a mail that came back would be answered again, by a machine for ever.
+    writer = incoming.message.sender.key if incoming.message.sender else ""
+    plain = [person for person in heard.others if address_key(person.address) != writer]
+    if not tellings and not plain:
         return ()
     message = incoming.message
     taken, left_out = split_attachments(incoming.relayed.attachments, queue.notify_attachments_bytes)
@@ -191,11 +196,11 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         )
         for not_before, agents in at_once.items()
     ]  # fmt: skip
-    if heard.others:
+    if plain:
         mail.append(
             Outgoing(
                 Notice("routed", ticket.language, queue.name, {**values, "key_line": "", "type": ticket.type, "told": _tells(ticket, policy)}), Reader.ADMIN,
-                tuple(Recipient(Address(person.address, person.name)) for person in heard.others), queue.name, ticket.number,
+                tuple(Recipient(Address(person.address, person.name)) for person in plain), queue.name, ticket.number,
                 separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
                 attachments=taken, original=incoming.digest,
             )

@@ -12,6 +12,7 @@ from mailtickets.desk.commands import DATE_SAMPLES
 from mailtickets.desk.dates import in_words, read_date
 from mailtickets.desk.escalation import highest, ladder
 from mailtickets.desk.promises import deadlines, shown_priority
+from mailtickets.desk.route import EXPIRED
 from mailtickets.desk.service_level import clocks
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Audience, Entry, EntryKind
@@ -42,6 +43,8 @@ def obstacle(wish: Wish) -> tuple[str, str] | None:
     if read.has("escalate") and highest(ladder(meant, case.policy), meant) is None:
         why = "finds nobody: no rung of the ladder of this ticket can be asked for"
         return f'{why} ([[escalation]] with when = ["request"])', "#escalate"
+    if EXPIRED in _tags(read):
+        return f'cannot be "{EXPIRED}": the desk itself uses it', "#tag"
     if len({*ticket.tags, *_tags(read)}) > MAX_TAGS:
         return f"makes more than {MAX_TAGS} labels on one ticket", "#tag"
     return asking.obstacle(wish) or rerouting.obstacle(wish, meant)

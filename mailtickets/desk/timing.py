@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from mailtickets.desk import escalating, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.limits import next_round, past_limit
+from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.ticket import (
     Audience,
     Change,
@@ -67,6 +69,8 @@ def _silence(
         return Decision()  # silence does not touch this ticket any more
     if timer.due > now:
         return Decision(changes=(Change(ticket, timers=(timer,)),))  # the rules changed since it was set
+    if opens := _opens_later(rhythm, now):
+        return Decision(changes=(Change(ticket, timers=(replace(timer, due=opens),)),))
     people = _reachable(ticket, all_facts)
     if not people:
         return _unreachable(facts, queue, policy, now)
@@ -94,6 +98,11 @@ def _silence(
         again = replace(ticket, silent_step=len(queue.reminders) - 1)
         return _remind(replace(facts, ticket=again), people, queue, policy, now, again=True)
     return _close(facts, people, queue, policy, now, "no answer from the customer")
+
+
+def _opens_later(rhythm: silence.Rhythm, now: datetime) -> datetime | None:
+    """Return when the sending window opens, where it is closed now: after downtime a step may come on a Saturday."""
+    return None if rhythm.calendar.is_open(now) else rhythm.calendar.next_open(now)
 
 
 def _reachable(ticket: Ticket, facts: Facts) -> tuple[Person, ...]:
@@ -201,6 +210,8 @@ def _resolved(
         return Decision()  # silence does not touch this ticket any more
     if timer.due > now:
         return Decision(changes=(Change(ticket, timers=(timer,)),))
+    if opens := _opens_later(rhythm, now):
+        return Decision(changes=(Change(ticket, timers=(replace(timer, due=opens),)),))
     people = _reachable(ticket, all_facts)
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
@@ -257,6 +268,7 @@ def _acknowledge(
         letters=len(opened.text) if opened else 0,
         history=facts.history,
         now=now,
+        contacts=_contacts(ticket, policy, now),
     )
     entry = Entry(EntryKind.ACKNOWLEDGED, now, "desk", Audience.CUSTOMER, to=(ticket.requester,))
     return Decision(
@@ -264,6 +276,15 @@ def _acknowledge(
         mail=(mail,),
         acknowledged=(ticket.requester, ticket.proven, known),
     )
+
+
+def _contacts(ticket: Ticket, policy: Policy, now: datetime) -> tuple[str, ...]:
+    """Return whom the requester should go through."""
+    organisation = policy.organisations.get(ticket.organisation)
+    if organisation is None:
+        return ()
+    standing = may_open(organisation, ticket.requester, now.astimezone(ZoneInfo(policy.zone)).date())
+    return standing.contacts if standing.may is May.TELL else ()
 
 
 def _hold_ended(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import reading_commands, silence
 from mailtickets.desk.case import new_ticket, timers_of
 from mailtickets.desk.commands import Known, priority_words, read_commands
+from mailtickets.desk.organisation import organisation_of
 from mailtickets.desk.returning import returned_without_ticket
+from mailtickets.desk.terms import default_priority, terms_of
 from mailtickets.desk.ticket import Audience, Change, Decision, EntryKind, Outcome, Person, Role
 from mailtickets.desk.wish import as_read, own_words
 
@@ -59,6 +61,9 @@ def already_sent(case: Case) -> Decision | None:
         return None
     requester = Person(customers[0].key, customers[0].name, Role.REQUESTER)
     ticket = replace(new_ticket(case, requester), assignee=agent.key)
+    organisation = organisation_of(requester.address, case.policy)
+    ticket = replace(ticket, organisation=organisation.key if organisation else "")
+    ticket = replace(ticket, priority=default_priority(terms_of(ticket, case.policy).level))
     ticket = silence.begin_waiting(replace(ticket, cycle=0), case.now)
     entry = own_words(
         case,

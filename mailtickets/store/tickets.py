@@ -73,11 +73,13 @@ class Tickets:
             for kind, at, actor, reason in rows
         )
 
-    def unfinished(self, after: int, limit: int) -> list[tuple[Ticket, tuple[HistoryLine, ...]]]:
-        """Return the next tickets above a number that are not closed, without their people, each with its history."""
+    def next_after(
+        self, after: int, limit: int, *, closed: bool = False
+    ) -> list[tuple[Ticket, tuple[HistoryLine, ...]]]:
+        """Return the next tickets above a number, without their people, each with its history; closed ones if asked."""
         rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM ticket WHERE number > ? AND status <> 'closed' ORDER BY number LIMIT ?",
-            (after, limit),
+            f"SELECT {COLUMNS} FROM ticket WHERE number > ? AND (? OR status <> 'closed') ORDER BY number LIMIT ?",
+            (after, closed, limit),
         ).fetchall()
         lines: dict[int, list[HistoryLine]] = {row[0]: [] for row in rows}
         for ticket, kind, at, actor, reason in self._connection.execute(
