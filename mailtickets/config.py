@@ -44,7 +44,6 @@ paths are absolute; secrets are `Secret`: .resolve()):
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tomllib
 from dataclasses import dataclass
@@ -72,6 +71,7 @@ from mailtickets.config_models import (
 from mailtickets.config_problems import Finding, shown
 from mailtickets.config_reading import draft_of
 from mailtickets.config_rule_checks import rule_contradictions
+from mailtickets.config_syntax import syntax_words
 from mailtickets.durations import Duration
 from mailtickets.problems import ConfigInvalid, Problem
 from mailtickets.secrets_source import Secret
@@ -97,9 +97,6 @@ __all__ = [
 
 DEFAULT_PATHS = (Path("config.toml"), Path("/etc/mailtickets/config.toml"))
 MAX_CONFIG_BYTES = 1_000_000  # a desk of a thousand agents has 100 KB
-
-_KEY_ON_LINE = re.compile(r"\s*([A-Za-z0-9_.-]{1,60})\s*=")
-_TOML_PLACE = re.compile(r"\s*\(at (?:line ([0-9]+), column [0-9]+|end of document)\)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,20 +231,9 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Location, int]]:
             str(path), 1, "", "", "nested too deeply", "no key needs more than a list in a table"
         )
     except tomllib.TOMLDecodeError as error:
-        problem = _syntax_problem(path, text, str(error))
+        line, key, reason, remedy = syntax_words(text, str(error))
+        problem = Problem(str(path), line, key, "", reason, remedy)
     raise ConfigInvalid([problem]) from None
-
-
-def _syntax_problem(path: Path, text: str, message: str) -> Problem:
-    """Word a syntax error. The value is never shown: the key may be a password without its quotes."""
-    place = _TOML_PLACE.search(message)
-    rows = text.split("\n")
-    line = int(place[1]) if place and place[1] else max(1, len(text.rstrip().split("\n")))
-    key = _KEY_ON_LINE.match(rows[line - 1]) if line <= len(rows) else None
-    said = _TOML_PLACE.sub("", message)
-    reason = f"not valid TOML ({said[:1].lower()}{said[1:]})"
-    remedy = "write text in double quotes, and each key once as key = value"
-    return Problem(str(path), line, key[1] if key else "", "", reason, remedy)
 
 
 def _filled(draft: Draft) -> dict[str, Queue]:

@@ -104,7 +104,11 @@ def _kept_types(draft: Draft) -> Findings:
         if not effective(kind, name, "only_route"):
             continue
         # Whoever writes may belong to no organisation, also where each of them has an account manager.
-        if set(effective(kind, name, "route")) == {"account_manager"} and draft.desk and not draft.desk.admins:
+        if (
+            set(effective(kind, name, "route")) == {"account_manager"}
+            and draft.desk
+            and not draft.desk.admins
+        ):
             reason = "mail of this type goes to the whole queue where no account manager is named"
             yield Finding(place, reason, f"add admins to [desk], or route = [...] to [type.{name}]")
         warns = any(
@@ -113,7 +117,9 @@ def _kept_types(draft: Draft) -> Findings:
         )
         promised = effective(kind, name, "clock") and not is_unpromised(draft, EscalationTable(type=name))
         if promised and not warns:
-            reason = "its targets warn nobody: it keeps the queue's agents out, so only rungs of its own see it"
+            reason = (
+                "its targets warn nobody: it keeps the queue's agents out, so only rungs of its own see it"
+            )
             yield Finding(place, reason, f'add an [[escalation]] with type = "{name}"')
 
 

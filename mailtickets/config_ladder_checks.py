@@ -55,7 +55,11 @@ def _same_names(draft: Draft) -> Findings:
             continue
         named, like = (at, other) if rung.name else (other, at)
         name = draft.escalations[like].name
-        what = f'the name of rung {like + 1} ("{name}")' if name else f"what rung {like + 1} without a name is called"
+        what = (
+            f'the name of rung {like + 1} ("{name}")'
+            if name
+            else f"what rung {like + 1} without a name is called"
+        )
         reason = f"is {what}, which the same ticket may see; only letters and digits tell names apart"
         yield Finding(("escalation", named, "name"), reason, "give each rung a name of its own")
 

@@ -143,6 +143,7 @@ def unknown_table(name: str) -> Finding:
 
 def _wrong_word(place: Location, error: ErrorDetails) -> Finding:
     expected = [word.strip("'") for word in re.split(r", | or ", str(error["ctx"]["expected"]))]
+    expected = [word for word in expected if word] or expected
     known = ", ".join(f'"{word}"' for word in expected)
     near = difflib.get_close_matches(str(error["input"])[:60], expected, n=1, cutoff=0.5)
     return Finding(
@@ -153,6 +154,8 @@ def _wrong_word(place: Location, error: ErrorDetails) -> Finding:
 def _near_zone(value: object) -> str:
     from zoneinfo import available_timezones  # noqa: PLC0415 - reads a thousand files; only for an error
 
+    if any(sign in str(value) for sign in "+0123456789"):
+        return ""  # "GMT+1" would not be any zone that merely looks like it
     near = difflib.get_close_matches(str(value)[:60], available_timezones(), n=1, cutoff=0.7)
     return f'did you mean "{near[0]}"?' if near else ""
 

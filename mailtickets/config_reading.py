@@ -72,7 +72,9 @@ def draft_of(
     def listed(model: type[AnyTable], name: str) -> dict[int, AnyTable]:
         tables = written.get(name, [])
         if not isinstance(tables, list):
-            findings.append(Finding((name,), "is not a list of tables", f"write each under [[{name}]]"))
+            findings.append(
+                Finding((name,), "is not a list of tables", f"write [[{name}]] with two brackets")
+            )
             return {}
         read = {at: reader.read(model, name, (name, at), table) for at, table in enumerate(tables)}
         return {at: table for at, table in read.items() if table is not None}

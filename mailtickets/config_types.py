@@ -25,6 +25,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?\Z")
 _TAG = re.compile(r"[A-Z][A-Z0-9]{1,9}\Z")
+_OFFSET = re.compile(r"\s*(?:GMT|UTC)?\s*[+-]?[0-9:]{1,6}\Z|(?:GMT|UTC)\s*[+-]", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
@@ -125,7 +126,12 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (OSError, ValueError, LookupError):
-        raise ValueError('not a time zone; write a name such as "Europe/London" or "UTC"') from None
+        remedy = (
+            'write a place, such as "Europe/London"'
+            if _OFFSET.match(name)
+            else 'write a name such as "Europe/London" or "UTC"'
+        )
+        raise ValueError(f"not a time zone; {remedy}") from None
     return name
 
 
@@ -179,10 +185,19 @@ def _within(low: str, high: str) -> AfterValidator:
 
 def span(value: object) -> Duration:
     """Read a length of time that is not nothing, plain or in working time."""
-    duration = _duration(value)
+    duration = _duration(value) if not isinstance(value, str) else _working_too(value)
     if not 0 < duration.seconds <= LONGEST.seconds:
         raise ValueError(f'out of range; write a duration from "1s" to "{LONGEST}"')
     return duration
+
+
+def _working_too(text: str) -> Duration:
+    """Read a duration where working time is allowed; the remedy says so."""
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        said = str(error).replace('"24h" or "5d"', '"24h", "5d", or working time: "8wh", "5wd"')
+        raise ValueError(said) from None
 
 
 def _span_or_none(value: object) -> Duration | None:

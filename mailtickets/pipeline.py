@@ -49,10 +49,12 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
-    from mailtickets.desk.ticket import Release
+    from mailtickets.desk.notices import Outgoing
+    from mailtickets.desk.ticket import Release, Timer
     from mailtickets.figures.page import ReportMail
     from mailtickets.guard import Request
     from mailtickets.reading import Reading
+    from mailtickets.recording import Written
     from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.ledger import Copy, Taken
@@ -337,11 +339,12 @@ class Line:
         reference = next((change.ticket.reference for change in decision.changes), "")
         maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
 
-    def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> None:
+    def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> Written:
         """Write a decision, and settle the held mail again that it lets go."""
-        self._recorder.record(decision, copy, incoming, self._raw.get(copy or 0))
+        written = self._recorder.record(decision, copy, incoming, self._raw.get(copy or 0))
         if decision.release:
             self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
+        return written
 
     def _release(self, release: Release, ticket: int | None) -> None:
         """Let a held mail go: decide it again with what its agent granted, or end it."""
@@ -420,30 +423,56 @@ class Line:
         if not due:
             return 0
         with self._store.transaction():
-            for ticket, timer in due:
-                try:
-                    with self._store.savepoint():
-                        self._fire(TimerDue(ticket, timer))
-                except Exception as error:  # noqa: BLE001  (one ticket's trouble must not hold up the others)
-                    self._store.outbox.forget_shared_body()
-                    maillog.broken("a timer failed; it is tried again in an hour", None, error)
-                    self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
+            try:
+                with self._store.savepoint():
+                    self._fire_all(due, together=True)
+            except Exception as error:
+                self._store.outbox.forget_shared_body()
+                if store_trouble(error):
+                    raise
+                maillog.broken("escalations cannot be told together; each goes by itself", None, error)
+                self._fire_all(due, together=False)
         return len(due)
 
-    def _fire(self, event: TimerDue) -> None:
-        """The timer's row goes first: a decision that wants it again sets it again."""
+    def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
+        """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""
+        mail: list[Outgoing] = []
+        tickets: Written = {}
+        for ticket, timer in due:
+            try:
+                with self._store.savepoint():
+                    later, written = self._fire(TimerDue(ticket, timer), together=together)
+            except Exception as error:  # noqa: BLE001  (one ticket's trouble must not hold up the others)
+                self._store.outbox.forget_shared_body()
+                maillog.broken("a timer failed; it is tried again in an hour", None, error)
+                self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
+            else:
+                if later:
+                    mail.extend(later)
+                    tickets.update(written)
+        self._recorder.send_together(mail, tickets)
+
+    def _fire(self, event: TimerDue, *, together: bool) -> tuple[tuple[Outgoing, ...], Written]:
+        """Let one timer do its work; return the mails that are still to be queued, and what was written.
+
+        The timer's row goes first: a decision that wants it again sets it again.
+        """
         now, policy = self._clock(), self.rules.policy
         self._store.tickets.drop_timer(event.ticket, event.timer.kind, event.timer.cycle)
         if event.timer.kind is TimerKind.HELD:
             held = self._store.ledger.held_agent(event.timer.cycle)
             copy = self._store.ledger.copy(event.timer.cycle)
             if held is None or copy is None:
-                return
+                return (), {}
             event = replace(event, held_agent=held[0], held_text=self._read(copy).text)
         decision = decide(event, self._store.facts.for_ticket(event.ticket, policy.limits, now), policy, now)
-        self._record(decision, None, None)
+        later: tuple[Outgoing, ...] = ()
+        if together and event.timer.kind is TimerKind.CLOCK:
+            later, decision = decision.mail, replace(decision, mail=())
+        written = self._record(decision, None, None)
         for change in decision.changes:
             maillog.fired(change.ticket.reference, event.timer.kind.value)
+        return later, written
 
     # -- the outbox --------------------------------------------------------------------------
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.desk.bundling import bundled
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailFailed
 from mailtickets.desk.notices import Reader
+from mailtickets.desk.ticket import Alarm
 from mailtickets.letters import Unwritten
 from mailtickets.reporting import with_stats
 
@@ -18,13 +20,18 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
+    from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Policy
-    from mailtickets.desk.ticket import Alarm, Decision
+    from mailtickets.desk.ticket import Decision
     from mailtickets.letters import Unwritable, Writer
     from mailtickets.originals import Originals
     from mailtickets.reading import Reading
     from mailtickets.store import Store
     from mailtickets.store.outbox import Mail, Prepared
+
+    # Of each ticket that was written: its newest entry, the new entries, its cycle of silence.
+    Written = dict[int, tuple[int, list[int], int]]
+    Lost = tuple[int, int | None, int, Unwritable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +61,63 @@ class Recorder:
 
     def record(
         self, decision: Decision, copy: int | None, incoming: Incoming | None, raw: bytes | None = None
-    ) -> None:
-        """Write a decision: tickets, people, mails out, holds, alarms.
+    ) -> Written:
+        """Write a decision: tickets, people, mails out, holds, alarms; return what became of its tickets.
 
         copy, incoming, raw   of the mail that was decided, where it was a mail; its bytes, if they are at hand.
         """
         now = self._clock()
-        written: dict[int, tuple[int, list[int], int]] = {}
-        unwritten: list[tuple[int, int | None, int, Unwritable]] = []
+        written: Written = {}
         for change in decision.changes:
             last, seqs = self._store.tickets.write(change, copy)
             written[change.ticket.number] = (last, seqs, change.ticket.cycle)
             if change.measure:
                 self._store.measures.put(change.ticket, change.measure)
         path, policy = self._store.path, self.rules.policy
-        for outgoing in (
-            *decision.mail,
-            *(with_stats(path, one, policy, now) for one in decision.wants_stats),
-        ):
+        mail = (*decision.mail, *(with_stats(path, one, policy, now) for one in decision.wants_stats))
+        unwritten = self._send(mail, written, incoming, raw)
+        for person in decision.people:
+            self._store.tickets.change_person(person, now)
+        if decision.acknowledged:
+            address, proven, known = decision.acknowledged
+            self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
+        if decision.hold:
+            self._store.ledger.hold(decision.hold, now)
+        for alarm in decision.alarms:
+            self.alarm(alarm)
+        for ticket, seq, cycle, lost in unwritten:
+            self._tell_unwritten(ticket, seq, cycle, lost)
+        return written
+
+    def send_together(self, mail: Iterable[Outgoing], written: Written) -> None:
+        """Queue mails of several decisions, where many tell one person of a ticket each as one.
+
+        Raises Unwritten where that one cannot be written; nobody would be told of it.
+        """
+        apart: list[Outgoing] = []
+        for outgoing in bundled(mail):
+            if outgoing.ticket is None:
+                self.queue(
+                    self.rules.writer.prepare(
+                        outgoing, None, 0, self._store.tickets.generation, self._originals.get, self._clock()
+                    )
+                )
+            else:
+                apart.append(outgoing)
+        for ticket, seq, cycle, lost in self._send(apart, written):
+            self._tell_unwritten(ticket, seq, cycle, lost)
+
+    def _send(
+        self,
+        mail: Iterable[Outgoing],
+        written: Written,
+        incoming: Incoming | None = None,
+        raw: bytes | None = None,
+    ) -> list[Lost]:
+        """Queue the mails of tickets that were written; return those that cannot be made."""
+        now = self._clock()
+        unwritten: list[Lost] = []
+        for outgoing in mail:
             last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
             if raw is not None and incoming is not None and outgoing.original == incoming.digest:
                 self._originals.keep(incoming.digest, raw)
@@ -84,17 +130,7 @@ class Recorder:
                 seq = seqs[outgoing.entry] if outgoing.entry is not None else None
                 unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
             self.queue(prepared, seqs, last)
-        for person in decision.people:
-            self._store.tickets.change_person(person, now)
-        if decision.acknowledged:
-            address, proven, known = decision.acknowledged
-            self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
-        if decision.hold:
-            self._store.ledger.hold(decision.hold, now)
-        for alarm in decision.alarms:
-            self.alarm(alarm)
-        for ticket, seq, cycle, lost in unwritten:
-            self._tell_unwritten(ticket, seq, cycle, lost)
+        return unwritten
 
     def queue(self, prepared: Iterable[Prepared], seqs: Sequence[int] = (), last: int = 0) -> None:
         """Queue finished mails; `seqs` are the entries they may stand for, `last` the newest of the ticket."""
@@ -141,6 +177,11 @@ class Recorder:
         now, policy = self._clock(), self.rules.policy
         if not mail.ticket:
             maillog.failed(mail.id, mail.recipients, attempt.booking.error)
+            if mail.kind == "escalations":
+                named = ", ".join(address for address, _ in attempt.failed)
+                why = "; ".join(f"{address}: {reason}" for address, reason in attempt.failed)
+                what = f"Mail about tickets in danger to {named} could not be sent"
+                self.alarm(Alarm(f"agent unreachable {named}", what, why, "Check the address."))
             return
         text = self._store.tickets.text_of(mail.ticket, mail.seq) if mail.seq else ""
         event = MailFailed(

@@ -65,6 +65,9 @@ def _customer_mail(**values: object) -> dict[str, object]:
         "left_out": [],
         "hints": [],
         "priority": "P3",
+        "type": "",
+        "organisation": "",
+        "only_you": False,
         "deadlines": [],
         "assignee": "",
         "requester": "ana@customer.example",
@@ -87,6 +90,7 @@ _ACKNOWLEDGEMENT: dict[str, object] = {
     "open_from": None,
     "hours": "",
     "criteria": [],
+    "state": False,
     "escalate": False,
     "routed": "",
     "contacts": [],
@@ -129,20 +133,61 @@ _DEADLINES = [
     {"target": "resolution", "what": "resolution", "at": _REMINDER, "late": False},
 ]
 _ESCALATION: dict[str, object] = {
-    "rungs": [{"name": "Team lead", "why": "80% of the time for the resolution is used", "at": _REMINDER}],
+    "rungs": [
+        {
+            "name": "Team lead",
+            "why": "80% of the time for the resolution is used",
+            "at": _REMINDER,
+            "headline": "Resolution due soon",
+        }
+    ],
     "deadlines": _DEADLINES,
     "asked_by": "",
     "reason": "",
     "priority": "P1",
+    "rank": "P1",
     "requester": "ana@customer.example",
     "organisation": "Customer Ltd",
     "assignee": "Kim Archer",
     "queue": "support",
     "opened_at": _OPENED,
-    "phone": "",
+    "also": [{"name": "Jo Boss", "address": "jo@acme.example", "phone": "+44 20 7946 0001"}],
+    "people": ["Kim Archer", "Lee Moss"],
     "last_author": "ana@customer.example",
     "last_at": _OPENED,
     "last_text": _CUSTOMER_TEXT,
+    "agent": True,
+}
+
+_LATE = [{"name": "Manager", "why": "the first answer is late", "at": _OPENED}]
+_TICKET: dict[str, object] = {
+    "reference": "SUP-1042",
+    "subject": "Printer on fire",
+    "status": "open",
+    "priority": "P1",
+    "assignee": "Kim Archer",
+    "requester": "ana@customer.example",
+    "organisation": "Customer Ltd",
+    "rungs": [*_LATE, {"name": "Team lead", "why": "80% of the time for the resolution is used", "at": _REMINDER}],
+}  # fmt: skip
+_OTHER_TICKET: dict[str, object] = {
+    "reference": "SUP-1038",
+    "subject": "",
+    "status": "pending",
+    "priority": "Normal",
+    "assignee": "",
+    "requester": "carl@elsewhere.example",
+    "organisation": "",
+    "rungs": _LATE,
+}
+_ESCALATIONS: dict[str, object] = {
+    "reference": "",
+    "subject": "",
+    "status": "",
+    "key_line": "",
+    "count": 4,
+    "more": 0,
+    "tickets": [_TICKET, *({**_OTHER_TICKET, "reference": f"SUP-{number}"} for number in (1038, 1039, 1040))],
     "agent": True,
 }
 
@@ -292,6 +337,13 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             **{**_ESCALATION, "deadlines": [], "last_text": "", "assignee": "", "organisation": ""}
         ),
     },
+    "escalations": {
+        "plain": _values(**_ESCALATIONS),
+        "many": _values(
+            **{**_ESCALATIONS, "count": 62, "more": 12, "tickets": [_TICKET] * 50, "agent": False}
+        ),
+        "one_more": _values(**{**_ESCALATIONS, "count": 51, "more": 1}),
+    },
     "routed": {"plain": {**_customer_mail(), "type": "enhancement", "told": True, "key_line": ""}},
     "acknowledgement": {
         "plain": _values(**_ACKNOWLEDGEMENT),
@@ -302,7 +354,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
                 "promise_at": _REMINDER,
                 "resolve_at": _CLOSES,
                 "open_from": _REMINDER,
-                "hours": "Monday to Friday 09:00 to 17:30 (Europe/London), without public holidays",
+                "hours": "Monday to Friday 09:00 to 17:30 (Europe/London), closed on public holidays",
                 "criteria": [
                     {"name": "High", "text": "nobody can work"},
                     {"name": "Medium", "text": "one person cannot work"},

@@ -37,7 +37,7 @@ def test_each_day_has_its_hours_or_the_reason_for_none(run):
     assert run("office", "--from", "2026-12-23", "--to", "2027-01-01") == (
         0,
         [
-            "office: Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), without public holidays",
+            "office: Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), closed on public holidays",
             "",
             "  Wed 23 Dec 2026  09:00-12:30  13:00-17:30  8 h",
             "  Thu 24 Dec 2026  closed on this date",
@@ -71,7 +71,7 @@ def test_without_anything_all_calendars_are_shown_for_two_weeks_from_today(run):
     code, lines = run()
     assert code == 0
     assert [line for line in lines if line and not line.startswith(" ")] == [
-        "office: Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), without public holidays",
+        "office: Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), closed on public holidays",
         "night: every day 00:00 to 06:00 and 22:00 to 24:00 (Europe/London)",
     ]
     assert len([line for line in lines if line.startswith("  14 days, ")]) == 2

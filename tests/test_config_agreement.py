@@ -175,7 +175,6 @@ to = ["kim", "assignee", "Lee@acme.example", '"Boss, Jo" <jo@acme.example>', { e
 repeat = "2h"
 times = 3
 always = true
-template = "loud"
 
 [[escalation]]
 when = ["request"]
@@ -197,8 +196,8 @@ to = ["admins"]
         Contact(address="cy@acme.example", phone="+44 20"),
     )
     assert (first.targets, first.priorities, first.times) == ((Target.FIRST_RESPONSE,), ("P1",), 3)
-    assert (first.repeat, first.always, first.template) == (plain("2h", hours=2), True, "loud")
-    assert (second.number, second.queue, second.repeat, second.template) == (2, "", None, "escalation")
+    assert (first.repeat, first.always) == (plain("2h", hours=2), True)
+    assert (second.number, second.queue, second.repeat) == (2, "", None)
 
 
 def test_a_report_has_a_time_and_filters(tmp_path):
@@ -317,6 +316,7 @@ to = ["account_manager"]
         'organisation.acme.contacts[2] = "cy@agency.example": is in none of the organisation\'s domains; that is fine if it is meant',
         "organisation.bell: has neither domains nor contacts, so no mail is theirs; add domains = [...]",
         'organisation.bell.others = "tell": has no effect: without contacts everybody is one; add contacts = [...], or take it out',
+        'escalation[1]: has no name: it is known by its place in the file, so it fires anew when a rung is written above it; add name = "..."',
         'escalation[1].to[1] = "account_manager": is nobody for bell; add account_manager to [organisation.bell]',
     ]
 
@@ -326,6 +326,7 @@ to = ["account_manager"]
     [
         ('words = ["printer"]', 'words = ["printers"]'),
         ('words = ["urgent"]', 'words = ["non-urgent"]'),
+        ('header = { "X-Text" = "urgent" }', f'header = {{ "X-Text" = "{"very " * 40}urgent" }}'),
         ('subject = ["printer"]', 'words = ["printer"]'),
         ('words = ["printer"]\nbody = ["smoke"]', 'words = ["printer"]'),
         ('sender = ["ana@customer.example"]', 'sender = ["*@customer.example"]'),
@@ -402,7 +403,7 @@ def test_a_rung_sees_the_targets_of_everything_its_tickets_may_be_under(tmp_path
 
 def test_a_rung_for_agreed_dates_alone_is_only_doubted(tmp_path):
     """#due gives any ticket a resolution to be kept, also where nothing was promised."""
-    more = LEVEL + '\n[[escalation]]\npriorities = ["P3"]\nwhen = ["breach"]\nto = ["kim"]\n'
+    more = LEVEL + '\n[[escalation]]\nname = "Kim"\npriorities = ["P3"]\nwhen = ["breach"]\nto = ["kim"]\n'
     assert warned(tmp_path, more, 'service_level = "standard"') == [
         'escalation[1].when[1] = "breach": fires on agreed dates only (#due): no service level or type that this rung sees sets a target; add the target, if that is not meant'
     ]
@@ -454,3 +455,132 @@ def test_whoever_is_named_elsewhere_needs_no_queue(tmp_path, more):
     person = '\n[agent.max]\nname = "Max Ray"\nemail = "max@acme.example"\n'
     assert warned(tmp_path, person + more) == []
     assert "is in no queue" in warned(tmp_path, person)[0]
+
+
+def rung(name, more=""):
+    """Return a rung for whoever asks."""
+    return f'\n[[escalation]]\nname = "{name}"\nwhen = ["request"]\nto = ["kim"]\n{more}'
+
+
+BILLING = '\n[queue.billing]\naddress = "billing@acme.example"\ntag = "BIL"\nagents = ["lee"]\n'
+CUSTOMER = '\n[organisation.acme]\nname = "Acme"\ndomains = ["customer.example"]\n'
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('type = "complaint"', ""),
+        ("", 'organisation = "acme"'),
+        ('queue = "billing"', 'type = "complaint"'),
+        ('queue = "billing"\ntype = "complaint"', 'queue = "billing"\norganisation = "acme"'),
+    ],
+)
+def test_rungs_that_one_ticket_may_see_need_names_of_their_own(one, other, tmp_path):
+    """A ticket keeps its history when its queue or type changes; only letters and digits tell names apart."""
+    more = BILLING + CUSTOMER + rung("Team lead", one) + rung("team  LEAD!", other)
+    assert 'is the name of rung 1 ("Team lead"), which the same ticket may see' in said_about(
+        file(tmp_path, more)
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('queue = "support"', 'queue = "billing"'),
+        ('type = "complaint"', 'type = "incident"'),
+        ('queue = "support"\ntype = "complaint"', 'queue = "billing"\norganisation = "acme"'),
+    ],
+)
+def test_rungs_that_no_ticket_sees_both_may_share_a_name(one, other, tmp_path):
+    """Another queue or another type is another ladder."""
+    more = BILLING + CUSTOMER + rung("Team lead", one) + rung("Team lead", other)
+    assert len(desk(tmp_path, more).rungs) == 2
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_number_is_no_name_beside_a_rung_without_one(at, tmp_path):
+    """A rung without a name is called by its place, so the name "2" may be taken; said where a name stands."""
+    rungs = [rung("", "priorities = ['P1']"), rung("2" if at == 1 else "1")]
+    more = "".join(rungs if at == 2 else reversed(rungs))
+    assert (
+        f'escalation[{at}].name = "{3 - at}": is what rung {3 - at} without a name is called'
+        in said_about(file(tmp_path, more))
+    )
+
+
+@pytest.mark.parametrize("name", ["", "***"])
+def test_a_rung_without_a_name_is_doubted(name, tmp_path):
+    """What is no word in the history is no name."""
+    assert warned(tmp_path, rung("Lead") + rung(name)) == [
+        'escalation[2]: has no name: it is known by its place in the file, so it fires anew when a rung is written above it; add name = "..."'
+    ]
+
+
+COMPLAINTS = '\n[[rule]]\nsubject = ["complaint"]\nthen = { type = "complaint" }\n'
+FOR_COMPLAINTS = (
+    '\n[[escalation]]\nname = "Kim"\ntype = "complaint"\nwhen = ["80%", "request"]\nto = ["kim"]\n'
+)
+EVERYWHERE = '\n[[escalation]]\nname = "All"\nwhen = ["breach"]\nto = ["kim"]\n'
+WARN_NOBODY = "its targets warn nobody: it keeps the queue's agents out, so only rungs of its own see it; add an [[escalation]] with type ="
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        (COMPLAINTS + EVERYWHERE, 'rule[1].then.type = "complaint"'),
+        ('[type.complaint]\nresolution = "9d"\n' + COMPLAINTS, "type.complaint"),
+        (COMPLAINTS + rung("Kim", 'type = "complaint"\n'), 'rule[1].then.type = "complaint"'),
+    ],
+)
+def test_a_type_for_a_few_needs_a_rung_of_its_own(more, place, tmp_path):
+    """The rungs for everybody see nothing of it, and one for requests says nothing of time."""
+    assert f'{place}: {WARN_NOBODY} "complaint"' in warned(
+        tmp_path, LEVEL + more, 'service_level = "standard"'
+    )
+
+
+def test_a_type_for_a_few_has_what_its_level_promises(tmp_path):
+    """Without targets of its own those of a service level are the ones that nobody hears of."""
+    legal = '\n[type.legal]\nroute = ["lee"]\nonly_route = true\n'
+    assert warned(tmp_path, legal) == []
+    assert warned(tmp_path, LEVEL + legal, 'service_level = "standard"') == [
+        f'type.legal: {WARN_NOBODY} "legal"'
+    ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        FOR_COMPLAINTS,
+        COMPLAINTS + FOR_COMPLAINTS,
+        '[type.complaint]\nclock = false\nfirst_response = ""\n',
+        "[type.complaint]\nonly_route = false\n",
+        "[type.enhancement]\nonly_route = true\n",
+        '[[rule]]\nsubject = ["wish"]\nthen = { type = "enhancement" }\n',
+    ],
+)
+def test_a_type_for_a_few_that_is_looked_after_is_left_alone(more, tmp_path):
+    """With a rung of its own (also one that tells the queue's agents), without clock, or for everybody."""
+    assert warned(tmp_path, more) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "places"),
+    [
+        (COMPLAINTS, ['rule[1].then.type = "complaint"']),
+        (COMPLAINTS + CUSTOMER + 'account_manager = "lee"\n', ['rule[1].then.type = "complaint"']),
+        ('[type.enhancement]\nonly_route = true\n[type.complaint]\nroute = ["lee"]\n', ["type.enhancement"]),
+        ('[type.legal]\nroute = ["account_manager", "boss@acme.example"]\nonly_route = true\n', []),
+    ],
+)
+def test_a_route_that_may_lead_to_nobody_is_doubted(more, places, tmp_path):
+    """Without admins: nobody manages the account of those who belong to no organisation."""
+    path = written(tmp_path, changed(('admins = ["it@acme.example"]\n', "")) + FOR_COMPLAINTS + more)
+    said = [str(warning).partition(": ")[2] for warning in load(path).warnings]
+    reason = ": mail of this type goes to the whole queue where no account manager is named; add admins to [desk], or route = [...] to "
+    assert [line.partition(reason)[0] for line in said if reason in line] == places
+
+
+def test_with_admins_a_route_leads_to_them(tmp_path):
+    """The admins get what has no account manager."""
+    assert warned(tmp_path, COMPLAINTS + FOR_COMPLAINTS) == []

@@ -37,7 +37,7 @@ def test_a_calendar_has_hours_holidays_and_dates_of_its_own(tmp_path):
     noon = datetime(2026, 12, 23, 12, tzinfo=UTC)
     assert office.add(noon, timedelta(hours=6)) == datetime(2026, 12, 30, 11, tzinfo=UTC)
     assert office.in_words() == (
-        "Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), without public holidays"
+        "Monday to Friday 09:00 to 12:30 and 13:00 to 17:30 (Europe/London), closed on public holidays"
     )
 
 

@@ -108,6 +108,7 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "answer-agreed",
         "ask-text",
         "escalated-plain",
+        "escalations-plain",
         "shown-plain",
         "status_answer-alone",
     ],

@@ -236,7 +236,6 @@ class Rung:
     repeat: Span | None = None
     times: int = 1
     always: bool = False
-    template: str = "escalation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,10 +219,10 @@ class Calendar:
         return self.holidays(day.year).get(day) or "closed"
 
     def in_words(self) -> str:
-        """Return "Monday to Friday 09:00 to 17:30 (Europe/London), without public holidays"."""
+        """Return "Monday to Friday 09:00 to 17:30 (Europe/London), closed on public holidays"."""
         if self.always:
             return "around the clock"
-        without = "" if self.holidays is no_holidays else ", without public holidays"
+        without = "" if self.holidays is no_holidays else ", closed on public holidays"
         return f"{week_in_words(self.week) or 'on single days only'} ({self.zone}){without}"
 
     def working_days(self, year: int) -> tuple[date, ...]:

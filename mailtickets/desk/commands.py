@@ -64,7 +64,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandProblem:
-    """Why the whole mail comes back: nothing was sent, nothing was done."""
+    """Why the whole mail comes back: nothing was sent, nothing was done.
+
+    nearest   the whole line that may have been meant; the same as `word` where only its place is wrong.
+    """
 
     word: str
     why: str
@@ -165,6 +168,8 @@ def _read_line(line: str, known: Known) -> tuple[Command | None, str, CommandPro
     )
     if priority:
         rule = RULES[priority.lower()]
+    if rule is None and (problem := _priority_in_other_words(word, argument, line, known)):
+        return None, "", problem
     if rule is None:
         shown = line.split(" ", maxsplit=1)[0] if word else line
         why = "is not a command that I know" if word else "starts with #, which is kept for commands"
@@ -190,9 +195,10 @@ class _Refused(Exception):  # noqa: N818  (named for the situation)
 def _with_argument(name: str, takes: Takes, argument: str, known: Known) -> Command:
     match takes:
         case Takes.AGENT:
-            return Command(name, _one_of(argument.lower().lstrip("@"), known.agents, "agent of this queue"))
+            agent = _one_of(name, argument.lower().lstrip("@"), known.agents, "agent of this queue")
+            return Command(name, agent)
         case Takes.TYPE:
-            kind = _one_of("-".join(argument.lower().split()), known.types, "type of request")
+            kind = _one_of(name, "-".join(argument.lower().split()), known.types, "type of request")
             return Command(name, kind)
         case Takes.DURATION if argument:
             wait = read_span(argument)
@@ -227,9 +233,29 @@ _ADDRESS = re.compile(
 )  # fmt: skip
 
 
-def _one_of(word: str, known: tuple[str, ...], what: str) -> str:
+_PRIORITY_WORDS = frozenset({"priority", "prio"})
+_NUMBERED_PRIORITY = re.compile(r"p[0-9]{1,2}", re.ASCII)
+
+
+def _priority_in_other_words(word: str, argument: str, line: str, known: Known) -> CommandProblem | None:
+    """Word `#p5` and `#priority high`; None where no priority was meant."""
+    own = [f"#{name}" for name in known.priorities]
+    there_are = f"there are #p1 to #p4{', and here also ' + ', '.join(own) if own else ''}"
+    if line.startswith("#") and _NUMBERED_PRIORITY.fullmatch(word.lower()):
+        return CommandProblem(line[:80], f"is no priority; {there_are}")
+    if folded(word, MAX_WORD) not in _PRIORITY_WORDS:
+        return None
+    meant = "-".join(folded(argument, MAX_WORD).split())
+    plain = {RULES[name].does: name for name in PRIORITY_COMMANDS} | {n[1:]: n for n in PRIORITY_COMMANDS}
+    names = (*known.priorities, *PRIORITY_COMMANDS)
+    near = meant if meant in names else plain.get(meant) or _nearest_of(meant, names)
+    return CommandProblem(line[:80], f"is not a command that I know; {there_are}", f"#{near}" if near else "")
+
+
+def _one_of(name: str, word: str, known: tuple[str, ...], what: str) -> str:
     if word not in known:
-        raise _Refused(f"names no {what} ({', '.join(known)})", _nearest_of(word, known))
+        near = _nearest_of(word, known)
+        raise _Refused(f"names no {what} ({', '.join(known)})", f"#{name} {near}" if near else "")
     return word
 
 
@@ -273,12 +299,12 @@ def _stray_command(body: list[str], known: Known) -> CommandProblem | None:
             if bare.startswith("#") and not bare.startswith("##")
             else ""
         )
-        if word and (word in RULES or nearest(word, known.priorities)):
-            return CommandProblem(
-                bare[:80],
-                "stands below other text; commands go into the first lines",
-                nearest(word, known.priorities),
-            )
+        if word and (near := nearest(word, known.priorities)):
+            if near == f"#{word}":
+                _command, _rest, problem = _read_line(bare, known)
+                near = (problem.nearest or near) if problem else bare[:80]
+            why = "stands below other text; commands go into the first lines"
+            return CommandProblem(bare[:80], why, near)
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import asking, customer_wishes, saying, silence
+from mailtickets.desk import asking, customer_wishes, elsewhere, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
 from mailtickets.desk.limits import next_round, past_limit
@@ -211,6 +211,8 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     """Somebody with a proof of the thread, but not on the ticket: agents read it, customers never do."""
     if asking.was_asked(case.sender, facts):
         return asking.side_answer(case, facts)
+    if decision := elsewhere.by_their_own_mail(case, facts):
+        return decision
     ticket, message = facts.ticket, case.incoming.message
     after = replace(ticket, updated_at=case.now)
     if case.sender:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.route import hearers
 from mailtickets.desk.ticket import Audience, Change, Decision, EntryKind, Outcome, Status, TimerKind
+from mailtickets.mail.authentication import Proof
+from mailtickets.mail.message import address_key
 from mailtickets.mail.relay import fit_for_customers
 
 if TYPE_CHECKING:
@@ -50,6 +53,36 @@ def sent_past_the_desk(case: Case) -> Decision:
     )  # fmt: skip
     return Decision(
         case.verdict(Outcome.ON_TICKET, "an answer sent past the desk", ticket.number), (change,), told
+    )
+
+
+def by_their_own_mail(case: Case, facts: TicketFacts) -> Decision | None:
+    """File an answer that somebody on the ticket's route, who is no agent, sent to the customer with us in copy.
+
+    It is the person's response, and is sent by nobody again. None where it is nothing of that kind.
+    """
+    ticket, message = facts.ticket, case.incoming.message
+    routed = {address_key(person.address) for person in hearers(ticket, case.queue, case.policy).others}
+    reached = any(ticket.is_participant(a.key) for a in (*message.to, *message.cc))
+    trusted = case.incoming.proof is not Proof.FAIL and (case.standing.proven or not case.incoming.provable)
+    if case.sender not in routed or not reached or not trusted:
+        return None
+    entry = case.mail_in(Audience.CUSTOMER, EntryKind.MAIL_OUT, "sent to the customer by their own mail")
+    entry = replace(entry, text=fit_for_customers(entry.text, ()))
+    after = silence.begin_waiting(replace(ticket, updated_at=case.now), case.now)
+    change = Change(
+        after,
+        (entry, case.status_entry(after.status, "answered by their own mail")),
+        timers_of(after, case.queue, case.policy),
+        (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE),
+        ids=case.ids,
+        fresh_key=case.standing.leaked,
+    )
+    told = saying.event_to_agents(
+        "sent_elsewhere", after, case.queue, case.policy, actor=case.actor, occasion=f"in:{case.event.copy}", text=case.incoming.text,
+    )  # fmt: skip
+    return Decision(
+        case.verdict(Outcome.ON_TICKET, "an answer of somebody on its route", ticket.number), (change,), told
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying
+from mailtickets.desk.clock_words import span_in_words
 from mailtickets.desk.escalation import Firing, due, highest, ladder, on_request, rung_word, tellings, told
 from mailtickets.desk.keeping import fired
 from mailtickets.desk.promises import TARGET_WORDS, deadlines
@@ -98,11 +99,27 @@ def _told(
         saying.escalation(
             person, ticket, queue, policy, facts, deadlines=lines, asked_by=asked_by, reason=reason,
             occasion=f"escalated:{','.join(firing.key for firing in tells)}"[:300],
-            rungs=[{"name": firing.rung.name, "why": why(firing), "at": firing.clock.due_at if firing.clock else None} for firing in tells],
+            rungs=[
+                {"name": firing.rung.name, "why": why(firing), "at": firing.clock.due_at if firing.clock else None,
+                 "headline": headline(firing, saying.name_of(asked_by, policy))}
+                for firing in loudest(tells)
+            ],
+            also=[other for other, _ in people if other != person],
         )
         for person, tells in people
     )  # fmt: skip
     return entries, mail
+
+
+def loudest(firings: Iterable[Firing]) -> tuple[Firing, ...]:
+    """Return of each clock only what came last: who reads that it is late need not read that it soon will be."""
+    last: dict[object, Firing] = {}
+    for firing in firings:
+        before = last.get(firing.target or firing.key)
+        if before is None or (firing.moment and before.moment and firing.moment >= before.moment):
+            last[firing.target or firing.key] = firing
+    # What is late stands first: the subject names only one.
+    return tuple(sorted(last.values(), key=lambda firing: firing.trigger.share is not None))
 
 
 def why(firing: Firing) -> str:
@@ -112,7 +129,21 @@ def why(firing: Firing) -> str:
     what = TARGET_WORDS[firing.target]
     if firing.trigger.share is not None:
         return f"{firing.trigger.share:.0%} of the time for the {what} is used"
-    again = "" if firing.time == 1 else f" ({firing.time}. time)"
+    again = "" if firing.time == 1 else f" (told for the {ordinal(firing.time)} time)"
     after = firing.trigger.after
-    late = f" for {after}" if after and (after.plain or after.working or after.days) else ""
+    late = f" by {span_in_words(after)}" if after and (after.plain or after.working or after.days) else ""
     return f"the {what} is late{late}{again}"
+
+
+def headline(firing: Firing, asked_by: str) -> str:
+    """Return why a rung fires in the few words that a locked telephone shows."""
+    if firing.clock is None or firing.target is None:
+        return f"Escalated by {asked_by}" if asked_by else "Escalated"
+    what = TARGET_WORDS[firing.target]
+    return f"{what.capitalize()} due soon" if firing.trigger.share is not None else f"Late: {what}"
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, 11th."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in {11, 12, 13} else "th"
+    return f"{number}{ending}"

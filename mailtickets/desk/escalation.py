@@ -30,7 +30,7 @@ class Firing:
     """One rung fires for one reason.
 
     target, clock   None on request.
-    key             written into the history, so that it fires once: "3/resolution/80%/1".
+    key             written into the history, so that it fires once: "team-lead/resolution@14400ws/80%/1".
     moment          when it was due; None on request.
     time            1, or which repetition it is.
     """
@@ -191,7 +191,8 @@ class _Case:
     def _key(self, time: int) -> str:
         resumed = f"/r{self.clock.resumed}" if self.clock.resumed else ""
         again = f"/{time}" if time > 1 else ""
-        return f"{rung_word(self.rung)}/{self.clock.target}/{trigger_word(self.trigger)}/{self.clock.number}{resumed}{again}"
+        target = f"{self.clock.target}@{promise_word(self.clock)}"
+        return f"{rung_word(self.rung)}/{target}/{trigger_word(self.trigger)}/{self.clock.number}{resumed}{again}"
 
     def in_hours(self, moment: datetime) -> datetime:
         return moment if self.rung.always else self.calendar.next_open(moment)
@@ -237,6 +238,18 @@ def rung_word(rung: Rung) -> str:
     """Return what a rung is called in keys: its name, so that another rung written above it changes nothing."""
     word = "-".join(re.findall(r"\w+", rung.name.casefold()))
     return word or str(rung.number)
+
+
+def promise_word(clock: Clock) -> str:
+    """Return what is promised as one word: another priority or date is another promise, which is watched anew."""
+    allowed = clock.allowed
+    if allowed is None:
+        return f"{clock.due_at:%Y%m%dT%H%MZ}" if clock.due_at else "none"
+    if allowed.days is not None:
+        return f"{allowed.days}wd"
+    if allowed.working is not None:
+        return f"{allowed.working.total_seconds():.0f}ws"
+    return f"{allowed.plain.total_seconds():.0f}s" if allowed.plain else "0s"
 
 
 def trigger_word(trigger: Trigger) -> str:

@@ -84,5 +84,6 @@ def to_customer(
         "open_from": calendar.next_open(now) if closed else None,
         "hours": calendar.in_words() if closed else "",
         "criteria": criteria,
+        "state": queue.customer_priority != "" if (queue := policy.queues.get(ticket.queue)) else False,
         "escalate": terms.runs and highest(ladder(ticket, policy), ticket) is not None,
     }

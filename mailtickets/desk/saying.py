@@ -125,12 +125,23 @@ def _each(agents: Iterable[AgentPolicy]) -> tuple[Recipient, ...]:
     return tuple(Recipient(Address(agent.email, agent.name), agent.key) for agent in agents)
 
 
+def _organisation(ticket: Ticket, policy: Policy) -> str:
+    organisation = policy.organisations.get(ticket.organisation)
+    return organisation.name if organisation else ""
+
+
+def _special(ticket: Ticket) -> str:
+    """Return the type of a ticket where it says something: "" for the one that every ticket begins with."""
+    return "" if ticket.type == "question" else ticket.type.replace("_", " ").replace("-", " ")
+
+
 def _tells(ticket: Ticket, policy: Policy) -> bool:
     kind = policy.types.get(ticket.type)
     return kind is not None and kind.tell
 
 
-def _name_of(agent: str, policy: Policy) -> str:
+def name_of(agent: str, policy: Policy) -> str:
+    """Return an agent by name, anybody else as it is written."""
     return policy.agents[agent].name if agent in policy.agents else agent
 
 
@@ -180,8 +191,8 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
         attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
         left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
-        hints=list(hints), priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=_name_of(ticket.assignee, policy), requester=ticket.requester,
-        participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
+        hints=list(hints), priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=name_of(ticket.assignee, policy), requester=ticket.requester, type=_special(ticket),
+        organisation=_organisation(ticket, policy), only_you=keeps_out(ticket, policy), participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
         does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
         closes_at=silence.closes_at(waiting, rhythm), opened_at=ticket.created_at, quiet=quiet,
     )  # fmt: skip
@@ -210,8 +221,10 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
 
 def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy, facts: TicketFacts, *,
                rungs: Sequence[Mapping[str, object]], deadlines: Sequence[Mapping[str, object]], asked_by: str, reason: str,
-               occasion: str) -> Outgoing:  # fmt: skip
+               occasion: str, also: Sequence[Told] = ()) -> Outgoing:  # fmt: skip
     """Return the mail that tells somebody of a ticket in danger: what is due, who waits, what was written last.
+
+    also   who else is told at the same moment, with telephone numbers where the configuration has them.
 
     An agent may answer it like any notice; anybody else gets it without a key.
     """
@@ -220,9 +233,11 @@ def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy,
     # A bare ESCALATE says nothing to whoever is told; the words before it do.
     last = next((entry for entry in reversed(facts.public) if len(entry.text.split()) > 1), None)
     values = base_values(
-        ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=_name_of(asked_by, policy), reason=reason,
-        priority=shown_priority(ticket, policy), requester=ticket.requester, organisation=organisation.name if organisation else "",
-        assignee=_name_of(ticket.assignee, policy), queue=queue.name, opened_at=ticket.created_at, phone=person.phone,
+        ticket, policy, keyed=agent is not None, rungs=list(rungs), deadlines=list(deadlines), asked_by=name_of(asked_by, policy), reason=reason,
+        priority=shown_priority(ticket, policy), rank=ticket.priority, requester=ticket.requester, organisation=organisation.name if organisation else "",
+        assignee=name_of(ticket.assignee, policy), queue=queue.name, opened_at=ticket.created_at,
+        also=[{"name": one.name or one.address, "address": one.address, "phone": one.phone} for one in also],
+        people=[policy.agents[key].name for key in hearers(ticket, queue, policy).agents],
         last_author=last.actor if last else "", last_at=last.at if last else None, last_text=excerpt(last.text, 1500) if last else "",
         agent=agent is not None,
     )  # fmt: skip

@@ -235,7 +235,7 @@ def test_a_calendar_puts_itself_into_words(week, words):
     """As an acknowledgement says it; with holidays, that it is closed on them."""
     assert Calendar("office", LONDON, week).in_words() == words
     with_holidays = Calendar("office", LONDON, week, holidays=holidays)
-    assert with_holidays.in_words() == f"{words}, without public holidays"
+    assert with_holidays.in_words() == f"{words}, closed on public holidays"
 
 
 def test_calendars_with_the_same_hours_are_equal():

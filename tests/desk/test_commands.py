@@ -95,7 +95,7 @@ def test_commands_stand_in_the_first_lines(text, names, rest):
         ("#close SUP-2001", "#close SUP-2001", "#close"),  # case 104: another ticket
         ("#assign", "#assign", ""),
         ("#assign mallory", "#assign mallory", ""),
-        ("#assign lea", "#assign lea", "lee"),
+        ("#assign lea", "#assign lea", "#assign lee"),
         ("#wait tomorrow", "#wait tomorrow", "#wait 5d"),
         ("#wait 0d", "#wait 0d", "#wait 5d"),
         ("#wait 400d", "#wait 400d", "#wait 5d"),
@@ -104,7 +104,12 @@ def test_commands_stand_in_the_first_lines(text, names, rest):
         ("#wait 5d\n#wait 6d", "#wait", ""),
         ("Done.\n#close", "#close", "#close"),
         ("Done.\n#very-hihg", "#very-hihg", "#very-high"),
-        ("#p5", "#p5", "#p1"),
+        ("Done.\n#assign lee", "#assign lee", "#assign lee"),
+        ("Done.\n#assign lea", "#assign lea", "#assign lee"),
+        ("#p5", "#p5", ""),
+        ("#priority very high", "#priority very high", "#very-high"),
+        ("#priority high", "#priority high", "#p2"),
+        ("#prio 1", "#prio 1", "#p1"),
         ("#urgnet", "#urgnet", "#urgent"),
         ("#p1 now", "#p1 now", "#p1"),
         ("#urgent please", "#urgent please", "#urgent"),
@@ -115,7 +120,7 @@ def test_commands_stand_in_the_first_lines(text, names, rest):
         ("#due 1 Dec\n#close", "#close and #due", ""),
         ("#workaround\n#resolve", "#resolve and #workaround", ""),
         ("#type", "#type", ""),
-        ("#type complain", "#type complain", "complaint"),
+        ("#type complain", "#type complain", "#type complaint"),
         ("#type incident\n#type question", "#type", ""),
         ("#tag", "#tag", ""),
         ("#tag two words", "#tag two words", ""),
@@ -224,6 +229,29 @@ def test_a_mistyped_command_sends_nothing_and_comes_back_whole(desk):
     assert "#resolve" in back.text
     assert desk.kinds("ana@customer.example") == ["acknowledgement"]
     assert (desk.ticket().status, desk.ticket().assignee) == ("open", "")
+
+
+def test_a_command_below_the_text_is_to_be_put_on_top(desk):
+    """It is spelt well: the advice is its place, not to write it once more."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "All done.\n#p1\n")
+    back = desk.last("kim@desk.example", "not_sent")
+    assert "Put #p1 on the first line." in back.text
+    assert "Did you mean" not in back.text
+
+
+def test_the_advice_is_the_whole_command(desk):
+    """Whoever follows it must not mail a word to the customer."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "#type complain\nSorry.\n")
+    assert "Did you mean #type complaint?" in desk.last("kim@desk.example", "not_sent").text
+
+
+def test_a_priority_that_there_is_not_names_those_that_there_are():
+    """Also the desk's own; none of them is nearer to #p5 than the others."""
+    problem = read("#p5").problem
+    assert problem is not None
+    assert problem.why.startswith("is no priority; there are #p1 to #p4, and here also #urgent, #very-high")
 
 
 def test_an_empty_answer_comes_back(desk):

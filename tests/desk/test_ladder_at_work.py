@@ -275,3 +275,42 @@ def test_a_wait_in_working_days_skips_the_weekend(make):
     desk.lives(timedelta(days=6))
     reminder = next(entry for entry in desk.entries() if entry.kind == "reminder")
     assert reminder.at == datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
+
+
+def test_a_wrong_priority_does_not_use_the_ladder_up(make):
+    """Urgent by mistake, and back: what was promised first is watched as if nothing had been."""
+    desk = make()
+    desk.writes(ANA, "It burns.")
+    desk.passes(HOUR)
+    desk.answers(desk.last(KIM.email), KIM.email, "#p1")
+    assert desk.kinds("boss@acme.example") == ["escalation"]
+    desk.answers(desk.last(KIM.email, "agent_new"), KIM.email, "#p3")
+    desk.lives(timedelta(hours=3, minutes=30))
+    assert desk.kinds("boss@acme.example") == ["escalation", "escalation"]
+    desk.lives(timedelta(hours=3))
+    assert desk.kinds("boss@acme.example") == ["escalation", "escalation"]
+
+
+def test_a_ladder_written_later_tells_nobody_of_what_is_past(make):
+    """A breach of three weeks ago is no news when rungs are added; the next moment is."""
+    desk = make(replace(DESK, rungs=()))
+    desk.writes(ANA, "It burns.")
+    desk.passes(timedelta(days=21, hours=1))
+    desk.use(DESK)
+    desk.run()
+    desk.lives(timedelta(hours=5))
+    assert "escalation" not in {*desk.kinds(LEE.email), *desk.kinds("boss@acme.example")}
+    assert [e.kind for e in desk.entries()].count("escalated") >= 2  # and the history says so
+    figures_agree(desk)
+
+
+def test_after_downtime_a_reminder_waits_for_the_window(make):
+    """What fell due on Friday while the desk was off goes out on Monday, not on Saturday."""
+    desk = make(now=datetime(2026, 3, 5, 15, 0, tzinfo=UTC))  # Thursday
+    desk.writes(ANA, "It burns.")
+    desk.answers(desk.last(KIM.email), KIM.email, "Which one?")
+    desk.passes(timedelta(hours=43))  # Saturday, ten o'clock
+    assert "reminder" not in desk.kinds(ANA)
+    desk.lives(timedelta(days=2))
+    (reminder,) = [entry for entry in desk.entries() if entry.kind == "reminder"]
+    assert reminder.at == datetime(2026, 3, 9, 9, 0, tzinfo=UTC)

@@ -124,7 +124,7 @@ def test_an_agreed_date_is_told_with_the_agents_text(opened):
     assert opened.kinds(ANA) == ["acknowledgement", "answer"]
     text = words(opened.last(ANA))
     assert text.startswith("The part comes next week.\n")
-    assert "We have agreed on Thu 12 Mar 2026, 17:30 UTC" in text
+    assert "solved by Thu 12 Mar 2026, 17:30 UTC" in text
     assert "17:30 UTC" in opened.last(ANA).html
     assert opened.ticket().due_at == datetime(2026, 3, 12, 17, 30, tzinfo=UTC)
     assert reasons(opened, "due") == ["2026-03-12T17:30:00+00:00 agreed"]

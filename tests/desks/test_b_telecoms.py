@@ -148,7 +148,7 @@ def test_the_acknowledgement_says_when_somebody_answers_and_when_the_desk_opens(
     bakery = " ".join(desk.last(ANA).text.split())
     assert "by Mon 9 Nov 2026, 09:30 GMT" in bakery
     assert "open again Mon 9 Nov 2026, 09:00 GMT" in bakery
-    assert "09:00 to 17:30 (Europe/London), without public holidays" in bakery
+    assert "09:00 to 17:30 (Europe/London), closed on public holidays" in bakery
     assert "- Your account number" in bakery
     hospital = " ".join(desk.last(HAL).text.split())
     assert "by Sat 7 Nov 2026, 22:30 GMT" in hospital

@@ -93,7 +93,7 @@ def test_priority_3_has_no_target_until_a_date_is_agreed(desk):
     assert (desk.ticket().priority, desk.due()) == ("P3", {})
     desk.answer(KIM, "#due 2026-12-01\nWe put it into the release of December.")
     assert desk.due() == {"resolution": "2026-12-01 17:30"}  # the end of that working day
-    assert "We have agreed on Tue 1 Dec 2026, 17:30 GMT for the solution" in said(desk.sent_to(ANA)[-1])
+    assert "solved by Tue 1 Dec 2026, 17:30 GMT" in said(desk.sent_to(ANA)[-1])
 
 
 @pytest.mark.parametrize(
