@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.config_checks import accounts
 from mailtickets.config_problems import Finding
+from mailtickets.config_rule_checks import CONDITIONS
 from mailtickets.durations import size_text
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ def doubts(draft: Draft) -> Findings:
     if draft.smtp and draft.limits.mail_size > draft.smtp.max_size:
         reason = f"is less than limits.mail_size ({size_text(draft.limits.mail_size)}): a larger answer of an agent comes back unsent"
         yield Finding(("smtp", "max_size"), reason, "set both to what the mail server takes")
+    for at, rule in draft.rules.items():
+        if rule.then.model_fields_set and not any(getattr(rule, key) for key in CONDITIONS):
+            reason = "has no condition, so it holds for every mail"
+            yield Finding(("rule", at), reason, "add one, such as words = [...], if that is not meant")
     yield from _doubts_about_people(draft)
 
 

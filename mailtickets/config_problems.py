@@ -151,6 +151,22 @@ def _wrong_word(place: Location, error: ErrorDetails) -> Finding:
     )
 
 
+def own_priority(error: ErrorDetails, written: Mapping[str, Any]) -> str:
+    """Return what to write in place of a priority's own name, "Urgent"; "" where that is not the trouble."""
+    levels, said = written.get("service_level"), error["input"]
+    if error["type"] != "literal_error" or "'P1'" not in str(error["ctx"]["expected"]):
+        return ""
+    if not isinstance(levels, dict) or not isinstance(said, str):
+        return ""
+    for level, table in levels.items():
+        for priority in ("P1", "P2", "P3", "P4"):
+            one = table.get(priority) if isinstance(table, dict) else None
+            name = one.get("name") if isinstance(one, dict) else None
+            if isinstance(name, str) and name and name.casefold() == said.strip().casefold():
+                return f'{name[:MAX_SHOWN]} is {priority} in service_level.{level}; write "{priority}"'
+    return ""
+
+
 def _near_zone(value: object) -> str:
     from zoneinfo import available_timezones  # noqa: PLC0415 - reads a thousand files; only for an error
 

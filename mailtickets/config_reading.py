@@ -29,7 +29,7 @@ from mailtickets.config_models import (
     Table,
     TemplateFolder,
 )
-from mailtickets.config_problems import TABLES, Finding, finding_of, unknown_table
+from mailtickets.config_problems import TABLES, Finding, finding_of, own_priority, unknown_table
 from mailtickets.config_types import FOLDER
 from mailtickets.organisations_csv import read
 from mailtickets.problems import ConfigInvalid
@@ -56,7 +56,7 @@ def draft_of(
         for name, remedy in REQUIRED_TABLES.items()
         if not written.get(name)
     ]
-    reader = _TableReader(findings, folder)
+    reader = _TableReader(findings, folder, written)
 
     def single(model: type[AnyTable], name: str) -> AnyTable | None:
         return reader.read(model, name, (name,), written[name]) if name in written else None
@@ -131,8 +131,8 @@ def _join_file(draft: Draft, path: Path, reader: _TableReader) -> None:
 class _TableReader:
     """Reads tables one by one and collects what is wrong in them."""
 
-    def __init__(self, findings: list[Finding], folder: Path) -> None:
-        self.findings = findings
+    def __init__(self, findings: list[Finding], folder: Path, written: dict[str, Any]) -> None:
+        self.findings, self.written = findings, written
         self.context = {FOLDER: folder}
         self.numbers = itertools.count()
 
@@ -142,7 +142,10 @@ class _TableReader:
             return model.model_validate(raw, context=self.context)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
-        self.findings += [finding_of(error, name, location) for error in errors]
+        for error in errors:
+            found = finding_of(error, name, location)
+            remedy = own_priority(error, self.written)
+            self.findings.append(Finding(found.location, found.reason, remedy or found.remedy))
         if not isinstance(raw, dict):
             return None
         bad = {error["loc"][0] for error in errors if error["loc"]}

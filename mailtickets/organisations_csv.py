@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -27,6 +28,7 @@ COLUMNS = (
 REQUIRED = ("key", "name")
 LISTS = frozenset({"domains", "contacts"})
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_LIST_SIGNS = re.compile(r"[,;]")  # what people write between addresses, besides blanks
 MAX_CSV_BYTES = 20_000_000  # 100,000 organisations of 200 bytes
 
 
@@ -49,7 +51,7 @@ class Row:
 
 def _value(column: str, cell: str) -> object:
     if column in LISTS:
-        return cell.split()
+        return _LIST_SIGNS.sub(" ", cell).split()
     if column == "confirm_close":
         return FLAGS.get(cell.lower(), cell)
     return cell
@@ -58,6 +60,7 @@ def _value(column: str, cell: str) -> object:
 def read(path: Path) -> list[Row]:
     """Read a file: UTF-8 with or without byte order mark, comma or semicolon, columns in any order.
 
+    A column's name may have capitals, and blanks in place of "_"; a list may have commas or semicolons in quotes.
     Lines without any text are passed over. Raises ConfigInvalid with every problem, each with the file's own line.
     """
     text = _text(path)
@@ -70,7 +73,7 @@ def read(path: Path) -> list[Row]:
     try:
         for line, cells in _numbered(reader):
             if not columns:
-                columns = [cell.lower() for cell in cells]
+                columns = ["_".join(re.split(r"[\s_-]+", cell.lower())) for cell in cells]
                 while not columns[-1]:  # a spreadsheet ends its lines with separators
                     columns.pop()
                 problems += _wrong_columns(path, line, columns)

@@ -312,7 +312,7 @@ _STORY: dict[str, object] = {
 }  # fmt: skip
 _COMING: dict[str, object] = {
     "title": "SUP-1042: what comes by itself",
-    "lines": [{"at": "Mon 23 Nov 14:30", "what": "Team lead: 80% of the time for the resolution is used. Told: Jo Boss."}],
+    "lines": [{"at": "Mon 23 Nov 14:30", "what": "Team lead: 80% of the time for the resolution is used; tells Jo Boss."}],
     "text": "",
 }  # fmt: skip
 _STATS: dict[str, object] = {

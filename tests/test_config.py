@@ -69,6 +69,16 @@ def said_about(path):
     return str(refused.value).replace(str(path), "config.toml").replace(f"{path.parent}/", "")
 
 
+def test_a_rule_without_a_condition_is_doubted(tmp_path):
+    """It holds for every mail; often a condition was forgotten."""
+    text = (
+        SHORT + '\n[[rule]]\nthen = { tags = ["all"] }\n\n[[rule]]\nwords = ["x"]\nthen = { tags = ["x"] }\n'
+    )
+    assert [str(warning).partition(": ")[2] for warning in load(written(tmp_path, text)).warnings] == [
+        "rule[1]: has no condition, so it holds for every mail; add one, such as words = [...], if that is not meant"
+    ]
+
+
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
 def test_a_bad_configuration_is_refused_for_its_own_reasons(case, tmp_path):
     """Each case gives exactly the lines of its expected-error: line, key, value, reason and remedy."""

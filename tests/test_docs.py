@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import tomllib
 from datetime import date
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from mailtickets.cli import cli
 from mailtickets.config import load
 from mailtickets.config_agreement import PriorityTable, ThenTable
 from mailtickets.config_calendar import calendar_of
@@ -215,6 +218,26 @@ def test_the_standards_page_names_functions_that_exist():
         if not re.search(rf"(?:def|class) {leaf}\b|^\s*{leaf}\b.*=", source, re.MULTILINE):
             missing.append(f"{file} {name}")
     assert missing == []
+
+
+def test_the_sample_of_the_service_levels_goes_with_the_readmes_configuration(tmp_path):
+    """Pasted below it, with the two lines in the table that is there: nothing is wrong and nothing doubted."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "service_levels.md").read_text(encoding="utf-8")
+    (short,) = re.findall(r"^ *```toml\n(.*?)^ *```", readme, re.MULTILINE | re.DOTALL)
+    tables, lines = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[:2]
+    text = textwrap.dedent(short).replace("[queue.support]\n", f"[queue.support]\n{lines}")
+    path = tmp_path / "config.toml"
+    path.write_text(f"{text}\n{tables}", encoding="utf-8")
+    path.chmod(0o600)
+    config = load(path)
+    assert config.warnings == ()
+    assert (config.queues["support"].service_level, config.queues["support"].calendar) == (
+        "standard",
+        "office",
+    )
+    said = CliRunner().invoke(cli, ["--config", str(path), "check"]).output
+    assert [line for line in said.splitlines() if "password" not in line and "config.toml:" in line] == []
 
 
 def test_the_make_targets_of_the_readme_exist():

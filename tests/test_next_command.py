@@ -114,8 +114,8 @@ def test_people_read_local_times_and_words(desk):
     desk.writes(ANA, "It burns.")
     _, output = run(desk, "next")
     assert output.split("\n") == [
-        "Mon 23 Nov 2026 12:12  SUP-1001    Team lead: 80% of the time for the first answer is used. Told: Lee Moss.",
-        "Mon 23 Nov 2026 13:00  SUP-1001    Team lead: the first answer is late. Told: Lee Moss.",
+        "Mon 23 Nov 2026 12:12  SUP-1001    Team lead: 80% of the time for the first answer is used; tells Lee Moss.",
+        "Mon 23 Nov 2026 13:00  SUP-1001    Team lead: the first answer is late; tells Lee Moss.",
         "Mon 30 Nov 2026 07:00  report      weekly, to boss@acme.example.",
         "",
     ]
@@ -161,9 +161,9 @@ def test_against_another_configuration(desk, tmp_path):
     new.chmod(0o600)
     _, output = run(desk, "next", "--against", str(new))
     assert output.split("\n") == [
-        "moved  Mon 23 Nov 2026 13:00 -> Mon 23 Nov 2026 11:00  SUP-1001    Team lead: the first answer is late. Told: Lee Moss.",
-        "new    Mon 23 Nov 2026 12:00  SUP-1001    Team lead: the first answer is late for 1wh. Told: Lee Moss.",
-        "gone   Mon 23 Nov 2026 12:12  SUP-1001    Team lead: 80% of the time for the first answer is used. Told: Lee Moss.",
+        "moved  Mon 23 Nov 2026 13:00 -> Mon 23 Nov 2026 11:00  SUP-1001    Team lead: the first answer is late; tells Lee Moss.",
+        "new    Mon 23 Nov 2026 12:00  SUP-1001    Team lead: the first answer is late for 1wh; tells Lee Moss.",
+        "gone   Mon 23 Nov 2026 12:12  SUP-1001    Team lead: 80% of the time for the first answer is used; tells Lee Moss.",
         "1 moved, 1 new, 1 gone, 1 as before",
         "",
     ]

@@ -64,6 +64,16 @@ def test_any_spreadsheet_is_understood(mark, separator, end, tmp_path):
     assert row.table() == {"name": "Bell", "domains": ["a.example", "b.example"]}
 
 
+def test_lists_and_columns_are_read_as_people_write_them(tmp_path):
+    """Commas and semicolons between addresses, blanks and capitals in the names of columns."""
+    rows = 'Key,Name,Contacts,Domains,Account manager,Service Level\na,A,"x@a.example, y@a.example;z@a.example",a.example;b.example,kim,gold\n'
+    (row,) = read(csv_file(tmp_path, rows))
+    assert row.table() == {
+        "name": "A", "contacts": ["x@a.example", "y@a.example", "z@a.example"],
+        "domains": ["a.example", "b.example"], "account_manager": "kim", "service_level": "gold",
+    }  # fmt: skip
+
+
 def test_lines_are_counted_where_a_cell_goes_over_several(tmp_path):
     """A message names the line where the organisation starts."""
     path = csv_file(tmp_path, 'key,name,contacts\na,A,"ana@a.example\nben@a.example"\nb,B,\na,C,\n')

@@ -195,10 +195,10 @@ def test_a_timer_that_fails_holds_up_no_other(desk, monkeypatch):
         desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"Water, {name}?\n")
     fire = desk.line._fire
 
-    def bad(event):
+    def bad(event, **more):
         if event.ticket == 1001:
             raise ValueError("no")
-        fire(event)
+        return fire(event, **more)
 
     monkeypatch.setattr(desk.line, "_fire", bad)
     desk.passes(25 * HOUR)

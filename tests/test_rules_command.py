@@ -101,6 +101,7 @@ def test_rules_test_explains_a_mail_to_people(desk):
     assert "rule 3: does not hold: the sender ana@customer.example is not *@vip.example" in lines
     assert 'priority       Urgent (P1): rule 1 "fires"' in lines
     assert "owner          Kim Archer (kim)" in lines
+    assert "goes to        Kim Archer" in lines
     assert "tags           fire, hot" in lines
     assert "service level  gold" in lines
     assert "calendar       Monday to Friday 09:00 to 17:30 (Europe/London)" in lines
@@ -109,6 +110,18 @@ def test_rules_test_explains_a_mail_to_people(desk):
     assert any(
         line.startswith("note           no contact of Customer Inc: a ticket is opened") for line in lines
     )
+
+
+def test_rules_test_says_who_gets_the_mail(desk):
+    """The whole queue, or for a complaint only those to whom it is routed."""
+    text = (
+        SHORT
+        + '[type.complaint]\nroute = ["lee"]\n[[rule]]\nwords = ["complain"]\nthen = { type = "complaint" }\n'
+    )
+    written(desk, text)
+    assert "goes to        Kim Archer, Lee Moss" in run("rules", "test", "-", text=mail())[1]
+    said = run("rules", "test", "-", text=mail("I complain."))[1]
+    assert "goes to        Lee Moss only (complaint)" in said
 
 
 def test_rules_test_explains_a_mail_to_scripts(desk):

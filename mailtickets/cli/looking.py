@@ -159,13 +159,18 @@ def show(*, reference: str, as_json: bool) -> None:
     click.echo(
         f"{ticket.status.value}, {ticket.priority}, {ticket.type}, queue {ticket.queue}, assigned to {ticket.assignee or 'nobody'}"
     )
+    if ticket.organisation:
+        organisation = config.organisations.get(ticket.organisation)
+        click.echo(harmless(f"organisation {organisation.name if organisation else ticket.organisation}"))
     if ticket.tags:
         click.echo(harmless(f"labels: {', '.join(ticket.tags)}"))
     click.echo(f"opened {stamp(ticket.created_at, zone)}, changed {stamp(ticket.updated_at, zone)}")
     for person in ticket.people:
         click.echo(f"  {person.role.value:<12} {harmless(person.name)} <{harmless(person.address)}>")
+    for one in _deadlines(store, ticket, config):
+        click.echo(f"  {'late' if one['late'] else 'due'}: {one['what']}, {stamp(one['at'], zone)}")
     for kind, due in store.views.timers(ticket.number):
-        click.echo(f"  next: {NEXT.get(kind, kind)}, {stamp(due, zone)}")
+        click.echo(f"  next: {_next(kind, store, ticket, config)}, {stamp(due, zone)}")
     for entry in entries:
         click.echo("")
         click.echo(_headline(entry, zone))
@@ -173,10 +178,26 @@ def show(*, reference: str, as_json: bool) -> None:
             click.echo(f"    {line}")
 
 
+def _reason(entry: EntryView, zone: str) -> str:
+    """Return the reason of an entry for people: without a rung's key, a date in words."""
+    from contextlib import suppress
+    from datetime import datetime
+
+    from mailtickets.desk.dates import in_words
+
+    first, _, rest = entry.reason.partition(" ")
+    if entry.kind == "escalated" and rest:
+        return rest
+    if entry.kind == "due":
+        with suppress(ValueError):
+            return f"{in_words(datetime.fromisoformat(first), zone)} {rest}".strip()
+    return entry.reason
+
+
 def _headline(entry: EntryView, zone: ZoneInfo) -> str:
     mark = {"customer": "", "agents": " [A]", "desk": " [D]"}[entry.audience]
     to = f" to {', '.join(entry.to)}" if entry.to else ""
-    reason = f": {entry.reason}" if entry.reason else ""
+    reason = f": {_reason(entry, zone.key)}" if entry.reason else ""
     what = harmless(f"{entry.kind}{mark} by {entry.actor}{to}{reason}")
     return f"{entry.seq:>3}  {stamp(entry.at, zone)}  {what}"
 
@@ -238,7 +259,7 @@ def why(*, what: str, as_json: bool) -> None:
         changed = [e for e in store.views.entries(ticket.number) if e.kind in TURNS]
         click.echo(f"{ticket.reference} is {ticket.status.value}.")
         for entry in changed:
-            what = harmless(f"{entry.kind} {entry.reason} (by {entry.actor})")
+            what = harmless(f"{entry.kind} {_reason(entry, config.desk.timezone)} (by {entry.actor})")
             click.echo(f"  {stamp(entry.at, zone)}  {what}")
         for copy in copies:
             _explain(copy, zone)
@@ -251,7 +272,7 @@ def why(*, what: str, as_json: bool) -> None:
         for one in due:
             click.echo(f"{'late' if one['late'] else 'due'}: {one['what']}, {stamp(one['at'], zone)}")
         for kind, at in timers:
-            click.echo(f"next: {NEXT.get(kind, kind)}, {stamp(at, zone)}")
+            click.echo(f"next: {_next(kind, store, ticket, config)}, {stamp(at, zone)}")
         if not timers:
             click.echo("next: nothing by itself; the ticket waits for a person")
         return
@@ -281,6 +302,21 @@ def _deadlines(store: Store, ticket: Ticket, config: Config) -> list[dict[str, A
     from mailtickets.policies import policy_of
 
     return deadlines(ticket, store.tickets.history(ticket.number), policy_of(config), utc_now())
+
+
+def _next(kind: str, store: Store, ticket: Ticket, config: Config) -> str:
+    """Return what a timer does; of the ladder, which rung is next."""
+    if kind == "clock":
+        from mailtickets.daemon import utc_now
+        from mailtickets.desk.upcoming import upcoming
+        from mailtickets.policies import policy_of
+
+        known = store.tickets.get(ticket.number) or ticket
+        coming = upcoming(known, store.tickets.history(ticket.number), policy_of(config), utc_now())
+        for one in coming:
+            if one.kind in {"warning", "breach"}:
+                return harmless(one.what.rstrip("."))
+    return NEXT.get(kind, kind)
 
 
 def _explain(copy: CopyView, zone: ZoneInfo) -> None:

@@ -136,9 +136,20 @@ class _Tried:
             if standing.may is May.TELL:
                 yield f"no contact of {organisation.name}: a ticket is opened, and the sender told of {contacts}"
             elif standing.may is May.HOLD:
-                yield f"no contact of {organisation.name}: the ticket waits for an agent; contacts are {contacts}"
+                yield f"no contact of {organisation.name}: the ticket waits for an agent, no acknowledgement; contacts are {contacts}"
             elif standing.may is May.EXPIRED:
                 yield f"the agreement with {organisation.name} ended on {organisation.until}: kept and marked"
+
+    def told(self) -> str:
+        """Return who gets the mail, in words for people."""
+        from mailtickets.desk.route import hearers, keeps_out
+
+        ticket, policy = self.opening.ticket, self.policy
+        heard = hearers(ticket, policy.queues[ticket.queue], policy)
+        names = [policy.agents[key].name for key in heard.agents]
+        names += [person.name or person.address for person in heard.others]
+        only = f" only ({ticket.type})" if names and keeps_out(ticket, policy) else ""
+        return f"{', '.join(names) or 'nobody'}{only}"
 
     def targets(self) -> Iterator[tuple[str, str, datetime | None]]:
         """Yield each target that holds: its name, as it is written, and its deadline if the mail came now."""
@@ -226,6 +237,7 @@ class _Tried:
         yield _line("queue", ticket.queue)
         agent = self.policy.agents.get(ticket.assignee)
         yield _line("owner", _both(agent.key, agent.name) if agent else "nobody yet")
+        yield _line("goes to", self.told())
         yield _line("tags", ", ".join(ticket.tags) or "none")
         yield _line("service level", terms.level.name if terms.level else "none")
         yield _line("calendar", terms.calendar.in_words())

@@ -252,6 +252,11 @@ def promise_word(clock: Clock) -> str:
     return f"{allowed.plain.total_seconds():.0f}s" if allowed.plain else "0s"
 
 
+def unpromised(key: str) -> str:
+    """Return a key without what was promised: the same rung of the same clock, whatever the target is."""
+    return re.sub(r"@[^/]*", "", key)
+
+
 def trigger_word(trigger: Trigger) -> str:
     """Return a trigger as one word: "80%", "breach", "breach+4h", "request"."""
     if trigger.text:

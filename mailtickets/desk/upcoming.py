@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
 from mailtickets.desk.escalating import named, why
-from mailtickets.desk.escalation import ahead, ladder, told
+from mailtickets.desk.escalation import ahead, ladder, told, unpromised
 from mailtickets.desk.keeping import fired
 from mailtickets.desk.route import hearers
 from mailtickets.desk.service_level import clocks
@@ -112,5 +112,5 @@ def _escalations(
         )
         kind = "warning" if firing.trigger.share is not None else "breach"
         to = tuple(dict.fromkeys(person.address for person in people))
-        what = f"{firing.rung.name}: {why(firing)}. Told: {named(people)}."
-        yield Coming(firing.moment or now, kind, to, what, firing.key)
+        what = f"{firing.rung.name}: {why(firing)}; tells {named(people)}."
+        yield Coming(firing.moment or now, kind, to, what, unpromised(firing.key))

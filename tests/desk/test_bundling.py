@@ -90,7 +90,6 @@ def test_six_tickets_after_two_days_off_are_one_mail_to_each_person(make):
         assert "ana3@customer.example" in mail.text
         assert "Ref:" not in mail.text  # no key, no rights
         assert "+" not in mail["Reply-To"]
-    assert "Team lead: 75%" in flat(told(desk, LEE.email)[0])
     assert "#clock SUP-1001" in flat(told(desk, LEE.email)[0])
     assert "#clock" not in flat(told(desk, BOSS)[0])
     assert escalated(desk, range(1001, 1007)) == [2] * 6

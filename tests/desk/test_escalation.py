@@ -254,7 +254,7 @@ def test_an_agreed_date_warns_also_while_the_ticket_waits():
 
 
 def test_a_raised_priority_fires_what_is_passed_by_the_new_target_and_nothing_twice():
-    """Warned as P3, raised to P1: that promise is late at once. Back at P3 nothing is told again."""
+    """Warned as P3, raised to P1: that promise is late at once. Back at P3 its breach is told, its warning not again."""
     level = replace(STANDARD.level, targets={**STANDARD.level.targets, "P1": targets("1wh")})
     life = Life("2026-11-23 10:00", terms(level))
     watch = Watch(life, rung(1, "80%", "breach", targets=(FIRST,)))
@@ -262,7 +262,7 @@ def test_a_raised_priority_fires_what_is_passed_by_the_new_target_and_nothing_tw
     life.moved_to("P1", "2026-11-23 13:20")
     assert watch.looks("2026-11-23 13:20") == ["1/first_response/80%/1", "1/first_response/breach/1"]
     life.moved_to("P3", "2026-11-23 13:30")
-    assert watch.looks("2026-11-23 15:00") == []
+    assert watch.looks("2026-11-23 15:00") == ["1/first_response/breach/1"]
 
 
 def test_a_reopened_ticket_that_is_late_again_is_told_again():

@@ -506,8 +506,8 @@ def test_clock_and_next_come_as_one_mail_and_change_nothing(opened):
     assert shown.kind == "shown"
     assert shown["Subject"] == "[SUP-1001] Printer on fire"
     assert "Mon 2 Mar 09:00 Opened with priority P3 (Normal)" in flat(shown)
-    assert "Mon 2 Mar 12:12 Team lead: 80% of the time for the first answer is used." in flat(shown)
-    assert "Mon 2 Mar 13:00 Head of support: the first answer is late." in flat(shown)
+    assert "Mon 2 Mar 12:12 Team lead: 80% of the time for the first answer is used; tells" in flat(shown)
+    assert "Mon 2 Mar 13:00 Head of support: the first answer is late; tells" in flat(shown)
     assert "boss@home.example" not in shown.text
     after = opened.ticket()
     assert replace(after, version=before.version) == before
