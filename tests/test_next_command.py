@@ -162,7 +162,7 @@ def test_against_another_configuration(desk, tmp_path):
     _, output = run(desk, "next", "--against", str(new))
     assert output.split("\n") == [
         "moved  Mon 23 Nov 2026 13:00 -> Mon 23 Nov 2026 11:00  SUP-1001    Team lead: the first answer is late; tells Lee Moss.",
-        "new    Mon 23 Nov 2026 12:00  SUP-1001    Team lead: the first answer is late for 1wh; tells Lee Moss.",
+        "new    Mon 23 Nov 2026 12:00  SUP-1001    Team lead: the first answer is late by 1 working hour; tells Lee Moss.",
         "gone   Mon 23 Nov 2026 12:12  SUP-1001    Team lead: 80% of the time for the first answer is used; tells Lee Moss.",
         "1 moved, 1 new, 1 gone, 1 as before",
         "",
