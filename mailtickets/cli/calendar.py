@@ -48,7 +48,7 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> dat
     if day is None:
         return None
     try:
-        return datetime.combine(day, datetime.strptime(clock, "%H:%M").time())  # noqa: DTZ007
+        return datetime.combine(day, datetime.strptime(clock, "%H:%M").time())  # noqa: DTZ007 - of the calendar's zone
     except ValueError:
         raise click.BadParameter(f'"{text}" has no time of day; write it as "2026-12-24 16:00"') from None
 

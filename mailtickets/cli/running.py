@@ -64,7 +64,7 @@ def receive(*, mailbox: str) -> None:
     # Whatever goes wrong from here on is 75: the server keeps the mail. Any other code would bounce it.
     try:
         config = loaded()
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
         text, _ = explained(error) or (f"{type(error).__name__}: {error}", 0)
         click.echo(f"the mail was not taken in; try again later: {text}", err=True)
         sys.exit(EXIT_TRY_LATER)
@@ -77,6 +77,6 @@ def receive(*, mailbox: str) -> None:
         sys.exit(EXIT_FAILED)
     try:
         receive_one(config, raw, mailbox or next(iter(config.mailboxes), "receive"))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
         click.echo(f"the mail could not be stored: {error}; try again later", err=True)
         sys.exit(EXIT_TRY_LATER)

@@ -65,12 +65,14 @@ def to_customer(
     resolve_at    the same for the resolution.
     open_from     when the desk opens, where it is closed now; else None. `hours` says when it is open.
     criteria      `{name, text}` of each priority that has them, where the priority is told.
+    state         a customer may state a priority.
     escalate      a customer is offered to write ESCALATE; not for a wish, which is no trouble.
     """
     terms = terms_of(ticket, policy)
     level, calendar = terms.level, terms.calendar
     read = clocks(ticket, history, terms, now)
     closed = not calendar.is_open(now)
+    queue = policy.queues.get(ticket.queue)
     priority = told_priority(ticket, policy)
     criteria = [
         {"name": priority_name(one, level), "text": level.criteria[one]}
@@ -84,6 +86,6 @@ def to_customer(
         "open_from": calendar.next_open(now) if closed else None,
         "hours": calendar.in_words() if closed else "",
         "criteria": criteria,
-        "state": queue.customer_priority != "" if (queue := policy.queues.get(ticket.queue)) else False,
+        "state": queue is not None and queue.customer_priority != "",
         "escalate": terms.runs and highest(ladder(ticket, policy), ticket) is not None,
     }
