@@ -18,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of, takes_null_sender
+from mailtickets.clocks import utc_now
 from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
@@ -47,11 +48,6 @@ KEEP_SENT_BYTES = timedelta(days=30)
 STUCK_SECONDS = 120.0
 # After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
 READ_FIRST = timedelta(minutes=15)
-
-
-def utc_now() -> datetime:
-    """Return the present time, aware."""
-    return datetime.now(UTC)
 
 
 def new_id() -> str:
@@ -174,14 +170,16 @@ class Daemon:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_job(self._outbox.set, "interval", seconds=1)
-        scheduler.add_job(self._desk.let_timers_go, "date", run_date=utc_now() + READ_FIRST)
+        scheduler.add_job(self._desk.let_timers_go, "date", run_date=datetime.now(UTC) + READ_FIRST)
         scheduler.add_job(
             self._reports,
             "interval",
             seconds=REPORT_LOOK_SECONDS,
-            next_run_time=utc_now() + timedelta(seconds=2),
+            next_run_time=datetime.now(UTC) + timedelta(seconds=2),
         )
-        scheduler.add_job(self._daily, "interval", hours=24, next_run_time=utc_now() + timedelta(minutes=5))
+        scheduler.add_job(
+            self._daily, "interval", hours=24, next_run_time=datetime.now(UTC) + timedelta(minutes=5)
+        )
         if watchdog := os.environ.get("WATCHDOG_USEC"):
             scheduler.add_job(self._feed_watchdog, "interval", seconds=max(int(watchdog) / 2_000_000, 0.1))
         scheduler.start()

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
+from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
 from mailtickets.store import store_trouble
@@ -129,7 +130,9 @@ class Intake:
         """Flag or move decided mails; a server that refuses is asked again next round."""
         while waiting := self._ledger.unmarked(self.source.name, self.source.folder):
             try:
+                reach("marking")
                 self._mark([name for _, name in waiting])
+                reach("marked")
             except CommandRefused as error:
                 maillog.trouble("mail cannot be marked", error.reason, error.remedy, mailbox=self.source.name)
                 return
@@ -182,6 +185,7 @@ class Intake:
         count = 0
         for batch in _batches([uid for uid in uids if uid in sizes], sizes, source.max_size_bytes):
             mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
+            reach("fetched")
             missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
             taken = [self._taken(mail.raw, f"{mailbox.uidvalidity}/{mail.uid}", mail.internal_date, mail.size, truncated=mail.truncated)
                      for mail in mails if not self._is_old(mail.internal_date)]  # fmt: skip
@@ -262,6 +266,7 @@ class Intake:
         count = 0
         known = self._ledger.known_names(source.name, source.folder, mailbox.names())
         while mails := mailbox.scan(known):
+            reach("fetched")
             old = [
                 (mail.name, mail.size, mail.internal_date)
                 for mail in mails

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
-from mailtickets.daemon import forget_old, open_line, utc_now
+from mailtickets.clocks import utc_now
+from mailtickets.daemon import forget_old, open_line
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.figures.apart import ReportFailed

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.crashpoints import reach
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived, TimerDue
 from mailtickets.desk.ticket import (
@@ -126,6 +127,7 @@ class Line:
                 )
         for number in uncertain:
             maillog.uncertain(number, (), "the process ended while it was being sent; not sent again")
+        reach("recovered")
         return len(uncertain)
 
     # -- accept ------------------------------------------------------------------------------
@@ -143,6 +145,8 @@ class Line:
             if numbers:
                 batch = self._store.ledger.open_batch(numbers, now)
                 self._batch_of.update(dict.fromkeys(numbers, batch))
+        if numbers:
+            reach("raw-stored")
         by_name = {(mail.mailbox, mail.folder, mail.name): mail for mail in taken}
         for number in numbers:
             copy = self._store.ledger.copy(number)
@@ -186,6 +190,7 @@ class Line:
         for copy in copies:
             try:
                 read.append((copy, self._read(copy)))
+                reach("parsed")
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
                 maillog.broken("cannot read a mail; it is tried again by itself", copy.id, error)
                 self._alone.add(copy.id)
@@ -199,9 +204,11 @@ class Line:
                     if self._in_savepoint(copy, incoming):
                         done.append(copy.id)
                 self._close_batches(copies, done)
+                reach("written")
         except BaseException:
             self._store.outbox.forget_shared_body()
             raise
+        reach("committed")
         for number in done:
             self._forget(number)
         return len(done) or 1
@@ -240,8 +247,11 @@ class Line:
             return
         try:
             incoming = self._guarded(copy)
+            reach("parsed")
             with self._store.transaction():
                 self._decide_mail(copy, incoming)
+                reach("written")
+            reach("committed")
         except TooHard as error:
             reason = error.reason
         except Exception as error:
@@ -432,6 +442,7 @@ class Line:
                     raise
                 maillog.broken("escalations cannot be told together; each goes by itself", None, error)
                 self._fire_all(due, together=False)
+        reach("timer-committed")
         return len(due)
 
     def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
@@ -465,6 +476,7 @@ class Line:
             if held is None or copy is None:
                 return (), {}
             event = replace(event, held_agent=held[0], held_text=self._read(copy).text)
+        reach("timer-due")
         decision = decide(event, self._store.facts.for_ticket(event.ticket, policy.limits, now), policy, now)
         later: tuple[Outgoing, ...] = ()
         if together and event.timer.kind is TimerKind.CLOCK:
@@ -506,6 +518,7 @@ class Line:
                     self._store.outbox.split(mail.id, attempt.again, attempt.again_at)
                 if attempt.failed:
                     self._recorder.tell_failure(mail, attempt)
+        reach("sent")
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""

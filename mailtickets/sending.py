@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.crashpoints import reach
 from mailtickets.delivery import Attempt, Ladder, attempt_of
 from mailtickets.desk.ticket import Alarm
 from mailtickets.mail.compose import Slice, assemble, load_body
@@ -140,6 +141,7 @@ class Sender:
                 Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
             )
         started = time.monotonic()
+        reach("sending")
         fate = await pool.send(
             "" if mail.null_sender else mail.sender,
             mail.recipients,
@@ -149,6 +151,7 @@ class Sender:
         if mail.null_sender and isinstance(fate, Rejected) and fate.phase is Phase.MAIL:
             # RFC 3834 section 3.3 lets automatic answers have no sender; some submission servers refuse that.
             fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False)
+        reach("250-read")
         if self._stopping and isinstance(fate, Deferred):
             return mail, Attempt(Booking(mail.id, State.DEFERRED, now, fate.reason, now, counts=False))
         jitter = random.random()  # noqa: S311  (spreads retries)
@@ -167,6 +170,8 @@ class Sender:
                 assert isinstance(original, bytes)  # noqa: S101  (for the type checker)
                 originals[segment.digest] = original
         raw = assemble(mail.head, body, mail.reply_key, originals.__getitem__, cuts)
+        if any(isinstance(segment, Slice) for segment in body.segments):
+            reach("attachment-temp")
         if sum(map(len, cuts.values())) > CUTS_KEPT_BYTES:
             self._cuts = {}
         if hashlib.sha256(raw).digest() != mail.digest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from mailtickets.cli.words import (
     stamp,
     table,
 )
+from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
     from mailtickets.config import Config
@@ -187,7 +188,7 @@ def outbox_retry(*, number: int) -> None:
     """Send a failed, uncertain or deferred mail again, with the same bytes."""
     store = _writing_store(loaded())
     with store.transaction():
-        done = store.outbox.retry(number, datetime.now(UTC))
+        done = store.outbox.retry(number, utc_now())
     _say(
         number,
         done=done,
@@ -222,7 +223,7 @@ def _writing_store(config: Config) -> Store:
     """Open the store for a single change: one short transaction, which the daemon takes up within a second."""
     from mailtickets.store import Store
 
-    return Store.open(config.desk.store, datetime.now(UTC))
+    return Store.open(config.desk.store, utc_now())
 
 
 @click.command()
@@ -234,7 +235,7 @@ def status(*, as_json: bool) -> None:
     """
     config = loaded()
     store = reading_store(config)
-    now = datetime.now(UTC)
+    now = utc_now()
     last_poll_text = store.setting("last_poll")
     last_poll = datetime.fromisoformat(last_poll_text) if last_poll_text else None
     pid = _daemon_pid(config)

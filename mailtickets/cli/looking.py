@@ -297,7 +297,7 @@ def why(*, what: str, as_json: bool) -> None:
 
 def _deadlines(store: Store, ticket: Ticket, config: Config) -> list[dict[str, Any]]:
     """Return what was promised on a ticket and is still to come, or late."""
-    from mailtickets.daemon import utc_now
+    from mailtickets.clocks import utc_now
     from mailtickets.desk.promises import deadlines
     from mailtickets.policies import policy_of
 
@@ -307,7 +307,7 @@ def _deadlines(store: Store, ticket: Ticket, config: Config) -> list[dict[str, A
 def _next(kind: str, store: Store, ticket: Ticket, config: Config) -> str:
     """Return what a timer does; of the ladder, which rung is next."""
     if kind == "clock":
-        from mailtickets.daemon import utc_now
+        from mailtickets.clocks import utc_now
         from mailtickets.desk.upcoming import upcoming
         from mailtickets.policies import policy_of
 

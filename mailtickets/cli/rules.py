@@ -76,7 +76,7 @@ def test(*, mail: BinaryIO, queue_name: str, as_json: bool) -> None:
     mailtickets rules test complaint.eml
     mailtickets rules test - --queue billing < complaint.eml
     """  # noqa: D301
-    from mailtickets.daemon import utc_now
+    from mailtickets.clocks import utc_now
     from mailtickets.policies import policy_of
 
     config = loaded()

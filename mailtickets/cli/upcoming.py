@@ -83,7 +83,7 @@ def next_(*, reference: str | None, limit: int, against: Path | None, as_json: b
     mailtickets next SUP-1042
     mailtickets next --against new.toml
     """  # noqa: D301
-    from mailtickets.daemon import utc_now
+    from mailtickets.clocks import utc_now
     from mailtickets.policies import policy_of
 
     config = loaded()

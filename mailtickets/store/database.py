@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 from typing import TYPE_CHECKING, Self
 
+from mailtickets.crashpoints import reach
 from mailtickets.mail.keys import KeyRing
 from mailtickets.store.alarms import Alarms
 from mailtickets.store.engine import Database
@@ -217,6 +218,7 @@ class Store:
             )
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        reach("backup-temp")
         temporary.replace(target)
         folder = os.open(target.parent, os.O_RDONLY)
         try:

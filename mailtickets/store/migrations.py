@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailtickets.crashpoints import reach
 from mailtickets.store.engine import Migrations
 
 if TYPE_CHECKING:
@@ -176,10 +177,12 @@ def m0001_first_desk(db: Database) -> None:
     db.executescript(SCHEMA_0001)
     db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('ticket', 1000)")
     db.execute("PRAGMA user_version = 1")
+    reach("migrated-1")
 
 
 @migrations()
 def m0002_service_levels(db: Database) -> None:
     """Add what service levels need; tickets of before get their figures when something next happens to them."""
     db.executescript(SCHEMA_0002)
-    db.execute(f"PRAGMA user_version = {NEWEST}")
+    db.execute("PRAGMA user_version = 2")
+    reach("migrated-2")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiosmtplib import SMTPException, SMTPResponseException, SMTPServerDisconnected
 
+from mailtickets.crashpoints import reach
 from mailtickets.errors import Retry
 from mailtickets.transport.fate import Deferred, Fate, Phase, Refusal, Rejected, Sent, Uncertain
 from mailtickets.transport.network import one_line
@@ -200,6 +201,7 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPRespons
         raise SMTPServerDisconnected("Connection lost")
     if len(payload) <= _WRITE_AT_ONCE:
         protocol.write(payload)
+        reach("dot-sent")
         return await protocol.read_response(timeout=timeouts.final)
     # The server may answer, or hang up, before it has everything: so listen while writing.
     answer = asyncio.ensure_future(protocol.read_response(timeout=None))
@@ -211,6 +213,7 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPRespons
                 return await answer
             protocol.write(payload[start : start + _WRITE_AT_ONCE])
             await _drained(transport, answer, timeouts.block)
+        reach("dot-sent")
         return await asyncio.wait_for(answer, timeouts.final)
     finally:
         answer.cancel()
