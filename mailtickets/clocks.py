@@ -12,13 +12,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_SHIFT = os.environ.get("MAILTICKETS_CLOCK", "")
-
 
 def _shifts() -> tuple[float, float]:
-    if not _SHIFT:
+    file = os.environ.get("MAILTICKETS_CLOCK")
+    if not file:
         return 0.0, 0.0
-    words = Path(_SHIFT).read_text(encoding="ascii").split()
+    words = Path(file).read_text(encoding="ascii").split()
     return float(words[0]) if words else 0.0, float(words[1]) if words[1:] else 0.0
 
 

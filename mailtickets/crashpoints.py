@@ -65,9 +65,20 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _nothing(point: str) -> None:
-    """Not armed: a point is nothing but its name."""
+_fuse: Fuse | None = None
 
 
-_AT = os.environ.get("MAILTICKETS_CRASH_AT", "")
-reach = Fuse(_AT, os.environ.get("MAILTICKETS_CRASH_LOG", "")).reach if _AT else _nothing
+def arm() -> None:
+    """Take up what the environment says: done when this is imported, and by a process that was forked to be another."""
+    global _fuse  # noqa: PLW0603  (one process, one fuse)
+    at = os.environ.get("MAILTICKETS_CRASH_AT", "")
+    _fuse = Fuse(at, os.environ.get("MAILTICKETS_CRASH_LOG", "")) if at else None
+
+
+def reach(point: str) -> None:
+    """Be at a point; nothing happens where none is armed."""
+    if _fuse is not None:
+        _fuse.reach(point)
+
+
+arm()

@@ -227,6 +227,10 @@ class DeskLedger:
         """See `Ledger.unmarked`."""
         return self._reader.ledger.unmarked(mailbox, folder)
 
+    def has_unmarked(self, mailbox: str, folder: str) -> bool:
+        """See `Ledger.has_unmarked`."""
+        return self._reader.ledger.has_unmarked(mailbox, folder)
+
     def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
         """See `Ledger.known_names`."""
         return self._reader.ledger.known_names(mailbox, folder, names)

@@ -39,6 +39,7 @@ TELL_AFTER = timedelta(minutes=15)
 SLOW_RETRY_SECONDS = 15 * 60.0
 FULL_STORE_RETRY_SECONDS = 60.0
 UNREADABLE_TRIES = 3
+MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided yet when it ended
 
 
 class DeskDoor(Protocol):
@@ -106,6 +107,7 @@ class Intake:
         self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
         self._in_hand: list[Future[int]] = []
         self._unreadable: dict[int, int] = {}
+        self._refused = False
 
     def round(self) -> int:
         """Take in everything that is new and mark what is decided; return how many mails were taken."""
@@ -128,6 +130,7 @@ class Intake:
 
     def mark_decided(self) -> None:
         """Flag or move decided mails; a server that refuses is asked again next round."""
+        self._refused = False
         while waiting := self._ledger.unmarked(self.source.name, self.source.folder):
             try:
                 reach("marking")
@@ -135,8 +138,13 @@ class Intake:
                 reach("marked")
             except CommandRefused as error:
                 maillog.trouble("mail cannot be marked", error.reason, error.remedy, mailbox=self.source.name)
+                self._refused = True
                 return
             self._desk.call(self._ledger.set_marked_in_desk, [number for number, _ in waiting]).result()
+
+    def marks_soon(self) -> bool:
+        """Tell whether mails are still to be decided and then marked; not where the server has just refused that."""
+        return not self._refused and self._ledger.has_unmarked(self.source.name, self.source.folder)
 
     def _mark(self, names: Sequence[str]) -> None:
         if isinstance(self.mailbox, MaildirMailbox):
@@ -314,6 +322,9 @@ class LedgerReader(Protocol):
     def unmarked(self, mailbox: str, folder: str) -> list[tuple[int, str]]:
         """See `Ledger.unmarked`."""
 
+    def has_unmarked(self, mailbox: str, folder: str) -> bool:
+        """See `Ledger.has_unmarked`."""
+
     def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
         """See `Ledger.known_names`."""
 
@@ -409,8 +420,9 @@ class MailboxThread(threading.Thread):
                 self._well()
                 self._first_round(self._intake.source.name, self._intake.source.folder)
                 first = False
-            told = self._intake.mailbox.wait(self._intake.source.poll_seconds)
-            if not told and not self._stop_event.is_set():
+            soon = self._intake.marks_soon()
+            told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
+            if not (told or soon or self._stop_event.is_set()):
                 self._intake.look_again()
 
     def _back_off(self) -> float:

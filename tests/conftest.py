@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.faults.matrix import Figures, table
 from tests.support.dovecot import PROGRAM, Dovecot
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -38,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.dovecot)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many kills the random part of the fault matrix makes: few by default, thousands by `make faults`."""
+    parser.addoption("--kills", type=int, default=120, help="random kills of the fault matrix (120)")
+    parser.addoption("--seed-of-faults", type=int, default=None, help="repeat a printed schedule of faults")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here. With CI=true a missing server is a failure; root and the corpus are still optional."""
     for marker in ("dovecot", "postfix", "corpus"):
@@ -46,6 +54,35 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI") == "true" and "not installed" in lack:
             pytest.fail(lack, pytrace=False)
         pytest.skip(lack)
+    for mark in item.iter_markers("fault"):
+        item.user_properties.append(("fault_row", tuple(mark.args)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the fault matrix with what its tests counted."""
+    found: list[Figures] = []
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            said = dict(report.user_properties)
+            rows = {tuple(value) for name, value in report.user_properties if name == "fault_row"}
+            if report.when == "call" or outcome != "passed":
+                counts = said.get("fault_counts", (1, 0, 0))
+                found += [Figures(row, outcome == "passed", *counts) for row in rows]
+    if found:
+        terminalreporter.section("fault matrix")
+        for line in table(found):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def book(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Put down what a fault test counted: runs of the fault, mails lost, automatic mails doubled."""
+
+    def put(*, runs: int, lost: int = 0, doubled: int = 0) -> None:
+        record_property("fault_counts", (runs, lost, doubled))
+        assert runs > 0
+
+    return put
 
 
 @pytest.fixture(scope="session")

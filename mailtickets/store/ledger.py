@@ -255,6 +255,13 @@ class Ledger:
         )
         return [(number, name) for number, name in rows]
 
+    def has_unmarked(self, mailbox: str, folder: str) -> bool:
+        """Tell whether copies of a folder are not flagged or moved yet, decided or not."""
+        row = self._connection.execute(
+            "SELECT 1 FROM copy WHERE mailbox = ? AND folder = ? AND marked = 0 LIMIT 1", (mailbox, folder)
+        ).fetchone()
+        return row is not None
+
     def set_marked(self, numbers: Iterable[int]) -> None:
         """Note that these copies are flagged or moved on the server."""
         self._connection.executemany(

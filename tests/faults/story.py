@@ -1,0 +1,407 @@
+"""A small story for faults: every kind of mail and timer that a desk has, stage by stage, each able to begin from a copy.
+
+new mail with an attachment, another one, an agent's answer, a reminder, a bounce, a closing, an answer that reopens.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.forks import Child, Forks
+from tests.support.dovecot import Dovecot
+from tests.support.process import IMAP, DeskProcess, Received
+from tests.support.smtp_sink import SinkMail, SmtpSink
+
+ANA, BEN = "Ana Client <ana@customer.example>", "Ben Other <ben@other.example>"
+KIM = "Kim Archer <kim@desk.example>"
+STAFF = frozenset({"kim@desk.example", "lee@desk.example", "it@desk.example"})
+# Each step of silence lies less than a day behind the one before: a longer gap makes the desk doubt the clock.
+QUEUE = 'reminders = ["20h"]\nclose_after = "40h"\nresolved_close_after = "20h"'
+MORE = """\
+[limits]
+ack_per_domain_hour = 0
+"""
+# What the desk tells its admins about the faults themselves; the story without faults has none of it.
+TROUBLE = frozenset({"trouble", "recovered"})
+ALLOWED_FILES = frozenset(
+    {"config.toml", "imap-password", "log", "clock", "crash", "desk.db", "desk.db-wal", "desk.db-shm",
+     "desk.db.lock", "desk.db.heartbeat"}
+)  # fmt: skip
+
+_users = itertools.count(1)
+
+
+def new_user() -> str:
+    """Return a mailbox nobody has used."""
+    return f"fault{os.getpid()}x{next(_users)}"
+
+
+@dataclass
+class Accepted:
+    """What the mail server took, in order, since a moment."""
+
+    sink: SmtpSink
+    start: int
+
+    @property
+    def mails(self) -> list[SinkMail]:
+        return list(self.sink.mails[self.start :])
+
+
+class FaultDesk(DeskProcess):
+    """A desk whose processes start quickly and die on command. `box` is its mailbox; its address is always support@."""
+
+    def __init__(self, folder: Path, dovecot: Dovecot, sink: SmtpSink, forks: Forks, box: str = "", more: str = MORE) -> None:  # fmt: skip
+        self.box = box or new_user()
+        self.forks = forks
+        self.child: Child | None = None
+        mailbox = IMAP.replace("{user}", self.box) + 'start_from = "all"\n'
+        super().__init__(
+            folder, dovecot, sink, "support", queue=QUEUE, more=more, mailbox=mailbox, poll="60s",
+            smtp='retry = ["1s"]',
+        )  # fmt: skip
+        self.deliveries: list[bytes] = []
+        self.accepted = Accepted(sink, len(sink.mails))
+        self.shift = 0.0
+        (folder / "clock").write_text("0")
+
+    def copy(self, folder: Path) -> FaultDesk:
+        """Return a desk that stands where this one stands, with store and mailbox of its own."""
+        folder.mkdir()
+        other = FaultDesk(folder, self.dovecot, self.sink, self.forks)
+        for path in self.folder.glob("desk.db*"):
+            shutil.copy2(path, folder / path.name)
+        boxes = self.dovecot.root / "mail"
+        if (boxes / self.box).exists():
+            subprocess.run(["cp", "-a", str(boxes / self.box), str(boxes / other.box)], check=True)
+        other.deliveries = list(self.deliveries)
+        other.set_clock(self.shift)
+        other.accepted = Accepted(self.sink, self.accepted.start)
+        return other
+
+    # -- the world ---------------------------------------------------------------------------
+
+    def deliver(self, raw: bytes, *_: str, sender: str = "ana@customer.example") -> None:
+        """Put a mail into the mailbox. Whom it names decides where it goes, not whose mailbox it is."""
+        self.dovecot.deliver(raw, f"{self.box}@desk.example", sender=sender)
+        self.deliveries.append(raw)
+
+    def set_clock(self, shift: float) -> None:
+        """Put the wall clock of the desk so many seconds ahead."""
+        self.shift = shift
+        temporary = self.folder / "clock.new"
+        temporary.write_text(str(shift))
+        temporary.rename(self.folder / "clock")
+
+    # -- the process -------------------------------------------------------------------------
+
+    def begin(self, crash: str = "", *words: str) -> Child:
+        """Start a process: the daemon, or another command; `crash` names the point at which it dies."""
+        env = {"MAILTICKETS_CLOCK": str(self.folder / "clock")}
+        env |= {"MAILTICKETS_CRASH_AT": crash, "MAILTICKETS_CRASH_LOG": str(self.folder / "crash")}
+        arguments = ["--config", str(self.config), *(words or ("run",))]
+        self.child = self.forks.start(arguments, self.folder / "log", env)
+        return self.child
+
+    def command_of(self, *words: str) -> int:
+        """Run a command to its end; return its exit code."""
+        env = {"MAILTICKETS_CLOCK": str(self.folder / "clock")}
+        return self.forks.start(["--config", str(self.config), *words], self.folder / "log", env).wait()
+
+    def settle(self, seconds: float = 40.0) -> bool:
+        """Wait until nothing is left to do; return False where the process was killed before."""
+        assert self.child is not None
+        end = time.monotonic() + seconds
+        while self.child.poll() is None:
+            if (left := self.left_to_do()) == "":
+                return True
+            if time.monotonic() > end:
+                raise AssertionError(f"after {seconds} s still {left}\n{self.log[-5000:]}")
+            time.sleep(0.01)
+        assert self.child.ended == -9, f"it ended with {self.child.ended}\n{self.log[-5000:]}"
+        return False
+
+    def until_ready(self) -> None:
+        """Wait until the daemon has read its mailbox once."""
+        assert self.child is not None
+        seen = self.log.count(" ready ")
+        self.wait(lambda: self.log.count(" ready ") > seen or self.child.poll() is not None, "ready")
+        assert self.child.poll() is None, self.log[-3000:]
+
+    def down(self) -> None:
+        """End the process at rest, as a power cut does."""
+        if self.child is not None:
+            self.child.kill()
+            self.child = None
+
+    def stop(self, seconds: float = 25.0) -> int:  # noqa: ARG002  (at rest it takes no time)
+        self.down()
+        return 0
+
+    # -- the store ---------------------------------------------------------------------------
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read the store from outside."""
+        path = self.folder / "desk.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+            try:
+                return connection.execute(sql, values).fetchall()
+            except sqlite3.OperationalError:
+                return []  # not made yet
+
+    def left_to_do(self) -> str:
+        """Say what the desk has not done yet; "" at rest."""
+        now = int((time.time() + self.shift) * 1_000_000)
+        row = self.ask(
+            "SELECT (SELECT count(*) FROM copy), (SELECT count(*) FROM copy WHERE state = 'waiting'),"
+            " (SELECT count(*) FROM copy WHERE marked = 0),"
+            " (SELECT count(*) FROM outbox WHERE state IN ('queued', 'deferred', 'sending')),"
+            " (SELECT count(*) FROM timer WHERE due <= ?)",
+            now,
+        )
+        if not row:
+            return "no store"
+        taken, waiting, unmarked, unsent, due = row[0]
+        if taken < len(self.deliveries):
+            return f"{len(self.deliveries) - taken} mails to take in"
+        names = ("to decide", "to mark", "to send", "timers due")
+        return next(
+            (f"{n} {name}" for n, name in zip((waiting, unmarked, unsent, due), names, strict=True) if n), ""
+        )
+
+    def rows(self) -> Counter[tuple[str, str, int]]:
+        """Return what the desk has to say, as (kind, recipients, ticket), without what is about trouble."""
+        found = self.ask("SELECT kind, recipients, ticket FROM outbox")
+        return Counter((kind, to, ticket) for kind, to, ticket in found if kind not in TROUBLE)
+
+    def dump(self) -> list[Any]:
+        """Return everything that a restart must not change."""
+        tables = (
+            "copy",
+            "original",
+            "ticket",
+            "participant",
+            "entry",
+            "known_id",
+            "timer",
+            "person",
+            "held",
+            "batch",
+        )
+        return [self.ask(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables] + [
+            self.ask("SELECT id, kind, recipients, state, attempts, digest FROM outbox ORDER BY id")
+        ]
+
+    # -- what must be true -------------------------------------------------------------------
+
+    def check(self, expected: Counter[tuple[str, str, int]] | None = None) -> tuple[int, int]:
+        """Check the assertions of the fault matrix; return (lost, doubled), both 0 or the test fails.
+
+        expected  what the same story says without faults, as `rows`.
+        """
+        self._books()
+        lost, doubled = self._mail_out()
+        self._nobody_new()
+        self._whole()
+        if expected is not None:
+            assert self.rows() == expected, (
+                f"{self.rows() - expected} {expected - self.rows()}\n{self.log[-4000:]}"
+            )
+        return lost, doubled
+
+    def _books(self) -> None:
+        """1. Every raw mail is in exactly one place, and on one ticket once."""
+        states = dict(self.ask("SELECT state, count(*) FROM copy GROUP BY state"))
+        assert set(states) <= {"on_ticket", "ignored"}, f"{states}\n{self.log[-4000:]}"
+        for raw in self.deliveries:
+            copies = self.ask("SELECT state, ticket FROM copy WHERE message_id = ?", self.id_of(raw))
+            assert len(copies) == 1, f"{self.id_of(raw)} stands {len(copies)} times in the ledger"
+        entries = self.ask(
+            "SELECT copy, count(*) FROM entry WHERE copy IS NOT NULL AND kind = 'mail_in' GROUP BY copy"
+        )
+        assert all(count == 1 for _, count in entries), entries
+
+    def _mail_out(self) -> tuple[int, int]:
+        """2. Automatic mail was taken once at most. 3. An answer was taken at least once, always the same bytes."""
+        taken: dict[str, list[bytes]] = {}
+        for mail in self.accepted.mails:
+            taken.setdefault(self.id_of(mail.raw), []).append(mail.raw)
+        lost = doubled = 0
+        for number, kind, human, state, message_id in self.ask(
+            "SELECT id, kind, human, state, message_id FROM outbox"
+        ):
+            copies = taken.pop(message_id, [])
+            assert len(set(copies)) <= 1, f"mail {number} went out in different bytes"
+            assert state in {"sent", "uncertain"}, f"mail {number} ({kind}) is {state}"
+            if human:
+                lost += not copies
+            else:
+                doubled += max(len(copies) - 1, 0)
+                lost += not copies and state != "uncertain"
+        assert not taken, f"nobody queued {list(taken)}"
+        assert (lost, doubled) == (0, 0), f"{lost} lost, {doubled} doubled\n{self.log[-4000:]}"
+        return lost, doubled
+
+    def _nobody_new(self) -> None:
+        """4. Only people of the ticket, agents and admins got mail."""
+        people: dict[int, set[str]] = {}
+        for ticket, address in self.ask("SELECT ticket, address FROM participant"):
+            people.setdefault(ticket, set()).add(address)
+        ticket_of = dict(self.ask("SELECT message_id, ticket FROM outbox"))
+        for mail in self.accepted.mails:
+            ticket = ticket_of.get(self.id_of(mail.raw), 0)
+            strangers = set(mail.recipients) - STAFF - people.get(ticket, set())
+            assert not strangers, f"{strangers} got mail of ticket {ticket}"
+
+    def _whole(self) -> None:
+        """5. The store is whole, and nothing lies about."""
+        assert self.ask("PRAGMA integrity_check") == [("ok",)]
+        assert self.ask("PRAGMA foreign_key_check") == []
+        for what, sql in {
+            "copies without original": "SELECT id FROM copy WHERE digest IS NOT NULL AND digest NOT IN (SELECT digest FROM original)",
+            "originals of nothing": "SELECT id FROM original WHERE digest NOT IN (SELECT digest FROM copy WHERE digest IS NOT NULL)",
+            "bodies of nothing": "SELECT id FROM body WHERE id NOT IN (SELECT body FROM outbox WHERE body IS NOT NULL)",
+            "batches left open": "SELECT id FROM batch",
+            "timers of nothing": "SELECT ticket FROM timer WHERE ticket NOT IN (SELECT number FROM ticket)",
+            "known ids of nothing": "SELECT message_id FROM known_id WHERE ticket NOT IN (SELECT number FROM ticket)",
+        }.items():
+            assert self.ask(sql) == [], what
+        left = {path.name for path in self.folder.iterdir()} - ALLOWED_FILES
+        assert not left, f"left about: {left}"
+
+    def restart_changes_nothing(self, times: int = 2) -> None:
+        """6. Further restarts change nothing and send nothing."""
+        self.down()
+        before, sent = self.dump(), len(self.accepted.mails)
+        for _ in range(times):
+            self.begin()
+            self.until_ready()
+            assert self.settle()
+            self.down()
+        assert self.dump() == before
+        assert len(self.accepted.mails) == sent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the story: what happens in the world; the desk is down meanwhile."""
+
+    name: str
+    happens: Callable[[FaultDesk], None]
+    hours: float = 0.0
+
+
+def _newest(desk: FaultDesk, address: str, words: str = "") -> Received:
+    """Return the newest mail to somebody; one whose fate is unknown is sent again first, as an admin would."""
+    for _ in range(2):
+        found = [Received(mail) for mail in desk.accepted.mails if address in mail.recipients]
+        found = [mail for mail in found if words in mail["Subject"]]
+        if found:
+            return found[-1]
+        for (number,) in desk.ask(
+            "SELECT id FROM outbox WHERE state = 'uncertain' AND recipients LIKE ?", f"%{address}%"
+        ):
+            assert desk.command_of("outbox", "retry", str(number)) == 0
+        desk.begin()
+        assert desk.settle()
+        desk.down()
+    raise AssertionError(f"no mail to {address}\n{desk.log[-3000:]}")
+
+
+def _bounce(desk: FaultDesk) -> None:
+    """Ben's mail server gives his acknowledgement back."""
+    returned = _newest(desk, "ben@other.example")
+    head = "\r\n".join(
+        f"{name}: {returned[name]}" for name in ("From", "To", "Subject", "Message-ID", "References")
+    )
+    desk.deliver(
+        (
+            "Return-Path: <>\r\nFrom: MAILER-DAEMON@other.example\r\nTo: support@desk.example\r\nSubject: Undelivered Mail\r\n"
+            f"Message-ID: <bounce.{time.time_ns()}@other.example>\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nSorry.\r\n"
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.other.example\r\n\r\n"
+            "Final-Recipient: rfc822; ben@other.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+            f"--b\r\nContent-Type: message/rfc822\r\n\r\n{head}\r\n\r\nHello\r\n--b--\r\n"
+        ).encode(),
+        sender="",
+    )
+
+
+def _writes(desk: FaultDesk) -> None:
+    desk.writes(
+        ANA, "My printer is on fire.", subject="A burning printer", files={"fire.bin": bytes(range(256)) * 40}
+    )
+
+
+def _answers(desk: FaultDesk) -> None:
+    desk.answers(
+        _newest(desk, "kim@desk.example", "printer"),
+        KIM,
+        "Please try water. Did that help?",
+        files={"tap.bin": b"tap" * 900},
+    )
+
+
+def _reopens(desk: FaultDesk) -> None:
+    desk.answers(_newest(desk, "ana@customer.example"), ANA, "It burns again.")
+
+
+def _resolves(desk: FaultDesk) -> None:
+    desk.answers(_newest(desk, "kim@desk.example", "printer"), KIM, "#resolve\nWe have sent a new one.")
+
+
+def _silence(_: FaultDesk) -> None:
+    """Nobody writes."""
+
+
+STAGES = (
+    Stage("new mail", _writes),
+    Stage("another one", lambda desk: desk.writes(BEN, "My scanner is wet.", subject="A wet scanner")),
+    Stage("answer", _answers),
+    Stage("bounce", _bounce),
+    Stage("reminder", _silence, hours=21),
+    Stage("closing", _silence, hours=21),
+    Stage("reopened", _reopens),
+    Stage("resolved", _resolves),
+)
+
+
+@dataclass
+class Line:
+    """The story without faults: where each stage began, what happened in it, what it left to say."""
+
+    before: list[FaultDesk] = field(default_factory=list)
+    mails: list[list[bytes]] = field(default_factory=list)
+    says: list[Counter[tuple[str, str, int]]] = field(default_factory=list)
+    accepted: list[int] = field(default_factory=list)
+
+
+def play(desk: FaultDesk, folder: Path, stages: tuple[Stage, ...] = STAGES) -> Line:
+    """Play the story without faults; keep a copy of the desk before each stage."""
+    line = Line()
+    for number, stage in enumerate(stages):
+        line.before.append(desk.copy(folder / f"before-{number}"))
+        line.accepted.append(len(desk.sink.mails))
+        known = len(desk.deliveries)
+        desk.set_clock(desk.shift + stage.hours * 3600)
+        stage.happens(desk)
+        line.mails.append(desk.deliveries[known:])
+        desk.begin()
+        assert desk.settle()
+        desk.check()
+        desk.down()
+        line.says.append(desk.rows())
+    return line

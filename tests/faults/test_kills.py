@@ -1,0 +1,123 @@
+"""kill -9 at every named point, for every mail and timer of a small story, and at random; the six assertions afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mailtickets.crashpoints import POINTS
+from tests.faults.forks import Forks
+from tests.faults.story import STAGES, Accepted, FaultDesk, Line, play
+from tests.support.dovecot import Dovecot
+from tests.support.smtp_sink import SmtpSink
+
+# Those on the way of a mail or timer; the others have tests of their own.
+ON_THE_WAY = [point for point in POINTS if not point.startswith(("migrated", "backup"))]
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory, dovecot: Dovecot, sink: SmtpSink, forks: Forks) -> Line:
+    folder: Path = tmp_path_factory.mktemp("story")
+    (folder / "desk").mkdir()
+    return play(FaultDesk(folder / "desk", dovecot, sink, forks), folder)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.fault("All steps", "kill -9 at each point for each mail")
+@pytest.mark.fault("Commit", "kill -9 before / after")
+@pytest.mark.fault("Fetch", "kill -9 or drop mid-literal")
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
+@pytest.mark.fault("Timer", "kill -9 between due and commit")
+@pytest.mark.fault("Attachment", "disk full, kill -9 mid-write")
+@pytest.mark.parametrize("number", range(len(STAGES)), ids=[stage.name for stage in STAGES])
+def test_kill_at_each_point(line: Line, tmp_path: Path, number: int, book):
+    """Killed at any point of a stage, the desk ends where it ends without; two more starts change nothing."""
+    reached: Counter[str] = Counter()
+    for point in ON_THE_WAY:
+        for count in range(1, 30):
+            desk = line.before[number].copy(tmp_path / f"{point}-{count}")
+            desk.set_clock(desk.shift + STAGES[number].hours * 3600)
+            already = line.accepted[number]
+            for raw in line.mails[number]:
+                desk.deliver(raw)
+            begun = len(desk.sink.mails)
+            desk.begin(f"{point}:{count}")
+            died = not desk.settle()
+            if died:
+                assert (desk.folder / "crash").read_text() == f"{point}\n"
+                desk.begin()
+                assert desk.settle()
+                reached[point] += 1
+            desk.accepted = Since(desk.sink, line, already, begun)
+            desk.check(line.says[number])
+            if count == 1:
+                desk.restart_changes_nothing()
+            desk.down()
+            if not died:
+                break
+    print(dict(reached))
+    book(runs=sum(reached.values()))
+    assert reached["sending"], "the stage sends nothing"
+    assert reached["timer-due"] or STAGES[number].hours == 0
+
+
+class Since(Accepted):
+    """What was accepted in the story up to a stage, and then in a desk that began from its copy."""
+
+    def __init__(self, sink: SmtpSink, line: Line, already: int, begun: int) -> None:
+        super().__init__(sink, begun)
+        first = line.before[0].accepted.start
+        self._before = sink.mails[first:already]
+
+    @property
+    def mails(self):
+        return [*self._before, *super().mails]
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.fault("All steps", "random faults")
+@pytest.mark.parametrize("part", range(2))
+def test_kills_at_random(
+    tmp_path: Path,
+    dovecot: Dovecot,
+    sink: SmtpSink,
+    forks: Forks,
+    part: int,
+    book,
+    pytestconfig: pytest.Config,
+):
+    """Killed again and again at random points of the whole story, the desk has lost nothing and doubled nothing."""
+    asked = pytestconfig.getoption("--seed-of-faults")
+    seed = random.randrange(1_000_000) if asked is None else asked + part
+    print(f"seed {seed}")
+    dice, kills, stories = random.Random(seed), 0, 0
+    wanted = max(pytestconfig.getoption("--kills") // 2, 1)
+    while kills < wanted:
+        stories += 1
+        folder = tmp_path / f"story-{stories}"
+        folder.mkdir()
+        desk = FaultDesk(folder, dovecot, sink, forks)
+        for stage in STAGES:
+            desk.set_clock(desk.shift + stage.hours * 3600)
+            stage.happens(desk)
+            left = dice.randrange(1, 7)
+            deaths_while_reading = 0
+            while True:
+                # A mail in whose reading three processes died is quarantined, and rightly so.
+                point = "" if left == 0 else "any" if deaths_while_reading < 2 else "sending"
+                desk.begin(f"{point}:{dice.randrange(1, 25)}" if point else "")
+                if desk.settle():
+                    break
+                kills += 1
+                left -= 1
+                last = (folder / "crash").read_text().split()[-1]
+                deaths_while_reading += last in {"raw-stored", "parsed", "written"}
+            desk.down()
+            assert desk.ask("SELECT count(*) FROM copy WHERE state = 'quarantined'") == [(0,)], f"seed {seed}"
+        desk.check()
+        desk.restart_changes_nothing()
+    print(f"{kills} kills in {stories} stories")
+    book(runs=kills)
