@@ -1,5 +1,7 @@
 # make demo    watch a whole desk at work: no configuration, no root, no mail server
 # make test    all tests, with real mail servers where this machine has them or lets us install them
+# make faults  the fault matrix with thousands of kills (about 15 minutes), and its table
+# make soak    50,000 mails with faults at random, memory and books watched (about half an hour)
 # make check   format, lint, types and tests; what must pass before a change goes in
 # make bench   speed and memory, beside this machine's own limits
 # make lock    write requirements.lock from the packages in .venv
@@ -8,8 +10,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
+# Most tests wait for servers: three at a time keep two cores busy.
+SEVERAL := -n 3 --dist loadfile
+KILLS ?= 2400
 
-.PHONY: demo test check format lint types bench lock tidy servers
+.PHONY: demo test faults soak check format lint types bench lock tidy servers
 .DEFAULT_GOAL := check
 
 $(READY): pyproject.toml requirements.lock
@@ -25,7 +30,13 @@ servers:
 	@.ci/servers
 
 test: servers $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SEVERAL) $(ARGS)
+
+faults: servers $(READY)
+	$(BIN)/python -m pytest $(SEVERAL) -m fault --kills $(KILLS) tests $(ARGS)
+
+soak: servers $(READY)
+	$(BIN)/python -m bench soak $(ARGS)
 
 check: format lint types test
 

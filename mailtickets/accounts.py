@@ -51,6 +51,12 @@ def ladder_of(config: Config, name: str) -> Ladder:
     return Ladder(tuple(one.timedelta for one in account.retry), account.give_up.timedelta)
 
 
+def rates_of(config: Config) -> dict[str, int]:
+    """Return the accounts whose servers want no more than so many mails a minute."""
+    accounts = {"": config.smtp, **config.smtp_accounts}
+    return {name: account.mails_per_minute for name, account in accounts.items() if account.mails_per_minute}
+
+
 def takes_null_sender(config: Config) -> dict[str, bool]:
     """Return for each account whether acknowledgements may have an empty envelope sender."""
     return {"": config.smtp.envelope == "null"} | {

@@ -101,6 +101,7 @@ class SmtpAccount(Table):
     token: Token = None
     envelope: Literal["null", "bounce"] = "null"  # sender of acknowledgements
     max_size: Size = 25 * MEGABYTE  # largest mail the server takes, in bytes
+    mails_per_minute: Count = 0  # that the server allows; 0: no limit
     retry: Annotated[tuple[Wait, ...], AsList, Field(min_length=1)] = _durations(
         "5m", "15m", "30m", "1h", "2h"
     )
@@ -192,6 +193,7 @@ class Limits(Table):
     ack_wait: AnyDuration = Duration.parse("12h")
     mail_size: SizeOrNone = 25 * MEGABYTE  # bytes
     people_per_ticket: Count = 10
+    automatic_per_hour: Count = 5000  # mails that the desk writes by itself; above it they wait for an hour
 
 
 class TemplateFolder(Table):

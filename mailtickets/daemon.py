@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from mailtickets import maillog
-from mailtickets.accounts import ladder_of, mailbox_of, smtp_of, takes_null_sender
-from mailtickets.clocks import utc_now
+from mailtickets.accounts import ladder_of, mailbox_of, rates_of, smtp_of, takes_null_sender
+from mailtickets.clocks import awake, since_boot, utc_now
 from mailtickets.config import Config, ConfigInvalid, load
+from mailtickets.desk.pausing import Look
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
@@ -66,7 +67,7 @@ def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
     policy, ring = policy_of(config), store.key_ring()
     reading = reading_of(config, policy, ring)
     writer = Writer(policy, ring, templates, takes_null_sender(config), new_id)
-    return Rules(policy, reading, writer, digest_of(config))
+    return Rules(policy, reading, writer, digest_of(config), rates_of(config))
 
 
 def digest_of(config: Config) -> str:
@@ -129,7 +130,7 @@ class Daemon:
             self._waiting_for_first_round = {
                 (source.name, source.folder) for source in sources(self._config, self._clock())
             }
-            self._desk = DeskThread(lambda: open_line(self._config, self._clock), self._wake_sender)
+            self._desk = DeskThread(self._open_line, self._wake_sender, self._slept, self._look)
             store, line = self._desk.open()
             self._parts = self._make_parts(self._config, store, line)
             scheduler = self._clockwork()
@@ -147,6 +148,14 @@ class Daemon:
                 scheduler.shutdown(wait=False)
                 await self._end(sending)
             return 0
+
+    def _open_line(self) -> tuple[Store, Line]:
+        store, line = open_line(self._config, self._clock)
+        line.pauses.at_start(self._clock())
+        return store, line
+
+    def _look(self) -> Look:
+        return Look(self._clock(), since_boot(), awake())
 
     # -- parts -------------------------------------------------------------------------------
 
@@ -215,6 +224,21 @@ class Daemon:
                 await asyncio.sleep(5)
             finally:
                 self._sending_now = False
+
+    def _slept(self) -> None:
+        """The machine has slept: as after downtime, mail is read before timers fire. In the desk's thread."""
+        self._loop.call_soon_threadsafe(self._read_anew)
+
+    def _read_anew(self) -> None:
+        maillog.note("awake again; mail is read before timers fire")
+        self._waiting_for_first_round = {
+            (source.name, source.folder) for source in sources(self._config, self._clock())
+        }
+        for mailbox in self._parts.mailboxes:
+            mailbox.look_now()
+        if not self._waiting_for_first_round:
+            self._desk.let_timers_go()
+        self._loop.call_later(READ_FIRST.total_seconds(), self._desk.let_timers_go)
 
     def _first_round(self, mailbox: str, folder: str) -> None:
         self._loop.call_soon_threadsafe(self._polled, mailbox, folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,28 @@ class Ladder:
             return None
         delay = self.retry[min(max(attempts, 1), len(self.retry)) - 1]
         return now + delay * (1 + jitter / 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many mails an account may send now, where its server wants no more than so many a minute.
+
+    left   of them, refilled evenly; never more than ten seconds' worth, so that a pause makes no burst.
+    at     when it was last refilled, in seconds of a clock that nobody sets.
+    """
+
+    per_minute: int
+    left: float = 1.0
+    at: float = 0.0
+
+    def refilled(self, now: float) -> Allowance:
+        """Return it with what has come since."""
+        most = max(1.0, self.per_minute / 6)
+        return replace(self, left=min(most, self.left + (now - self.at) * self.per_minute / 60), at=now)
+
+    def spent(self, mails: int) -> Allowance:
+        """Return it after so many mails."""
+        return replace(self, left=self.left - mails)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from mailtickets.desk.pausing import Look
     from mailtickets.desk.ticket import Alarm
     from mailtickets.pipeline import Line
     from mailtickets.store import Store
@@ -39,11 +40,19 @@ class DeskThread(threading.Thread):
 
     make      opens store and line; runs in this thread, which keeps both to itself.
     on_queued called from this thread when the outbox may hold something new.
+    on_slept  called from this thread when the machine has slept; timers wait for `let_timers_go` again.
+    look      reads all clocks.
     """
 
-    def __init__(self, make: Callable[[], tuple[Store, Line]], on_queued: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], tuple[Store, Line]],
+        on_queued: Callable[[], None],
+        on_slept: Callable[[], None],
+        look: Callable[[], Look],
+    ) -> None:
         super().__init__(name="desk", daemon=True)
-        self._make, self._on_queued = make, on_queued
+        self._make, self._on_queued, self._on_slept, self._look = make, on_queued, on_slept, look
         self._work: queue.SimpleQueue[
             tuple[Callable[..., object], tuple[object, ...], Future[object]] | None
         ] = queue.SimpleQueue()
@@ -146,6 +155,9 @@ class DeskThread(threading.Thread):
     def _decide(self) -> bool:
         """Decide one batch and fire due timers; return whether there may be more to do at once."""
         try:
+            if self._line.pauses.look(self._look()):
+                self._timers_held, self._mail_is_read = True, False
+                self._on_slept()
             busy = self._line.settle() > 0
             if self._timers_held and self._mail_is_read and not busy:
                 self._timers_held = False

@@ -418,8 +418,8 @@ class MailboxThread(threading.Thread):
             self._progress()
             if first:
                 self._well()
-                self._first_round(self._intake.source.name, self._intake.source.folder)
                 first = False
+            self._first_round(self._intake.source.name, self._intake.source.folder)
             soon = self._intake.marks_soon()
             told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
             if not (told or soon or self._stop_event.is_set()):
@@ -451,6 +451,10 @@ class MailboxThread(threading.Thread):
                 self._ledger.alarm_in_desk,
                 Alarm(f"mailbox {name}", f"The mailbox {name} cannot be read", reason, remedy),
             )
+
+    def look_now(self) -> None:
+        """Ask the thread to look for mail at once."""
+        self._intake.mailbox.wake()
 
     def stop(self) -> None:
         """Ask the thread to end after the mail in hand."""

@@ -17,9 +17,12 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.clocks import since_boot
 from mailtickets.crashpoints import reach
+from mailtickets.delivery import Allowance
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived, TimerDue
+from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
     Alarm,
     Audience,
@@ -34,6 +37,7 @@ from mailtickets.desk.ticket import (
 from mailtickets.guard import Guard, TooHard
 from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
+from mailtickets.pauses import Pauses
 from mailtickets.readahead import ReadAhead
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.recording import Recorder, Rules
@@ -42,7 +46,7 @@ from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
 from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
-from mailtickets.store.outbox import State
+from mailtickets.store.outbox import Held, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +92,8 @@ class Line:
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
         self._recorder = Recorder(store, rules, clock, self._originals)
+        self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._begin_recount)
+        self._allowances: dict[str, Allowance] = {}
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
@@ -388,7 +394,9 @@ class Line:
     # -- reports -----------------------------------------------------------------------------
 
     def due_reports(self) -> list[Due]:
-        """Return the reports that are to be made now."""
+        """Return the reports that are to be made now; none while the clock is in doubt."""
+        if self.pauses.holds(Cause.CLOCK):
+            return []
         return due_reports(self._store, self.rules.policy, self._clock())
 
     def queue_report(self, due: Due, mail: ReportMail) -> None:
@@ -428,7 +436,12 @@ class Line:
     # -- timers ------------------------------------------------------------------------------
 
     def fire_due(self) -> int:
-        """Let due timers do their work; return how many there were. Call again until it is 0."""
+        """Let due timers do their work; return how many there were. Call again until it is 0.
+
+        None fires while the clock is in doubt.
+        """
+        if self.pauses.holds(Cause.CLOCK):
+            return 0
         due = self._store.tickets.due(self._clock())
         if not due:
             return 0
@@ -490,10 +503,29 @@ class Line:
 
     def claim_due(self, limit: int, holder: str) -> list[Mail]:
         """Claim mails for sending: while few wait only what the connections take at once."""
-        now = self._clock()
+        now, outbox = self._clock(), self._store.outbox
+        held = Held.TO_CUSTOMERS if self.pauses.holds(Cause.CLOCK) else Held.NOTHING
+        held = Held.AUTOMATIC if self.pauses.holds(Cause.VOLUME) else held
         with self._store.transaction():
-            few = self._store.outbox.due_count(now) < 100
-            return self._store.outbox.claim(now, min(limit, FEW) if few else limit, holder)
+            limit = min(limit, FEW) if outbox.due_count(now) < 100 else limit
+            rates = self.rules.rates
+            mails = outbox.claim(now, limit, holder, held=held, but=tuple(rates))
+            for account in rates:
+                mails += self._claim_slowly(account, rates[account], limit - len(mails), holder, held)
+            automatic = sum(not mail.human for mail in mails)
+            self.pauses.count(automatic, self.rules.policy.limits.automatic_per_hour, now)
+        return mails
+
+    def _claim_slowly(self, account: str, per_minute: int, limit: int, holder: str, held: Held) -> list[Mail]:
+        """Claim for an account that may send so many mails a minute: what waits here is not yet on its way."""
+        allowance = self._allowances.get(account)
+        if allowance is None or allowance.per_minute != per_minute:
+            allowance = Allowance(per_minute, at=since_boot())
+        allowance = allowance.refilled(since_boot())
+        now, most = self._clock(), min(limit, int(allowance.left))
+        mails = self._store.outbox.claim(now, most, holder, held=held, account=account) if most > 0 else []
+        self._allowances[account] = allowance.spent(len(mails))
+        return mails
 
     def book(self, attempts: Sequence[tuple[Mail, Attempt]]) -> None:
         """Write what became of claimed mails, and tell whom it concerns."""

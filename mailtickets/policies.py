@@ -66,6 +66,7 @@ def policy_of(config: Config) -> Policy:
             ack_per_address_day=limits.ack_per_address_day, ack_per_proven_address_day=limits.ack_per_proven_address_day,
             ack_per_domain_hour=limits.ack_per_domain_hour, ack_per_hour=limits.ack_per_hour, ack_wait=limits.ack_wait.timedelta,
             mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT,
+            automatic_per_hour=limits.automatic_per_hour,
         ),
         calendars=calendars_of(config),
         service_levels={name: level_of(name, table) for name, table in config.service_levels.items()},

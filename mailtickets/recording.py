@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -15,7 +15,7 @@ from mailtickets.letters import Unwritten
 from mailtickets.reporting import with_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.delivery import Attempt
@@ -39,12 +39,14 @@ class Rules:
     """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end.
 
     digest   of what the admin wrote; under another one open tickets are counted again.
+    rates    of accounts that may send no more than so many mails a minute.
     """
 
     policy: Policy
     reading: Reading
     writer: Writer
     digest: str = ""
+    rates: Mapping[str, int] = field(default_factory=dict)
 
 
 class Recorder:

@@ -148,6 +148,7 @@ def outbox(ctx: click.Context, *, as_json: bool, everything: bool) -> None:
     mailtickets outbox                  list them
     mailtickets outbox retry 17         send one again, with the same bytes
     mailtickets outbox cancel 17        give one up
+    mailtickets outbox resume           let go what is held back: a doubtful clock, too much mail
     """  # noqa: D301
     if ctx.invoked_subcommand is not None:
         return
@@ -207,6 +208,20 @@ def outbox_cancel(*, number: int) -> None:
     _say(number, done=done, yes="will not be sent", no="is not in the outbox, or was sent")
 
 
+@outbox.command("resume")
+def outbox_resume() -> None:
+    """Let automatic mail go again that is held back, because the clock was in doubt or too much went out."""
+    from mailtickets import pauses
+
+    store = _writing_store(loaded())
+    with store.transaction():
+        ended = pauses.forget(store)
+    for pause in ended:
+        click.echo(f"automatic mail goes again; it was held back because {pause.why}")
+    if not ended:
+        click.echo("nothing is held back")
+
+
 def _change(method: str, number: int, yes: str, no: str) -> None:
     store = _writing_store(loaded())
     with store.transaction():
@@ -233,6 +248,8 @@ def status(*, as_json: bool) -> None:
 
     Exit code 0 where all is well, 1 where something is wrong.
     """
+    from mailtickets.pauses import stored as stored_pauses
+
     config = loaded()
     store = reading_store(config)
     now = utc_now()
@@ -246,6 +263,12 @@ def status(*, as_json: bool) -> None:
         wrong.append("the daemon does not run; start it with `mailtickets run`")
     elif config.mailboxes and (last_poll is None or now - last_poll > STALE_POLL):
         wrong.append("no mailbox could be read for 15 minutes")
+    zone = config.desk.zone
+    wrong += [
+        f"automatic mail is held back until {stamp(pause.until, zone)}: {pause.why}; see `mailtickets outbox resume`"
+        for pause in stored_pauses(store)
+        if not pause.is_over(now)
+    ]
     books = store.views.books()
     values: dict[str, Any] = {
         "running": bool(pid), "pid": pid or None, "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
@@ -255,7 +278,6 @@ def status(*, as_json: bool) -> None:
     if as_json:
         print_json(values)
     else:
-        zone = config.desk.zone
         click.echo(f"daemon       {'running, pid ' + str(pid) if pid else 'not running'}")
         click.echo(f"store        {config.desk.store}")
         click.echo(f"last poll    {stamp(last_poll, zone) or 'never'}")

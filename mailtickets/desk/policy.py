@@ -185,6 +185,7 @@ class Limits:
     ack_wait: timedelta = timedelta(hours=12)
     mail_size_bytes: int = 25_000_000
     people_per_ticket: int = 10
+    automatic_per_hour: int = 5000
 
 
 @dataclass(frozen=True, slots=True)

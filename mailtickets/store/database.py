@@ -19,6 +19,7 @@ from mailtickets.mail.keys import KeyRing
 from mailtickets.store.alarms import Alarms
 from mailtickets.store.engine import Database
 from mailtickets.store.facts import FactsReader
+from mailtickets.store.future import bring_back
 from mailtickets.store.ledger import Ledger
 from mailtickets.store.measures import Measures
 from mailtickets.store.migrations import NEWEST, migrations
@@ -29,7 +30,7 @@ from mailtickets.store.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
 CACHE_KIB = 16_000
@@ -190,6 +191,10 @@ class Store:
             "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
+
+    def bring_back(self, now: datetime, gap: timedelta) -> None:
+        """See `future.bring_back`."""
+        bring_back(self._connection, now, gap)
 
     def key_ring(self) -> KeyRing:
         """Return the desk's keys for replies and for the loop field."""

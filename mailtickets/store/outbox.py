@@ -29,6 +29,22 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Held(StrEnum):
+    """What is held back for now."""
+
+    NOTHING = "nothing"
+    TO_CUSTOMERS = "automatic mail to customers"
+    AUTOMATIC = "automatic mail but alarms"
+
+
+# Kinds that tell admins of trouble are never held: they tell of the pause itself.
+_HELD = {
+    Held.NOTHING: "",
+    Held.TO_CUSTOMERS: " AND (human = 1 OR reader <> 'customer')",
+    Held.AUTOMATIC: " AND (human = 1 OR kind IN ('trouble', 'recovered'))",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A composed mail, ready to be queued.
@@ -151,15 +167,43 @@ class Outbox:
             ).fetchone()[0]
         )
 
-    def claim(self, now: datetime, limit: int, holder: str) -> list[Mail]:
-        """Claim due mails for sending; `sending` is committed before the first byte goes out."""
+    def automatic_since(self, since: datetime, limit: int) -> list[datetime]:
+        """Return when automatic mails went out since a time, of the newest so many mails."""
+        rows = self._connection.execute(
+            "SELECT sent_at FROM (SELECT sent_at, human FROM outbox ORDER BY id DESC LIMIT ?)"
+            " WHERE human = 0 AND sent_at > ? ORDER BY sent_at",
+            (limit, to_us(since)),
+        )
+        return [from_us(at) for (at,) in rows]
+
+    def claim(
+        self,
+        now: datetime,
+        limit: int,
+        holder: str,
+        *,
+        held: Held = Held.NOTHING,
+        account: str | None = None,
+        but: Sequence[str] = (),
+    ) -> list[Mail]:
+        """Claim due mails for sending; `sending` is committed before the first byte goes out.
+
+        held      what is not to go out now, though it is due.
+        account   of this account only; `but` none of these accounts.
+        """
+        where = _HELD[held]
+        values: list[int | str] = [to_us(now)]
+        if account is not None:
+            where, values = where + " AND account = ?", [*values, account]
+        if but:
+            where, values = where + f" AND account NOT IN ({','.join('?' * len(but))})", [*values, *but]
         rows = self._connection.execute(
             "UPDATE outbox SET state = 'sending', attempts = attempts + 1, holder = ?, lease_until = ? WHERE id IN"
-            " (SELECT id FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ? ORDER BY next_at, id LIMIT ?)"
+            f" (SELECT id FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ?{where} ORDER BY next_at, id LIMIT ?)"
             " AND state IN ('queued', 'deferred')"
             " RETURNING id, ticket, seq, kind, reader, human, author, account, sender, null_sender, recipients, message_id, head,"
             " (SELECT data FROM body WHERE body.id = outbox.body), reply_key, digest, size, attempts, queued_at, cycle, subject",
-            (holder, to_us(now + LEASE), to_us(now), limit),
+            (holder, to_us(now + LEASE), *values, limit),
         ).fetchall()
         mails = [
             Mail(r[0], r[1], r[2], r[3], r[4], bool(r[5]), r[6], r[7], r[8], bool(r[9]), tuple(json.loads(r[10])), r[11], r[12], r[13],

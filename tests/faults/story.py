@@ -62,19 +62,19 @@ class Accepted:
 class FaultDesk(DeskProcess):
     """A desk whose processes start quickly and die on command. `box` is its mailbox; its address is always support@."""
 
-    def __init__(self, folder: Path, dovecot: Dovecot, sink: SmtpSink, forks: Forks, box: str = "", more: str = MORE) -> None:  # fmt: skip
+    def __init__(self, folder: Path, dovecot: Dovecot, sink: SmtpSink, forks: Forks, box: str = "", more: str = MORE, smtp: str = 'retry = ["1s"]', queue: str = QUEUE) -> None:  # fmt: skip
         self.box = box or new_user()
         self.forks = forks
         self.child: Child | None = None
         mailbox = IMAP.replace("{user}", self.box) + 'start_from = "all"\n'
         super().__init__(
-            folder, dovecot, sink, "support", queue=QUEUE, more=more, mailbox=mailbox, poll="60s",
-            smtp='retry = ["1s"]',
+            folder, dovecot, sink, "support", queue=queue, more=more, mailbox=mailbox, poll="60s",
+            smtp=smtp,
         )  # fmt: skip
         self.deliveries: list[bytes] = []
         self.accepted = Accepted(sink, len(sink.mails))
-        self.shift = 0.0
-        (folder / "clock").write_text("0")
+        self.shift = self.since_boot = 0.0
+        (folder / "clock").write_text("0 0")
 
     def copy(self, folder: Path) -> FaultDesk:
         """Return a desk that stands where this one stands, with store and mailbox of its own."""
@@ -97,12 +97,16 @@ class FaultDesk(DeskProcess):
         self.dovecot.deliver(raw, f"{self.box}@desk.example", sender=sender)
         self.deliveries.append(raw)
 
-    def set_clock(self, shift: float) -> None:
-        """Put the wall clock of the desk so many seconds ahead."""
-        self.shift = shift
-        temporary = self.folder / "clock.new"
-        temporary.write_text(str(shift))
+    def set_clock(self, shift: float, since_boot: float = 0.0) -> None:
+        """Put the wall clock of the desk so many seconds ahead, and perhaps the time since the machine was started."""
+        self.shift, self.since_boot = shift, since_boot
+        temporary = self.folder.parent / f"{self.box}.clock"
+        temporary.write_text(f"{shift} {since_boot}")
         temporary.rename(self.folder / "clock")
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, as every clock of the machine sees it but the one that stops while it sleeps."""
+        self.set_clock(self.shift + seconds, self.since_boot + seconds)
 
     # -- the process -------------------------------------------------------------------------
 
@@ -135,9 +139,9 @@ class FaultDesk(DeskProcess):
     def until_ready(self) -> None:
         """Wait until the daemon has read its mailbox once."""
         assert self.child is not None
-        seen = self.log.count(" ready ")
-        self.wait(lambda: self.log.count(" ready ") > seen or self.child.poll() is not None, "ready")
-        assert self.child.poll() is None, self.log[-3000:]
+        child, seen = self.child, self.log.count(" ready ")
+        self.wait(lambda: self.log.count(" ready ") > seen or child.poll() is not None, "ready")
+        assert child.poll() is None, self.log[-3000:]
 
     def down(self) -> None:
         """End the process at rest, as a power cut does."""
@@ -311,9 +315,13 @@ def _newest(desk: FaultDesk, address: str, words: str = "") -> Received:
         found = [mail for mail in found if words in mail["Subject"]]
         if found:
             return found[-1]
-        for (number,) in desk.ask(
-            "SELECT id FROM outbox WHERE state = 'uncertain' AND recipients LIKE ?", f"%{address}%"
+        there = {desk.id_of(mail.raw) for mail in desk.accepted.mails}
+        for number, message_id in desk.ask(
+            "SELECT id, message_id FROM outbox WHERE state = 'uncertain' AND recipients LIKE ?",
+            f"%{address}%",
         ):
+            if message_id in there:
+                continue
             assert desk.command_of("outbox", "retry", str(number)) == 0
         desk.begin()
         assert desk.settle()
