@@ -7,6 +7,7 @@ Everything runs on the loopback, in temporary folders, and ends by itself. Stage
     latency   spaced mails: from delivery to acknowledgement
     memory    idle, and the peak over 5,000 mails
     reports   `mailtickets report` over a million tickets; needs no mail server
+    soak      50,000 mails with faults at random; only when named
     clocks    deadlines, and a changed calendar with 100,000 open tickets
 """
 
@@ -18,11 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import big_store, clocks, latency, memory, rates, reports
+from bench import big_store, clocks, latency, memory, rates, reports, soak
 from bench.desk import Servers
 from bench.report import Report
 
 STAGES = ("rates", "big", "latency", "memory", "clocks", "reports")
+ONLY_NAMED = ("soak",)
 
 
 def arguments() -> argparse.Namespace:
@@ -36,13 +38,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tickets", type=int, default=1_000_000, help="tickets in the big stores (1000000)")
     parser.add_argument("--spaced", type=int, default=200, help="mails of latency (200)")
     parser.add_argument("--many", type=int, default=5000, help="mails of memory (5000)")
+    parser.add_argument("--soak", type=int, default=50_000, help="mails of the soak (50000)")
+    parser.add_argument("--seed", type=int, help="repeat the faults of a soak")
     parser.add_argument(
         "--work", type=Path, help="folder that keeps mails and the filled store for the next time"
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     read = parser.parse_args()
-    if unknown := set(read.stages) - set(STAGES):
-        parser.error(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
+    if unknown := set(read.stages) - {*STAGES, *ONLY_NAMED}:
+        parser.error(
+            f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES + ONLY_NAMED)}"
+        )
     return read
 
 
@@ -57,6 +63,8 @@ def run(stage: str, servers: Servers, work: Path, report: Report, read: argparse
             latency.stage(servers, work, report, mails=read.spaced)
         case "memory":
             memory.stage(servers, work, report, mails=read.many)
+        case "soak":
+            soak.stage(servers, work, report, mails=read.soak, seed=read.seed)
         case "clocks":
             clocks.stage(work, report)
 
@@ -70,7 +78,8 @@ def main() -> None:
         if kept is None:
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailtickets-bench-")))
         kept.mkdir(parents=True, exist_ok=True)
-        for stage in [one for one in STAGES if one in read.stages or not read.stages]:
+        asked = read.stages or STAGES
+        for stage in [one for one in (*STAGES, *ONLY_NAMED) if one in asked]:
             if stage == "reports":
                 reports.stage(kept, report, tickets=read.tickets)
                 continue

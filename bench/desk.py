@@ -30,6 +30,7 @@ admins = ["it@desk.example"]
 host = "127.0.0.1"
 port = {smtp}
 security = "none"
+{smtp_lines}
 
 [mailbox.support]
 host = "127.0.0.1"
@@ -52,6 +53,7 @@ ack_per_address_day = 0
 ack_per_proven_address_day = 0
 ack_per_domain_hour = 0
 ack_per_hour = 0
+automatic_per_hour = 0
 
 [log]
 level = "{level}"
@@ -107,6 +109,7 @@ class Desk:
         agents: int = 0,
         queue: str = "",
         level: str = "info",
+        smtp: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.user = folder, user
@@ -119,7 +122,7 @@ class Desk:
         )
         text = CONFIG.format(
             smtp=self.smtp_port, imap=imap_port, user=user, agents=", ".join(f'"{key}"' for key in keys),
-            people=people, queue=queue, level=level,
+            people=people, queue=queue, level=level, smtp_lines=smtp,
         )  # fmt: skip
         (folder / "config.toml").write_text(text)
         (folder / "config.toml").chmod(0o600)
@@ -166,6 +169,10 @@ class Desk:
     def cpu(self) -> float:
         """CPU seconds of the daemon and its children so far."""
         return benchlib.tree_cpu(self.pid)
+
+    def wait(self) -> None:
+        """Wait for the end of a daemon that was killed."""
+        self._server.p.wait(30)
 
     def stop(self) -> None:
         """End the daemon as systemd does."""
