@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
-from mailtickets.clocks import awake, since_boot, utc_now
+from mailtickets.clocks import utc_now
 from mailtickets.daemon import forget_old, open_line
-from mailtickets.desk.pausing import Look
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.figures.apart import ReportFailed
@@ -66,7 +65,6 @@ async def one_round(config: Config) -> int:
     failed = 0
     with StoreLock(config.desk.store):
         store, line = open_line(config)
-        line.pauses.look(Look(utc_now(), since_boot(), awake()))
         line.pauses.at_start(utc_now())
         try:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.

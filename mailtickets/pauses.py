@@ -74,6 +74,7 @@ class Pauses:
 
     def at_start(self, now: datetime) -> None:
         """Doubt the clock where nothing was stored for long."""
+        self._end_what_is_over(now)
         texts = (self._store.setting(name) for name in (CLOCK_SEEN, "last_poll"))
         times = [datetime.fromisoformat(text) for text in texts if text]
         last = max(times, default=None)
@@ -86,9 +87,7 @@ class Pauses:
     def look(self, look: Look) -> bool:
         """Look at all clocks; return whether the machine has slept since the last look."""
         before, self._look = self._look, look
-        for pause in list(self._now.values()):
-            if pause.is_over(look.wall) or not self._store.setting(f"pause_{pause.cause}"):
-                self._end(pause)
+        self._end_what_is_over(look.wall)
         if look.awake - self._noted > NOTE_SECONDS:
             self._noted = look.awake
             self.note(look.wall)
@@ -154,6 +153,11 @@ class Pauses:
         self._now[pause.cause] = pause
         self._store.set_setting(f"pause_{pause.cause}", pause.text())
         self._alarm(alarm)
+
+    def _end_what_is_over(self, now: datetime) -> None:
+        for pause in list(self._now.values()):
+            if pause.is_over(now) or not self._store.setting(f"pause_{pause.cause}"):
+                self._end(pause)
 
     def _end(self, pause: Pause) -> None:
         with self._store.transaction():
