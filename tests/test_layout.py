@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mailtickets"
 FILES = sorted(PACKAGE.rglob("*.py"))
 DOORS = {
     "imapclient": {"transport/imap.py"},
-    "aiosmtplib": {"transport/smtp.py", "transport/smtp_transaction.py"},
+    "aiosmtplib": {"transport/smtp.py", "transport/smtp_transaction.py", "transport/smtp_look.py"},
     "mailparser": {"mail/parse.py", "mail/header_text.py"},
     "jinja2": {"templates.py", "template_filters.py", "template_files.py"},
     "apscheduler": {"daemon.py"},

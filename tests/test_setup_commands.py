@@ -12,18 +12,17 @@ from click.testing import CliRunner
 
 from mailtickets.cli.check import check
 from mailtickets.cli.guesses import (
-    authserv_ids,
     guessed_host,
     guessed_name,
     guessed_tag,
     guessed_zone,
-    is_likely_own,
     person,
 )
 from mailtickets.cli.init import init
 from mailtickets.config import load
 from mailtickets.config_calendar import calendar_of
 from mailtickets.config_writing import Answers, Person, Server, config_text, write_config
+from mailtickets.mail.authentication import authserv_ids, is_likely_own
 from tests.support.dovecot import PROGRAM, Dovecot
 from tests.support.smtp_sink import SmtpSink
 from tests.test_config import SHORT

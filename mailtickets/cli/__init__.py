@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("demo", "Play a whole desk on embedded servers; needs no configuration."),
     "init": ("init", "Ask a few questions, test both servers, write config.toml."),
     "check": ("check", "Say what is wrong with the configuration and the templates."),
+    "doctor": ("doctor", "Look at servers, certificates, disk, permissions and clock; say what to do."),
     "run": ("running", "Run the desk; --once does one round and ends."),
     "receive": ("running", "Take one mail from standard input, for a mail server's pipe."),
     "calendar": ("calendar", "Show open hours as the desk sees them; count deadlines in them."),

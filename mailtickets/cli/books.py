@@ -249,13 +249,14 @@ def status(*, as_json: bool) -> None:
     Exit code 0 where all is well, 1 where something is wrong.
     """
     from mailtickets.pauses import stored as stored_pauses
+    from mailtickets.store.database import lock_holder
 
     config = loaded()
     store = reading_store(config)
     now = utc_now()
     last_poll_text = store.setting("last_poll")
     last_poll = datetime.fromisoformat(last_poll_text) if last_poll_text else None
-    pid = _daemon_pid(config)
+    pid = lock_holder(config.desk.store)
     alarms = store.alarms.open()
     unsent = store.views.oldest_unsent()
     wrong = [f"{alarm.what}: {alarm.why}" for alarm in alarms if now - alarm.last_at < timedelta(hours=24)]
@@ -292,22 +293,6 @@ def status(*, as_json: bool) -> None:
         if not wrong:
             click.echo("all is well")
     sys.exit(EXIT_FAILED if wrong else 0)
-
-
-def _daemon_pid(config: Config) -> int:
-    """Return the pid of the daemon that has the store's lock, or 0."""
-    import fcntl
-
-    path = config.desk.store.with_name(config.desk.store.name + ".lock")
-    try:
-        with path.open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return int(lock.read().strip() or 0)
-    except (OSError, ValueError):
-        return 0
-    return 0
 
 
 @click.command()

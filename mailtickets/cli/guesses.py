@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtickets.config_writing import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from mailtickets.transport.imap import ImapAccount
 
@@ -40,7 +39,6 @@ _PROVIDERS = {
     "web.de": ("imap.web.de", "smtp.web.de", "tls"),
 }
 
-_AUTHSERV_ID = re.compile(r"[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}))[ \t]*(?:1[ \t]*)?;")
 _NAMED = re.compile(r"(?P<name>[^<>]{0,200})<(?P<address>[^<>\s]{1,320})>\Z")
 
 
@@ -117,16 +115,6 @@ def person(text: str, taken: Iterable[str] = ()) -> Person:
     return Person(free, name or local.replace(".", " ").replace("_", " ").title(), address)
 
 
-def authserv_ids(heads: Sequence[Sequence[tuple[str, str]]]) -> Counter[str]:
-    """Count the authserv-ids that stand topmost in the headers of mails (RFC 8601 section 5)."""
-    found: Counter[str] = Counter()
-    for headers in heads:
-        top = next((value for name, value in headers if name.lower() == "authentication-results"), "")
-        if said := _AUTHSERV_ID.match(top):
-            found[said[1].lower()] += 1
-    return found
-
-
 def recent_headers(account: ImapAccount) -> list[tuple[tuple[str, str], ...]]:
     """Return the header fields of the newest mails of a folder, without touching them; [] where that fails."""
     from mailtickets.errors import MailboxUnavailable
@@ -143,9 +131,3 @@ def recent_headers(account: ImapAccount) -> list[tuple[tuple[str, str], ...]]:
     finally:
         mailbox.close()
     return [parse(head.raw).headers for head in heads if head is not None]
-
-
-def is_likely_own(authserv_id: str, hosts: Iterable[str]) -> bool:
-    """Tell whether an authserv-id looks like one of these hosts or domains: the same last two labels."""
-    ending = authserv_id.lower().split(".")[-2:]
-    return any(host.lower().split(".")[-2:] == ending for host in hosts)

@@ -22,17 +22,16 @@ from mailtickets.cli.asking import (
 )
 from mailtickets.cli.check import config_option, imap_trouble, smtp_trouble
 from mailtickets.cli.guesses import (
-    authserv_ids,
     guessed_host,
     guessed_name,
     guessed_tag,
     guessed_zone,
-    is_likely_own,
     listens,
     provider_servers,
     recent_headers,
 )
 from mailtickets.config_writing import Answers, Server, existing_files, files_of, write_config
+from mailtickets.mail.authentication import authserv_ids, is_likely_own
 
 if TYPE_CHECKING:
     from mailtickets.transport.imap import ImapAccount

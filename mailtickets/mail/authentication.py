@@ -1,21 +1,26 @@
 """What the admin's own server found out about the sender (Authentication-Results, RFC 8601). Pure.
 
-Trusts one authserv-id, named by the admin, in the topmost block only; never learns one.
+Trusts one authserv-id, named by the admin, in the topmost block only; never learns one, but counts what there
+is, for the admin to choose from.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mailtickets.mail.message import Message
 
 MAX_VALUE = 8 * 1024
 MAX_FIELDS = 10  # of one block; OpenDKIM, OpenDMARC and an SPF milter write one each
+
+_AUTHSERV_ID = re.compile(r"[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}))[ \t]*(?:1[ \t]*)?;")
 
 
 class Proof(StrEnum):
@@ -134,3 +139,19 @@ def _is_aligned(signer: str, domain: str) -> bool:
     if "." not in signer or not signer.isascii():
         return False
     return signer == domain or domain.endswith("." + signer) or signer.endswith("." + domain)
+
+
+def authserv_ids(heads: Sequence[Sequence[tuple[str, str]]]) -> Counter[str]:
+    """Count the authserv-ids that stand topmost in the headers of mails (RFC 8601 section 5)."""
+    found: Counter[str] = Counter()
+    for headers in heads:
+        top = next((value for name, value in headers if name.lower() == "authentication-results"), "")
+        if said := _AUTHSERV_ID.match(top):
+            found[said[1].lower()] += 1
+    return found
+
+
+def is_likely_own(authserv_id: str, hosts: Iterable[str]) -> bool:
+    """Tell whether an authserv-id looks like one of these hosts or domains: the same last two labels."""
+    ending = authserv_id.lower().split(".")[-2:]
+    return any(host.lower().split(".")[-2:] == ending for host in hosts)

@@ -95,6 +95,19 @@ class StoreLock:
         self.release()
 
 
+def lock_holder(store: Path) -> int:
+    """Return the pid of the daemon that has a store's lock, or 0."""
+    try:
+        with store.with_name(store.name + ".lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(lock.read().strip() or 0)
+    except (OSError, ValueError):
+        return 0
+    return 0
+
+
 class Store:
     """One connection to the store. The desk's thread has the only writing one; readers open their own."""
 
@@ -231,9 +244,10 @@ class Store:
         finally:
             os.close(folder)
 
-    def integrity(self) -> str:
-        """Return "ok", or what is wrong with the file."""
-        return str(self._connection.execute("PRAGMA integrity_check").fetchone()[0])
+    def integrity(self, *, quick: bool = False) -> str:
+        """Return "ok", or what is wrong with the file; `quick` does not compare indexes with their tables."""
+        check = "quick_check" if quick else "integrity_check"
+        return str(self._connection.execute(f"PRAGMA {check}").fetchone()[0])
 
     def release_memory(self) -> None:
         """Give cached pages back; called when the desk is idle."""

@@ -158,6 +158,13 @@ class Ledger:
             raise KeyError(digest.hex())
         return zlib.decompress(row[0])
 
+    def beginning(self, digest: bytes, length: int) -> bytes:
+        """Return the first bytes of a stored mail without unpacking all of it. Raises KeyError if there is none."""
+        row = self._connection.execute("SELECT data FROM original WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise KeyError(digest.hex())
+        return zlib.decompressobj().decompress(row[0], length)
+
     # -- deciding ----------------------------------------------------------------------------
 
     def waiting(self, limit: int = 50) -> list[Copy]:

@@ -186,6 +186,27 @@ class Views:
         )
         return [_copy_view(row) for row in rows]
 
+    def recent(self, since: datetime, limit: int) -> list[tuple[str, str, bytes]]:
+        """Return (mailbox, folder, digest) of the newest mails that became part of a ticket, the newest first."""
+        rows = self._connection.execute(
+            "SELECT mailbox, folder, digest FROM copy WHERE taken_at >= ? AND state = 'on_ticket' AND digest IS NOT NULL"
+            " AND id > (SELECT coalesce(max(id), 0) FROM copy) - ? ORDER BY id DESC",
+            (to_us(since), limit),
+        )
+        return [(mailbox, folder, digest) for mailbox, folder, digest in rows]
+
+    def last_moment(self) -> datetime | None:
+        """Return the newest time at which a mail was taken in, an entry written or a mail queued or sent; None before."""
+        newest = [
+            self._connection.execute(f"SELECT {columns} FROM {table} ORDER BY id DESC LIMIT 100").fetchall()
+            for table, columns in (
+                ("copy", "taken_at"),
+                ("entry", "at"),
+                ("outbox", "max(queued_at, coalesce(sent_at, 0))"),
+            )
+        ]  # the highest numbers are the newest rows, but for a clock that went back
+        return from_us_or_none(max((moment for rows in newest for (moment,) in rows), default=None))
+
     def outbox(
         self, *, ticket: int | None = None, message_id: str = "", everything: bool = False, limit: int = 500
     ) -> list[OutboxView]:

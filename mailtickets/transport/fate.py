@@ -42,6 +42,7 @@ class Deferred:
     refused          what single recipients heard; permanent refusals among them are final.
     account_trouble  the server or our account is at fault, not this mail; `reason` says what to do.
     retry            SLOW where the server refused our credentials.
+    remedy           what `reason` says last, where it says what to do; else "".
     """
 
     reason: str
@@ -50,6 +51,7 @@ class Deferred:
     account_trouble: bool = False
     retry: Retry = Retry.SOON
     phase: Phase = Phase.CONNECT
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -384,7 +384,7 @@ class SmtpPool:
 
 def _no_session(trouble: Trouble, retry: Retry = Retry.SOON, code: int | None = None) -> _NoSession:
     words = trouble.reason + (f"; {trouble.remedy}" if trouble.remedy else "")
-    return _NoSession(Deferred(words, code, account_trouble=True, retry=retry))
+    return _NoSession(Deferred(words, code, account_trouble=True, retry=retry, remedy=trouble.remedy))
 
 
 async def _quit(client: SMTP) -> None:

@@ -1,0 +1,1 @@
+"""What `mailtickets doctor` looks at. Gathers facts, judges them purely, changes nothing and sends no mail."""

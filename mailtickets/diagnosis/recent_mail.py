@@ -1,0 +1,155 @@
+"""What the mail of the last weeks says about the configuration: addresses it does not know, and whose verdicts it carries."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mailtickets.diagnosis.finding import Finding, ok, warning
+from mailtickets.mail.authentication import authserv_ids
+from mailtickets.mail.message import address_key, domain_of
+from mailtickets.mail.parse import parse
+from mailtickets.policies import policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from mailtickets.config import Config
+    from mailtickets.desk.policy import Policy
+    from mailtickets.mail.message import Message
+    from mailtickets.store import Store
+
+LOOK_BACK = timedelta(days=30)
+MOST_MAILS = 500
+HEAD_BYTES = 64 << 10
+ADDRESSES_SHOWN = 10
+SENDERS_OF_AN_ALIAS = 2
+MAILS_OF_AUTHSERV_ID = 20
+ENOUGH_MAILS = 5  # to say that an authserv-id is never seen
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The head of one mail that became part of a ticket, and the mailbox it came from."""
+
+    mailbox: str
+    message: Message
+
+
+def recent_mail(store: Store, config: Config, now: datetime) -> list[Arrived]:
+    """Return the mails of the last 30 days, 500 at most, the newest first; none of agents' folders of sent mail."""
+    sent = {(name, one.sent_folder) for name, one in config.mailboxes.items() if one.sent_folder}
+    found = []
+    for mailbox, folder, digest in store.views.recent(now - LOOK_BACK, MOST_MAILS):
+        if (mailbox, folder) not in sent:
+            head = store.ledger.beginning(digest, HEAD_BYTES).partition(b"\r\n\r\n")[0]
+            found.append(Arrived(mailbox, parse(head + b"\r\n\r\n")))
+    return found
+
+
+def recent_mail_findings(store: Store, config: Config, now: datetime) -> Iterator[Finding]:
+    """Look through the mail of the last 30 days."""
+    mails = recent_mail(store, config, now)
+    yield from judge_addresses(mails, policy_of(config), _domains(config))
+    for name, table in config.mailboxes.items():
+        heads = [one.message.headers for one in mails if one.mailbox == name][:MAILS_OF_AUTHSERV_ID]
+        yield judge_authserv_id(f"mailbox.{name}", table.authserv_id, heads)
+
+
+def _domains(config: Config) -> frozenset[str]:
+    """Return the domains that are the desk's own: of its queues and of its mailboxes' user names."""
+    written = [address for queue in config.queues.values() for address in (queue.address, *queue.aliases)]
+    written += [one.username for one in config.mailboxes.values()]
+    return frozenset(domain_of(address) for address in written if "@" in address)
+
+
+def judge_addresses(mails: Sequence[Arrived], policy: Policy, domains: frozenset[str]) -> Iterator[Finding]:
+    """List the addresses by which mail came in that name no queue, each with the line to add.
+
+    An address in To or Cc counts if its domain is ours; else only if several people wrote to it, as a blind copy
+    or a newsletter names anybody's.
+    """
+    unnamed = [one for one in mails if not policy.queues_named(one.message)]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    writers: dict[str, set[str]] = defaultdict(set)
+    for one in unnamed:
+        for address in addressed(one.message, policy):
+            writers[address].add(one.message.sender.key if one.message.sender else "")
+            counts[policy.queue_for(one.message, one.mailbox)[0].name][address] += 1
+    said = False
+    for queue, addresses in counts.items():
+        known = {
+            address: count
+            for address, count in addresses.most_common()
+            if domain_of(address) in domains or len(writers[address]) >= SENDERS_OF_AN_ALIAS
+        }
+        if not known:
+            continue
+        said = True
+        shown = list(known)[:ADDRESSES_SHOWN]
+        listed = ", ".join(f"{address} ({known[address]})" for address in shown)
+        more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+        aliases = ", ".join(f'"{alias}"' for alias in (*policy.queues[queue].aliases, *shown))
+        yield warning(
+            "addresses",
+            queue,
+            f"mail of the last 30 days to these names no queue, and went to {queue}: {listed}{more}",
+            f"if they are yours: aliases = [{aliases}] in [queue.{queue}], or in the queue they belong to",
+        )
+    if not said:
+        yield ok(
+            "addresses", "", f"{_mails(len(mails))} of the last 30 days: none came to an address to be added"
+        )
+
+
+def addressed(message: Message, policy: Policy) -> list[str]:
+    """Return the addresses by which a mail that names no queue may have come in, in comparable form.
+
+    Where it was delivered to, To and Cc; not the writer's own address and not a person's of the desk. None for
+    mailing lists, which are written to by many and are not ours.
+    """
+    if any(name.lower() == "list-id" for name, _ in message.headers):
+        return []
+    written = (*message.delivered_to, *(one.address for one in (*message.to, *message.cc)))
+    keys = dict.fromkeys(address_key(address) for address in written if "@" in address and address.isascii())
+    people = {one.key for one in message.from_} | {address_key(admin) for admin in policy.admins}
+    return [key for key in keys if key not in people and policy.agent_of(key) is None]
+
+
+def judge_authserv_id(area: str, written: str, heads: Sequence[Sequence[tuple[str, str]]]) -> Finding:
+    """Compare the configured authserv-id with what stands topmost in the newest mails."""
+    seen = authserv_ids(heads)
+    newest = f"of the {_mails(len(heads), 'newest ')}"
+    top, count = seen.most_common(1)[0] if seen else ("", 0)
+    if not written and not top:
+        return ok(
+            area,
+            "authserv_id",
+            f"none set and none seen on top {newest}: senders are proven by reply keys only"
+            if heads
+            else "none set: senders are proven by reply keys only",
+        )
+    line = f'authserv_id = "{top}" in [{area}]'
+    if not written:
+        what = f'none set, but {count} {newest} carry verdicts of "{top}"'
+        return warning(area, "authserv_id", what, f"if that is your own mail server: {line}")
+    if seen[written.lower()] or len(heads) < ENOUGH_MAILS:
+        return ok(area, "authserv_id", f'{seen[written.lower()]} {newest} carry verdicts of "{written}"')
+    what = f'no verdict of "{written}" {newest}'
+    if top:
+        return warning(
+            area, "authserv_id", f'{what}; {count} are of "{top}"', f"if that is your own mail server: {line}"
+        )
+    return warning(
+        area,
+        "authserv_id",
+        f"{what}: nobody is proven by it",
+        f"let the mail server write Authentication-Results, or take authserv_id out of [{area}]",
+    )
+
+
+def _mails(count: int, kind: str = "") -> str:
+    return f"1 {kind}mail" if count == 1 else f"{count} {kind}mails"
