@@ -13,6 +13,7 @@ from mailtickets.diagnosis.machine import (
     judge_past,
     judge_space,
     judge_synchronised,
+    size_of,
     space_of,
     words,
     zone_finding,
@@ -175,9 +176,7 @@ def store_findings(config: Config, *, deep: bool) -> Iterator[Finding]:
     store = Store.read(path)
     try:
         books = store.views.books()
-        yield ok(
-            "store", "", f"{path}: {words(path.stat().st_size)}, {_count(books.received, 'mail')} received"
-        )
+        yield ok("store", "", f"{path}: {words(size_of(path))}, {_count(books.received, 'mail')} received")
         if deep and (verdict := store.integrity(quick=True)) != "ok":
             yield wrong("store", "integrity", f"{path} is damaged: {verdict.splitlines()[0]}", MEND_STORE)
         elif deep:

@@ -50,12 +50,21 @@ def space_of(store: Path) -> Space:
     return Space(
         mount,
         about.f_bavail * about.f_frsize,
-        _bytes(store),
-        _bytes(store.with_name(store.name + "-wal")),
+        size_of(store),
+        _bytes(_journal(store)),
         about.f_files,
         about.f_favail,
         bool(about.f_flag & os.ST_RDONLY),
     )
+
+
+def size_of(store: Path) -> int:
+    """Return how much a store takes, with its journal, in bytes; 0 where there is none."""
+    return _bytes(store) + _bytes(_journal(store))
+
+
+def _journal(store: Path) -> Path:
+    return store.with_name(store.name + "-wal")
 
 
 def _bytes(path: Path) -> int:

@@ -114,14 +114,14 @@ def judge_files(files: Sequence[FileFacts], user: User) -> Iterator[Finding]:
         yield ok("permissions", "files", f"{len(files)} files and folders are right for {user.name}")
 
 
-def judge_caller(uid: int, user: User) -> Iterator[Finding]:
+def judge_caller(uid: int, user: User, config: Path) -> Iterator[Finding]:
     """Judge who runs doctor: root sees files and servers that the daemon's user may not."""
     if uid == 0 and user.uid != 0:
         yield warning(
             "permissions",
             "root",
             f"doctor runs as root, the daemon as {user.name}; what root may do the daemon may not",
-            f"runuser -u {user.name} -- mailtickets doctor",
+            f"runuser -u {user.name} -- mailtickets --config {config} doctor",
         )
 
 
@@ -131,7 +131,7 @@ def judge_caller(uid: int, user: User) -> Iterator[Finding]:
 def permission_findings(config: Config, pid: int) -> Iterator[Finding]:
     """Look at all files of a desk. `pid` is the daemon's, 0 where none runs."""
     user = user_of_daemon(config.desk.store, pid)
-    yield from judge_caller(os.geteuid(), user)
+    yield from judge_caller(os.geteuid(), user, config.path)
     yield from judge_files(list(files_of(config, user)), user)
 
 

@@ -100,9 +100,7 @@ def judge_addresses(mails: Sequence[Arrived], policy: Policy, domains: frozenset
             f"if they are yours: aliases = [{aliases}] in [queue.{queue}], or in the queue they belong to",
         )
     if not said:
-        yield ok(
-            "addresses", "", f"{_mails(len(mails))} of the last 30 days: none came to an address to be added"
-        )
+        yield ok("addresses", "", f"every address that the last {len(mails)} mails came to is known")
 
 
 def addressed(message: Message, policy: Policy) -> list[str]:
@@ -121,35 +119,22 @@ def addressed(message: Message, policy: Policy) -> list[str]:
 
 def judge_authserv_id(area: str, written: str, heads: Sequence[Sequence[tuple[str, str]]]) -> Finding:
     """Compare the configured authserv-id with what stands topmost in the newest mails."""
-    seen = authserv_ids(heads)
-    newest = f"of the {_mails(len(heads), 'newest ')}"
+    seen, mails = authserv_ids(heads), len(heads)
     top, count = seen.most_common(1)[0] if seen else ("", 0)
-    if not written and not top:
-        return ok(
-            area,
-            "authserv_id",
-            f"none set and none seen on top {newest}: senders are proven by reply keys only"
-            if heads
-            else "none set: senders are proven by reply keys only",
+    own = seen[written.lower()]
+    line = f'if that is your own mail server: authserv_id = "{top}" in [{area}]'
+    if not written and top:
+        what = (
+            f'authserv_id is not set; verdicts of "{top}" stand on {count} of the last {mails} mails taken in'
         )
-    line = f'authserv_id = "{top}" in [{area}]'
+        return warning(area, "authserv_id", what, line)
     if not written:
-        what = f'none set, but {count} {newest} carry verdicts of "{top}"'
-        return warning(area, "authserv_id", what, f"if that is your own mail server: {line}")
-    if seen[written.lower()] or len(heads) < ENOUGH_MAILS:
-        return ok(area, "authserv_id", f'{seen[written.lower()]} {newest} carry verdicts of "{written}"')
-    what = f'no verdict of "{written}" {newest}'
+        return ok(area, "authserv_id", "authserv_id is not set, so senders are proven by reply keys only")
+    if own or mails < ENOUGH_MAILS:
+        said = f"stand on {own} of the last {mails} mails taken in" if mails else "count; no mail so far"
+        return ok(area, "authserv_id", f'verdicts of "{written}" {said}')
+    missing = f'none of the last {mails} mails taken in carries a verdict of "{written}"'
     if top:
-        return warning(
-            area, "authserv_id", f'{what}; {count} are of "{top}"', f"if that is your own mail server: {line}"
-        )
-    return warning(
-        area,
-        "authserv_id",
-        f"{what}: nobody is proven by it",
-        f"let the mail server write Authentication-Results, or take authserv_id out of [{area}]",
-    )
-
-
-def _mails(count: int, kind: str = "") -> str:
-    return f"1 {kind}mail" if count == 1 else f"{count} {kind}mails"
+        return warning(area, "authserv_id", f'{missing}; {count} carry one of "{top}"', line)
+    remedy = f"let the mail server write Authentication-Results, or take authserv_id out of [{area}]"
+    return warning(area, "authserv_id", f"{missing}, so nobody is proven by it", remedy)

@@ -19,7 +19,8 @@ from mailtickets.transport.smtp_transaction import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mailtickets.config import Config, Mailbox, Secret
+    from mailtickets.config import Config, Mailbox
+    from mailtickets.config import SmtpAccount as SmtpTable
     from mailtickets.transport.imap import ImapAccount
     from mailtickets.transport.smtp import SmtpAccount
 
@@ -51,7 +52,7 @@ def imap_findings(config: Config, name: str, clock: Callable[[], datetime]) -> I
             yield _sent_folder(area, table.sent_folder, look)
         yield from arrival_finding(area, table.host, look.newest_arrival(), clock())
     except MailboxUnavailable as failed:
-        yield _lent(area, table.token if table.auth == "oauth2" else table.password) or wrong(
+        yield _lent(config, area, table) or wrong(
             area, "login", failed.reason, failed.remedy or _try_by_hand(door.account)
         )
     finally:
@@ -125,8 +126,7 @@ def smtp_findings(config: Config, name: str, clock: Callable[[], datetime]) -> I
     senders += [queue.address for queue in queues if queue.address.isascii()]
     server = asyncio.run(_looked_at(account, senders))
     table = config.smtp_accounts[name] if name else config.smtp
-    secret = table.token if table.auth == "oauth2" else table.password
-    yield from judge_smtp(account, server, _lent(account.section, secret))
+    yield from judge_smtp(account, server, _lent(config, account.section, table))
     yield from certificate_finding(account.section, server.certificate, clock())
 
 
@@ -220,8 +220,9 @@ def _names(certificate: Mapping[str, Any]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def _lent(area: str, secret: Secret | None) -> Finding | None:
+def _lent(config: Config, area: str, table: Mailbox | SmtpTable) -> Finding | None:
     """Return what to say where a password is only there for the daemon: a credential of its systemd unit."""
+    secret = table.token if table.auth == "oauth2" else table.password
     if secret is None or not secret.credential:
         return None
     try:
@@ -231,7 +232,7 @@ def _lent(area: str, secret: Secret | None) -> Finding | None:
             area,
             "login",
             f"not tried: the password is a credential ({secret.credential}) of the daemon's systemd unit",
-            f"run as root, while it runs: CREDENTIALS_DIRECTORY=/run/credentials/{UNIT} mailtickets doctor",
+            f"run as root, while it runs: CREDENTIALS_DIRECTORY=/run/credentials/{UNIT} mailtickets --config {config.path} doctor",
         )
     return None
 

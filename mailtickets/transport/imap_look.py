@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mailtickets.transport.imap import ImapMailbox
-from mailtickets.transport.imap_account import utc
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,9 +52,9 @@ class ImapLook(ImapMailbox):
 
     def newest_arrival(self) -> datetime | None:
         """Return when the newest mail reached the folder (INTERNALDATE); None where there is none."""
-        with self._asking("asking when the newest mail arrived") as client:
-            answer = client.fetch("*", ["INTERNALDATE"]) if self.mails else {}
-        return max((utc(item.get(b"INTERNALDATE")) for item in answer.values()), default=None)
+        with self._asking("looking for the newest mail") as client:
+            newest = client.search(["UID", "*"])
+        return max(self.arrivals(newest).values(), default=None)
 
     def _log_in(self, secret: str) -> None:
         if isinstance(self._wire.sock, ssl.SSLSocket):

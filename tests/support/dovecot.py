@@ -114,16 +114,38 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def make_certificates(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:
-    """Write ca.pem, cert.pem and key.pem; the certificate is for these names only."""
+def make_certificates(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 2) -> None:
+    """Write ca.pem, cert.pem and key.pem; the certificate is for these names only, and good for so many days."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     (folder / "names").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
     authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign")
     name = ("-subj", "/CN=mailtickets test CA")
-    signing = ("-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2", "-extfile", "names")
+    signing = (
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca-key.pem",
+        "-CAcreateserial",
+        "-days",
+        str(days),
+        "-extfile",
+        "names",
+    )
     for arguments in (
-        ("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", *name, *authority),
+        (
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            "ca-key.pem",
+            "-out",
+            "ca.pem",
+            "-days",
+            str(max(days, 2)),
+            *name,
+            *authority,
+        ),
         ("req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost"),
         ("x509", "-req", "-in", "request.pem", *signing, "-out", "cert.pem"),
     ):
@@ -135,14 +157,19 @@ class Dovecot:
 
     layout  of the mail store: "sdbox" or "maildir".
     extra   more lines for its configuration, such as "imap_capability = IMAP4rev1".
-    names   for which its certificate is.
+    names   for which its certificate is; `days` is for how long.
     """
 
     def __init__(
-        self, *, layout: str = "sdbox", extra: str = "", names: str = "DNS:localhost,IP:127.0.0.1"
+        self,
+        *,
+        layout: str = "sdbox",
+        extra: str = "",
+        names: str = "DNS:localhost,IP:127.0.0.1",
+        days: int = 2,
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-"))
-        self.layout, self.extra, self.names = layout, extra, names
+        self.layout, self.extra, self.names, self.days = layout, extra, names, days
         self.imap, self.imaps, self.lmtp = free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -155,7 +182,7 @@ class Dovecot:
         for name in ("run", "state", "mail", "home"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         if not self.ca_file.exists():
-            make_certificates(self.root / "tls", self.names)
+            make_certificates(self.root / "tls", self.names, self.days)
         config = self.root / "dovecot.conf"
         config.write_text(self._config())
         self.root.chmod(0o755)  # Dovecot's own users must get in

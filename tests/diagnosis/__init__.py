@@ -1,0 +1,1 @@
+"""What `doctor` makes of facts, without the machine they come from."""
