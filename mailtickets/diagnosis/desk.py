@@ -22,8 +22,7 @@ from mailtickets.diagnosis.permissions import permission_findings
 from mailtickets.diagnosis.recent_mail import recent_mail_findings
 from mailtickets.diagnosis.servers import imap_findings, smtp_findings
 from mailtickets.errors import MailboxUnavailable
-from mailtickets.store import Store
-from mailtickets.store.database import lock_holder
+from mailtickets.store.database import DAMAGED_REMEDY, lock_holder, reading
 from mailtickets.templates import Templates
 from mailtickets.transport.maildir import MaildirMailbox
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 DEEP_SECONDS = 3600.0
 STALE_POLL = timedelta(minutes=15)
-MEND_STORE = "stop the desk, keep a copy of the file, and put the newest backup in its place"
 
 
 def checks_of(config: Config, clock: Callable[[], datetime], *, deep: bool = False) -> list[Check]:
@@ -111,11 +109,8 @@ def daemon_findings(config: Config, pid: int, clock: Callable[[], datetime]) -> 
     """Say whether the daemon runs and reads its mailboxes."""
     polled = ""
     if config.desk.store.exists():
-        store = Store.read(config.desk.store)
-        try:
+        with reading(config.desk.store) as store:
             polled = store.setting("last_poll")
-        finally:
-            store.close()
     yield judge_daemon(
         pid, datetime.fromisoformat(polled) if polled else None, clock(), mailboxes=len(config.mailboxes)
     )
@@ -173,16 +168,13 @@ def store_findings(config: Config, *, deep: bool) -> Iterator[Finding]:
     if not path.exists():
         yield ok("store", "", f"{path} is not there yet; the daemon makes it at its first start")
         return
-    store = Store.read(path)
-    try:
-        books = store.views.books()
-        yield ok("store", "", f"{path}: {words(size_of(path))}, {_count(books.received, 'mail')} received")
+    with reading(path) as store:
         if deep and (verdict := store.integrity(quick=True)) != "ok":
-            yield wrong("store", "integrity", f"{path} is damaged: {verdict.splitlines()[0]}", MEND_STORE)
+            yield wrong("store", "integrity", f"{path} is damaged: {verdict.splitlines()[0]}", DAMAGED_REMEDY)
         elif deep:
             yield ok("store", "integrity", "every page of the file is sound")
-    finally:
-        store.close()
+        mails = _count(store.views.books().received, "mail")
+        yield ok("store", "", f"{path}: {words(size_of(path))}, {mails} received")
 
 
 def disk_findings(config: Config) -> Iterator[Finding]:
@@ -197,29 +189,19 @@ def clock_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Fi
     yield judge_synchronised(is_synchronised())
     if not config.desk.store.exists():
         return
-    store = Store.read(config.desk.store)
-    try:
-        moments = [
-            datetime.fromisoformat(text)
-            for name in ("last_poll", "forgot_at")
-            if (text := store.setting(name))
-        ]
+    with reading(config.desk.store) as store:
+        written = (store.setting("last_poll"), store.setting("forgot_at"))
+        moments = [datetime.fromisoformat(text) for text in written if text]
         if (newest := store.views.last_moment()) is not None:
             moments.append(newest)
-        yield from judge_past(max(moments, default=None), clock())
-    finally:
-        store.close()
+    yield from judge_past(max(moments, default=None), clock())
 
 
 def mail_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Look through the mail of the last weeks; nothing to say before there is a store."""
-    if not config.desk.store.exists():
-        return
-    store = Store.read(config.desk.store)
-    try:
-        yield from recent_mail_findings(store, config, clock())
-    finally:
-        store.close()
+    if config.desk.store.exists():
+        with reading(config.desk.store) as store:
+            yield from recent_mail_findings(store, config, clock())
 
 
 def _count(number: int, noun: str) -> str:

@@ -247,7 +247,10 @@ class Store:
     def integrity(self, *, quick: bool = False) -> str:
         """Return "ok", or what is wrong with the file; `quick` does not compare indexes with their tables."""
         check = "quick_check" if quick else "integrity_check"
-        return str(self._connection.execute(f"PRAGMA {check}").fetchone()[0])
+        try:
+            return str(self._connection.execute(f"PRAGMA {check}").fetchone()[0])
+        except sqlite3.DatabaseError as error:  # damage that keeps even the check from going on
+            return str(error)
 
     def release_memory(self) -> None:
         """Give cached pages back; called when the desk is idle."""
@@ -256,6 +259,18 @@ class Store:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Store]:
+    """Open a store for reading and close it afterwards. Raises StoreUnusable, also where damage is met inside."""
+    store = Store.read(path)
+    try:
+        yield store
+    except sqlite3.DatabaseError as error:
+        raise StoreUnusable(path, f"cannot be read ({error})", DAMAGED_REMEDY) from error
+    finally:
+        store.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
