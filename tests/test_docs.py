@@ -195,6 +195,19 @@ def test_every_command_is_in_the_readme():
     assert sorted(table) == commands
 
 
+def test_every_check_of_doctor_is_in_its_page():
+    """docs/doctor.md has a line for each point that a finding may name."""
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    named = set()
+    for path in (ROOT / "mailtickets" / "diagnosis").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        named |= set(
+            re.findall(r'\b(?:ok|warning|wrong)\(\s*(?:area|"[a-z]+"|self\.check\.area),\s*"([a-z_]+)"', text)
+        )
+    assert len(named) > 20
+    assert [point for point in sorted(named) if not re.search(rf"`(?:[a-z]+\.)?{point}`", page)] == []
+
+
 def test_every_document_that_the_readme_points_to_exists():
     """No link of README.md and docs/ leads nowhere inside the project."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

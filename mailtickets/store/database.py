@@ -12,6 +12,8 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mailtickets.crashpoints import reach
@@ -31,10 +33,10 @@ from mailtickets.store.views import Views
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime, timedelta
-    from pathlib import Path
 
 CACHE_KIB = 16_000
 BUSY_TIMEOUT_S = 30
+LOCK_TRIES, LOCK_SECONDS = 6, 0.1
 DAMAGED_REMEDY = "restore a backup with `mailtickets restore`, or move the file away"
 
 
@@ -69,13 +71,19 @@ class StoreLock:
     def acquire(self) -> Self:
         """Take the lock, or raise `StoreBusy` naming the process that has it."""
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            pid = os.read(self._fd, 20).decode("ascii", "replace").strip()
-            os.close(self._fd)
-            self._fd = -1
-            raise StoreBusy(self._store, pid) from error
+        for tries_left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                pid = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
+                # Nobody of that number lives: `lock_holder` has it, for an instant.
+                if tries_left and not Path(f"/proc/{pid or 'none'}").exists():
+                    time.sleep(LOCK_SECONDS)
+                    continue
+                os.close(self._fd)
+                self._fd = -1
+                raise StoreBusy(self._store, pid) from error
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
         return self

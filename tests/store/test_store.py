@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 
 import pytest
 
 from mailtickets.desk.ticket import Alarm
 from mailtickets.store import Store
-from mailtickets.store.database import StoreBusy, StoreLock, StoreNewer, StoreUnusable
+from mailtickets.store.database import StoreBusy, StoreLock, StoreNewer, StoreUnusable, lock_holder
 from tests.support.desk import START, Desk
 
 
@@ -124,6 +126,24 @@ def test_a_transaction_is_whole_or_nothing(store):
             store.set_setting("three", "3")
             raise RuntimeError
     assert [store.setting(name) for name in ("one", "two", "three")] == ["", "2", ""]
+
+
+def test_a_command_that_looks_for_the_daemon_keeps_none_from_starting(tmp_path):
+    """Looking takes the lock for an instant; a daemon that starts in it waits instead of ending."""
+    path = tmp_path / "desk.db"
+    with StoreLock(path):
+        assert lock_holder(path) == os.getpid()
+    path.with_name("desk.db.lock").write_text(
+        "4194305\n"
+    )  # an ended one's: above the highest pid there can be
+    assert lock_holder(path) == 0
+    with path.with_name("desk.db.lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        ending = threading.Timer(0.2, fcntl.flock, (looking, fcntl.LOCK_UN))
+        ending.start()
+        with StoreLock(path):
+            assert lock_holder(path) == os.getpid()
+        ending.join()
 
 
 def test_a_second_daemon_is_kept_off(path):

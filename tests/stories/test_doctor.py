@@ -382,3 +382,19 @@ def test_a_file_that_is_no_configuration(desk):
         {"configuration.queue.support.tag", "configuration.queue.support.agents[2]"},
     )
     assert "config.toml:" in found["configuration.queue.support.tag"][1]
+
+
+def test_a_password_that_only_systemd_has(make_desk, tmp_path):
+    """A credential of the daemon's unit is not at hand for a person: no fault of the desk, and the way to lend it is told."""
+    desk = make_desk()
+    desk.edit('password = { file = "imap-password" }\npoll', 'password = { credential = "imap" }\npoll')
+    code, found = doctor(desk)
+    state, said, remedy = found["mailbox.support.login"]
+    assert (code, state, said.startswith("not tried: ")) == (0, "warning", True)
+    assert (
+        f"CREDENTIALS_DIRECTORY=/run/credentials/mailtickets.service mailtickets --config {desk.config}"
+        in remedy
+    )
+    (tmp_path / "imap").write_text("secret\n")
+    _, found = doctor(desk, before=("env", f"CREDENTIALS_DIRECTORY={tmp_path}"))
+    assert found["mailbox.support.login"][0] == "ok"
