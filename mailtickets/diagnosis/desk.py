@@ -22,6 +22,7 @@ from mailtickets.diagnosis.permissions import permission_findings
 from mailtickets.diagnosis.recent_mail import recent_mail_findings
 from mailtickets.diagnosis.servers import imap_findings, smtp_findings
 from mailtickets.errors import MailboxUnavailable
+from mailtickets.store import StoreUnusable
 from mailtickets.store.database import DAMAGED_REMEDY, lock_holder, reading
 from mailtickets.templates import Templates
 from mailtickets.transport.maildir import MaildirMailbox
@@ -109,11 +110,15 @@ def daemon_findings(config: Config, pid: int, clock: Callable[[], datetime]) -> 
     """Say whether the daemon runs and reads its mailboxes."""
     polled = ""
     if config.desk.store.exists():
-        with reading(config.desk.store) as store:
-            polled = store.setting("last_poll")
-    yield judge_daemon(
-        pid, datetime.fromisoformat(polled) if polled else None, clock(), mailboxes=len(config.mailboxes)
-    )
+        try:
+            with reading(config.desk.store) as store:
+                polled = store.setting("last_poll")
+        except StoreUnusable:
+            runs = f"runs with pid {pid}" if pid else "does not run"
+            yield warning("daemon", "", f"{runs}; its last poll cannot be read", "mend the store first")
+            raise
+    last_poll = datetime.fromisoformat(polled) if polled else None
+    yield judge_daemon(pid, last_poll, clock(), mailboxes=len(config.mailboxes))
 
 
 def judge_daemon(pid: int, last_poll: datetime | None, now: datetime, *, mailboxes: int) -> Finding:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mailtickets.store import StoreUnusable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -83,6 +85,8 @@ class _Looking(threading.Thread):
         try:
             for finding in self.check.look():
                 self.found.append(finding)
+        except StoreUnusable as error:  # several checks read the store; its trouble is one
+            self.found.append(wrong("store", "", f"{error.path}: {error.reason}", error.remedy))
         except Exception as error:  # noqa: BLE001 - one check that fails must not hide what the others find
             reason, remedy = getattr(error, "reason", ""), getattr(error, "remedy", "")
             fault = f"this check failed: {type(error).__name__}: {error}"
@@ -102,7 +106,11 @@ class _Looking(threading.Thread):
 
 
 def examined(checks: Sequence[Check]) -> Iterator[Finding]:
-    """Yield what all checks find, in their order; they run side by side, each for its time at most."""
+    """Yield what all checks find, in their order, each thing once; they run side by side, each for its time at most."""
     looking = [_Looking(check) for check in checks]
+    told: set[Finding] = set()
     for one in looking:
-        yield from one.result()
+        for finding in one.result():
+            if finding not in told:
+                told.add(finding)
+                yield finding

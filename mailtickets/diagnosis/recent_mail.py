@@ -100,7 +100,9 @@ def judge_addresses(mails: Sequence[Arrived], policy: Policy, domains: frozenset
             f"if they are yours: aliases = [{aliases}] in [queue.{queue}], or in the queue they belong to",
         )
     if not said:
-        yield ok("addresses", "", f"every address that the last {len(mails)} mails came to is known")
+        yield ok(
+            "addresses", "", f"no address to be added; mails of the last 30 days looked at: {len(mails)}"
+        )
 
 
 def addressed(message: Message, policy: Policy) -> list[str]:
@@ -124,16 +126,14 @@ def judge_authserv_id(area: str, written: str, heads: Sequence[Sequence[tuple[st
     own = seen[written.lower()]
     line = f'if that is your own mail server: authserv_id = "{top}" in [{area}]'
     if not written and top:
-        what = (
-            f'authserv_id is not set; verdicts of "{top}" stand on {count} of the last {mails} mails taken in'
-        )
+        what = f'authserv_id is not set; verdicts of "{top}" stand on {count} of the newest mails ({mails} looked at)'
         return warning(area, "authserv_id", what, line)
     if not written:
         return ok(area, "authserv_id", "authserv_id is not set, so senders are proven by reply keys only")
     if own or mails < ENOUGH_MAILS:
-        said = f"stand on {own} of the last {mails} mails taken in" if mails else "count; no mail so far"
+        said = f"stand on {own} of the newest mails ({mails} looked at)" if mails else "count; no mail so far"
         return ok(area, "authserv_id", f'verdicts of "{written}" {said}')
-    missing = f'none of the last {mails} mails taken in carries a verdict of "{written}"'
+    missing = f'none of the newest mails ({mails} looked at) carries a verdict of "{written}"'
     if top:
         return warning(area, "authserv_id", f'{missing}; {count} carry one of "{top}"', line)
     remedy = f"let the mail server write Authentication-Results, or take authserv_id out of [{area}]"

@@ -85,7 +85,7 @@ def test_an_authserv_id_that_is_seen_and_not_set_is_told_with_its_line():
         "mailbox.support", "", heads("mx.desk.example", "mx.desk.example", "other.example", "")
     )
     assert (finding.state.value, finding.check) == ("warning", "mailbox.support.authserv_id")
-    assert '"mx.desk.example" stand on 2 of the last 4 mails' in finding.what
+    assert '"mx.desk.example" stand on 2 of the newest mails (4 looked at)' in finding.what
     assert (
         finding.remedy
         == 'if that is your own mail server: authserv_id = "mx.desk.example" in [mailbox.support]'

@@ -315,7 +315,10 @@ def test_mail_to_an_alias_that_is_not_configured(desk):
     assert (state, "help@desk.example (1)" in said) == ("warning", True)
     line = 'aliases = ["help@desk.example"]'
     assert f"{line} in [queue.support]" in remedy
-    assert '"mx.desk.example" stand on 1 of the last 1 mails' in found["mailbox.support.authserv_id"][1]
+    assert (
+        '"mx.desk.example" stand on 1 of the newest mails (1 looked at)'
+        in found["mailbox.support.authserv_id"][1]
+    )
     desk.edit('tag = "SUP"', f'tag = "SUP"\n{line}')
     desk.edit('poll = "2s"', 'poll = "2s"\nauthserv_id = "mx.desk.example"')
     _, found = doctor(desk)
@@ -370,6 +373,29 @@ def test_a_store_that_is_damaged(desk):
     wrong = {check: found[check] for check in of_state(found, "wrong") if check.startswith("store")}
     assert wrong, found
     assert any("backup" in remedy for _, _, remedy in wrong.values()), wrong
+
+
+def test_a_store_that_is_no_store(desk):
+    """One line for the store, though several checks read it; whether the daemon runs is said all the same."""
+    (desk.folder / "desk.db").write_bytes(b"x" * 9999)
+    (desk.folder / "desk.db").chmod(0o600)
+    code, found = doctor(desk)
+    assert (code, of_state(found, "wrong")) == (1, {"store"})
+    assert found["store"][1] == f"{desk.folder / 'desk.db'}: cannot be read (file is not a database)"
+    assert found["daemon"][:2] == ("warning", "does not run; its last poll cannot be read")
+
+
+def test_root_leaves_the_stores_files_to_the_daemons_user(desk):
+    """Reading makes the store's -wal and -shm anew; they must belong to the store's owner, or the daemon is locked out."""
+    path = desk.folder / "desk.db"
+    Store.open(path, datetime.now(UTC)).close()
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(path, owner, -1)
+    _, found = doctor(desk)
+    assert {one.name: one.stat().st_uid for one in desk.folder.glob("desk.db*")} == {
+        "desk.db": owner, "desk.db-wal": owner, "desk.db-shm": owner,
+    }  # fmt: skip
+    assert ("permissions.root" in found) == (os.geteuid() == 0)
 
 
 def test_a_file_that_is_no_configuration(desk):
