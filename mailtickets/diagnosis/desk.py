@@ -22,6 +22,7 @@ from mailtickets.diagnosis.permissions import permission_findings
 from mailtickets.diagnosis.recent_mail import recent_mail_findings
 from mailtickets.diagnosis.servers import imap_findings, smtp_findings
 from mailtickets.errors import MailboxUnavailable
+from mailtickets.pauses import CLOCK_SEEN
 from mailtickets.store import StoreUnusable
 from mailtickets.store.database import DAMAGED_REMEDY, lock_holder, reading
 from mailtickets.templates import Templates
@@ -195,7 +196,7 @@ def clock_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Fi
     if not config.desk.store.exists():
         return
     with reading(config.desk.store) as store:
-        written = (store.setting("last_poll"), store.setting("forgot_at"))
+        written = [store.setting(name) for name in ("last_poll", "forgot_at", CLOCK_SEEN)]
         moments = [datetime.fromisoformat(text) for text in written if text]
         if (newest := store.views.last_moment()) is not None:
             moments.append(newest)

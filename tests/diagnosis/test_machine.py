@@ -84,7 +84,7 @@ def test_the_space_below_a_store_is_measured(tmp_path):
     [(timedelta(days=-3), "ok"), (timedelta(seconds=59), "ok"), (timedelta(minutes=2), "warning"), (timedelta(hours=1), "wrong")],
 )  # fmt: skip
 def test_a_clock_behind_the_store_went_back(ahead, state):
-    """The store's newest time lies at most a breath ahead; what is due waits for the clock otherwise."""
+    """The store's newest time lies at most a breath ahead: a warning from a minute on, wrong from five."""
     assert states(judge_past(NOW + ahead, NOW)) == {"clock.store": state}
 
 

@@ -174,8 +174,9 @@ def test_a_server_without_idle_move_and_uidplus(make_desk):
     assert found["mailbox.support.move"][2] == 'set after = "seen" in [mailbox.support]'
 
 
-@pytest.mark.parametrize(("days", "state"), [(2, "wrong"), (10, "warning"), (60, "ok")])
-@pytest.mark.parametrize("security", ["tls", "starttls"])
+@pytest.mark.parametrize(
+    ("days", "state", "security"), [(2, "wrong", "tls"), (10, "warning", "starttls"), (60, "ok", "tls")]
+)
 def test_certificates_that_end_soon(make_desk, days, state, security):
     """On IMAP and SMTP, by both ways to TLS: ok, a warning below 21 days, wrong below 3."""
     with (
@@ -287,14 +288,14 @@ def test_a_disk_that_is_mounted_read_only(desk):
 
 
 def test_a_clock_that_went_back(desk):
-    """The store was written, and the newest mail arrived, later than it is now: both are told with what follows."""
+    """The store was written, and the newest mail arrived, later than it is now: both are told."""
     desk.start()
     desk.writes("ana@customer.example", "It burns.")
     desk.at_rest()
     (desk.folder / "shift").write_text(f"{-3 * 3600}")
     code, found = doctor(desk, before=("env", f"MAILTICKETS_CLOCK={desk.folder / 'shift'}"))
     assert (code, found["clock.store"][0]) == (1, "wrong")
-    assert "the clock went back, and what is due waits until it caught up" in found["clock.store"][1]
+    assert "the clock went back" in found["clock.store"][1]
     assert found["mailbox.support.clock"][0] == "warning"
     assert " from now: the clocks differ" in found["mailbox.support.clock"][1]
 
@@ -309,7 +310,7 @@ def test_mail_to_an_alias_that_is_not_configured(desk):
         Authentication_Results="mx.desk.example; spf=pass",
     )
     desk.dovecot.append(desk.user, raw)  # by LMTP it would carry Delivered-To of the queue
-    desk.at_rest(received=1)
+    desk.at_rest(received=1, seconds=30)
     _, found = doctor(desk)
     state, said, remedy = found["addresses.support"]
     assert (state, "help@desk.example (1)" in said) == ("warning", True)
