@@ -63,10 +63,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     found: list[Figures] = []
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, ()):
-            said = dict(report.user_properties)
-            rows = {tuple(value) for name, value in report.user_properties if name == "fault_row"}
-            if report.when == "call" or outcome != "passed":
-                counts = said.get("fault_counts", (1, 0, 0))
+            said = getattr(report, "user_properties", ())  # what failed to be collected has none
+            rows = {tuple(value) for name, value in said if name == "fault_row"}
+            if rows and (report.when == "call" or outcome != "passed"):
+                counts = dict(said).get("fault_counts", (1, 0, 0))
                 found += [Figures(row, outcome == "passed", *counts) for row in rows]
     if found:
         terminalreporter.section("fault matrix")
