@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Alarm
     from mailtickets.pipeline import Line
     from mailtickets.store import Store
-    from mailtickets.store.ledger import Taken
+    from mailtickets.store.ledger import Step, Taken
 
 # How long the thread sleeps at most: mail that `receive` stored is decided within that time.
 LOOK_SECONDS = 0.5
@@ -91,12 +91,12 @@ class DeskThread(threading.Thread):
             self._work.put((_nothing, (), Future()))  # wakes the thread where it sleeps
         return future
 
-    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+    def accept(self, taken: Sequence[Taken], step: Step | None) -> Future[int]:
         """Store a batch and decide it; the future is done when it is stored."""
-        return self.call(self._line_accept, taken, cursor)  # type: ignore[return-value]
+        return self.call(self._line_accept, taken, step)  # type: ignore[return-value]
 
-    def _line_accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
-        return self._line.accept(taken, cursor)
+    def _line_accept(self, taken: Sequence[Taken], step: Step | None) -> int:
+        return self._line.accept(taken, step)
 
     def undecided_bytes(self) -> int:
         """Return how much was accepted and is not yet decided; from any thread. 0 once the desk ends."""

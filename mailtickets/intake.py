@@ -10,6 +10,7 @@ import hashlib
 import random
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +20,7 @@ from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
 from mailtickets.store import store_trouble
-from mailtickets.store.ledger import Taken, compress
+from mailtickets.store.ledger import Step, Taken, compress
 from mailtickets.transport.backoff import backoff
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.transport.maildir import MaildirMailbox
@@ -45,7 +46,7 @@ MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided 
 class DeskDoor(Protocol):
     """What a mailbox's thread may ask of the desk's thread."""
 
-    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+    def accept(self, taken: Sequence[Taken], step: Step | None) -> Future[int]:
         """Store a batch and decide it."""
 
     def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
@@ -110,7 +111,12 @@ class Intake:
         self._refused = False
 
     def round(self) -> int:
-        """Take in everything that is new and mark what is decided; return how many mails were taken."""
+        """Take in everything that is new and mark what is decided; return how many mails were taken.
+
+        What is left of a round that failed is waited for first: this one begins at the cursor it leaves.
+        """
+        wait(self._in_hand)
+        self._in_hand.clear()
         taken = (
             self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
         )
@@ -156,7 +162,10 @@ class Intake:
             [int(name[len(prefix) :]) for name in names if name.startswith(prefix)], self.source.after
         )
 
-    def _give(self, taken: list[Taken], cursor: tuple[str, str, int, int] | None) -> None:
+    def _step(self, since: tuple[int, int], to: tuple[int, int]) -> Step:
+        return Step(self.source.name, self.source.folder, since, to)
+
+    def _give(self, taken: list[Taken], step: Step | None) -> None:
         """Hand a batch to the desk; at most two are on their way, so that memory stays bounded."""
         if len(self._in_hand) >= 2:
             self._in_hand.pop(0).result()
@@ -164,7 +173,7 @@ class Intake:
             time.sleep(
                 0.02
             )  # the desk is behind: what it has not decided is safe, and more would only take memory
-        self._in_hand.append(self._desk.accept(taken, cursor))
+        self._in_hand.append(self._desk.accept(taken, step))
 
     # -- IMAP --------------------------------------------------------------------------------
 
@@ -184,13 +193,13 @@ class Intake:
         uids = mailbox.new_uids(0 if fresh else last)
         if fresh and uidvalidity and not uids:
             # Empty, too, it is known by its new number from now on: told once.
-            self._give([], (source.name, source.folder, mailbox.uidvalidity, 0))
+            self._give([], self._step((uidvalidity, last), (mailbox.uidvalidity, 0)))
         if fresh and source.start_from is not None:
-            uids = self._leave_old(mailbox, uids)
+            uids = self._leave_old(mailbox, uids, (uidvalidity, last))
         if not uids:
             return 0
         sizes = mailbox.sizes(uids)
-        count = 0
+        count, since = 0, (uidvalidity, last)
         for batch in _batches([uid for uid in uids if uid in sizes], sizes, source.max_size_bytes):
             mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
             reach("fetched")
@@ -208,13 +217,12 @@ class Intake:
                 ).result()
             # The cursor never passes a mail that could not be read yet.
             upto = min(missing, default=batch[-1] + 1) - 1
-            self._give(
-                taken, (source.name, source.folder, mailbox.uidvalidity, max(upto, 0 if fresh else last))
-            )
+            to = mailbox.uidvalidity, max(upto, since[1] if since[0] == mailbox.uidvalidity else 0)
+            self._give(taken, self._step(since, to))
             count += len(taken)
             if missing:
                 break
-            last, fresh = upto, False
+            since = to
         return count
 
     def _fetched(
@@ -250,7 +258,7 @@ class Intake:
             )
         return missing
 
-    def _leave_old(self, mailbox: ImapMailbox, uids: list[int]) -> list[int]:
+    def _leave_old(self, mailbox: ImapMailbox, uids: list[int], since: tuple[int, int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
         arrivals = mailbox.arrivals(uids)
         old = [
@@ -264,7 +272,7 @@ class Intake:
             ).result()
         left = {uid for uid in uids if uid not in arrivals or not self._is_old(arrivals[uid])}
         if uids and not left:
-            self._give([], (self.source.name, self.source.folder, mailbox.uidvalidity, uids[-1]))
+            self._give([], self._step(since, (mailbox.uidvalidity, uids[-1])))
         return sorted(left)
 
     # -- Maildir -----------------------------------------------------------------------------

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mailtickets.config import Config
     from mailtickets.pipeline import Line
+    from mailtickets.store.ledger import Step
 
 
 TAKEN_OF_LARGE = 64 << 10
@@ -42,11 +43,11 @@ class _Here:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
-        return self.call(self._settled, taken, cursor)  # type: ignore[return-value]
+    def accept(self, taken: Sequence[Taken], step: Step | None) -> Future[int]:
+        return self.call(self._settled, taken, step)  # type: ignore[return-value]
 
-    def _settled(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> int:
-        number = self._line.accept(taken, cursor)
+    def _settled(self, taken: Sequence[Taken], step: Step | None) -> int:
+        number = self._line.accept(taken, step)
         while self._line.settle():
             pass
         return number

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from mailtickets.recording import Written
     from mailtickets.reporting import Due
     from mailtickets.store import Store
-    from mailtickets.store.ledger import Copy, Taken
+    from mailtickets.store.ledger import Copy, Step, Taken
     from mailtickets.store.outbox import Mail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
@@ -138,16 +138,16 @@ class Line:
 
     # -- accept ------------------------------------------------------------------------------
 
-    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None = None) -> int:
+    def accept(self, taken: Sequence[Taken], step: Step | None = None) -> int:
         """Commit raw mails to the ledger, with the mark that they are about to be decided; return how many are new.
 
-        cursor   (mailbox, folder, uidvalidity, last UID) to note in the same transaction.
+        step   of the folder's cursor, to note in the same transaction.
         """
         now = self._clock()
         with self._store.transaction():
             numbers = self._store.ledger.accept(taken, now)
-            if cursor:
-                self._store.ledger.move_cursor(*cursor)
+            if step:
+                self._store.ledger.move_cursor(step)
             if numbers:
                 batch = self._store.ledger.open_batch(numbers, now)
                 self._batch_of.update(dict.fromkeys(numbers, batch))
@@ -466,8 +466,10 @@ class Line:
             try:
                 with self._store.savepoint():
                     later, written = self._fire(TimerDue(ticket, timer), together=together)
-            except Exception as error:  # noqa: BLE001  (one ticket's trouble must not hold up the others)
+            except Exception as error:
                 self._store.outbox.forget_shared_body()
+                if store_trouble(error):
+                    raise  # nothing is wrong with the ticket: all timers wait for the store
                 maillog.broken("a timer failed; it is tried again in an hour", None, error)
                 self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
             else:

@@ -28,6 +28,7 @@ from mailtickets.store.migrations import NEWEST, migrations
 from mailtickets.store.outbox import Outbox
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import to_us
+from mailtickets.store.trouble import store_trouble
 from mailtickets.store.views import Views
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 CACHE_KIB = 16_000
 BUSY_TIMEOUT_S = 30
 LOCK_TRIES, LOCK_SECONDS = 6, 0.1
+WRITABLE = "check that the folder exists and is writable"
 DAMAGED_REMEDY = "restore a backup with `mailtickets restore`, or move the file away"
 
 
@@ -69,8 +71,12 @@ class StoreLock:
         self._fd = -1
 
     def acquire(self) -> Self:
-        """Take the lock, or raise `StoreBusy` naming the process that has it."""
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock, or raise `StoreBusy` naming the process that has it. Raises StoreUnusable."""
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            reason = f"its lock {self._path.name} cannot be opened for writing ({error.strerror})"
+            raise StoreUnusable(self._store, reason, WRITABLE) from error
         for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,8 +90,9 @@ class StoreLock:
                 os.close(self._fd)
                 self._fd = -1
                 raise StoreBusy(self._store, pid) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the kernel's lock holds, the pid is for people only
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
         return self
 
     def release(self) -> None:
@@ -144,9 +151,7 @@ class Store:
                 path.chmod(0o600)
             connection = _connect(path)
         except (OSError, sqlite3.OperationalError) as error:
-            raise StoreUnusable(
-                path, f"cannot be opened ({error})", "check that the folder exists and is writable"
-            ) from error
+            raise StoreUnusable(path, f"cannot be opened ({error})", WRITABLE) from error
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
         try:
@@ -157,7 +162,9 @@ class Store:
                 _first_start(connection, now)
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
+            trouble = store_trouble(error)
+            remedy = trouble.remedy if trouble else DAMAGED_REMEDY
+            raise StoreUnusable(path, f"cannot be used ({error})", remedy) from error
         return cls(path, connection)
 
     @classmethod
@@ -225,32 +232,44 @@ class Store:
         return KeyRing(dict(rows), max(number for number, _ in rows))
 
     def backup(self, target: Path) -> None:
-        """Copy the store to a file while it is in use, check the copy, and put it in place in one step."""
+        """Copy the store to a file while it is in use, check the copy, and put it in place in one step.
+
+        Raises OSError, StoreUnusable; the file that was there before is then untouched, and nothing is left beside it.
+        """
         temporary = target.with_name(target.name + ".part")
         temporary.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
-        copy = sqlite3.connect(temporary)
         try:
-            self._connection.backup(
-                copy, pages=-1
-            )  # one step reads one snapshot: commits meanwhile never start it anew
-            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
-        finally:
-            copy.close()
-        if verdict != "ok":
-            temporary.unlink()
-            raise StoreUnusable(
-                self.path, f"the copy is damaged ({verdict})", "check the disk; keep your older backups"
-            )
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        reach("backup-temp")
-        temporary.replace(target)
+            self._copy_to(temporary)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            reach("backup-temp")
+            temporary.replace(target)
+        except BaseException:
+            for end in ("", "-journal"):
+                temporary.with_name(temporary.name + end).unlink(missing_ok=True)
+            raise
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _copy_to(self, temporary: Path) -> None:
+        copy = sqlite3.connect(temporary)
+        try:
+            # One step reads one snapshot: commits meanwhile never start it anew.
+            self._connection.backup(copy, pages=-1)
+            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            older = "make room, or name a file on another disk; older backups are untouched"
+            raise StoreUnusable(temporary, f"the copy cannot be written ({error})", older) from error
+        finally:
+            copy.close()
+        if verdict != "ok":
+            raise StoreUnusable(
+                self.path, f"the copy is damaged ({verdict})", "check the disk; keep your older backups"
+            )
 
     def integrity(self, *, quick: bool = False) -> str:
         """Return "ok", or what is wrong with the file; `quick` does not compare indexes with their tables."""

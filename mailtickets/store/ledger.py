@@ -47,6 +47,16 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """How far a batch takes a folder's cursor: from and to (uidvalidity, last UID); (0, 0) before the first."""
+
+    mailbox: str
+    folder: str
+    since: tuple[int, int]
+    to: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """A copy in the ledger that is to be decided."""
 
@@ -76,13 +86,18 @@ class Ledger:
         ).fetchone()
         return (row[0], row[1]) if row else (0, 0)
 
-    def move_cursor(self, mailbox: str, folder: str, uidvalidity: int, last_uid: int) -> None:
-        """Note how far a folder was taken in, inside the transaction that took the mails in."""
-        self._connection.execute(
-            "INSERT INTO cursor (mailbox, folder, uidvalidity, last_uid) VALUES (?, ?, ?, ?) ON CONFLICT (mailbox, folder)"
-            " DO UPDATE SET uidvalidity = excluded.uidvalidity, last_uid = excluded.last_uid",
-            (mailbox, folder, uidvalidity, last_uid),
-        )
+    def move_cursor(self, step: Step) -> None:
+        """Note how far a folder was taken in, inside the transaction that took the mails in.
+
+        The cursor stays where it is not where the step begins: a batch before this one could not be stored,
+        and its mails must be looked at again.
+        """
+        if self.cursor(step.mailbox, step.folder) == step.since:
+            self._connection.execute(
+                "INSERT INTO cursor (mailbox, folder, uidvalidity, last_uid) VALUES (?, ?, ?, ?) ON CONFLICT (mailbox, folder)"
+                " DO UPDATE SET uidvalidity = excluded.uidvalidity, last_uid = excluded.last_uid",
+                (step.mailbox, step.folder, *step.to),
+            )
 
     def accept(self, taken: Iterable[Taken], now: datetime) -> list[int]:
         """Write copies and originals; return the numbers of those that are new to the ledger."""

@@ -17,22 +17,28 @@ _MEANINGS = {
     sqlite3.SQLITE_CORRUPT: ("it is damaged", "stop the desk and restore a backup"),
     sqlite3.SQLITE_NOTADB: ("it is damaged", "stop the desk and restore a backup"),
 }  # fmt: skip
+_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 @dataclass(frozen=True, slots=True)
 class StoreTrouble:
-    """Why the store cannot be written, and what to do."""
+    """Why the store cannot be written, and what to do.
+
+    passing   waiting may be all it needs: a disk fills up and is cleared, another program ends.
+    """
 
     reason: str
     remedy: str
+    passing: bool
 
 
 def store_trouble(error: BaseException) -> StoreTrouble | None:
-    """Return what is wrong with the store where an error comes from its engine, otherwise None."""
+    """Return what is wrong with the store where an error, or its cause, comes from the engine, otherwise None."""
     if not isinstance(error, sqlite3.Error):
-        return None
+        return store_trouble(error.__cause__) if error.__cause__ else None
     # The low byte is the primary code, the rest says more about it (SQLite, Result and Error Codes).
-    meaning = _MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-    if meaning is None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in _MEANINGS:
         return None
-    return StoreTrouble(f"the store cannot be written: {meaning[0]} ({error})", meaning[1])
+    reason, remedy = _MEANINGS[code]
+    return StoreTrouble(f"the store cannot be written: {reason} ({error})", remedy, code in _PASSING)

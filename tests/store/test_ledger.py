@@ -8,7 +8,7 @@ import pytest
 
 from mailtickets.desk.ticket import Hold, HoldKind, Outcome, Verdict
 from mailtickets.store import Store
-from mailtickets.store.ledger import Taken, compress
+from mailtickets.store.ledger import Step, Taken, compress
 from tests.support.desk import START
 
 
@@ -45,12 +45,25 @@ def test_the_cursor_moves_with_the_mails(store):
     assert store.ledger.cursor("support", "INBOX") == (0, 0)
     with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012  (undoing all of it is the claim)
         store.ledger.accept([taken("7/5")], START)
-        store.ledger.move_cursor("support", "INBOX", 7, 5)
+        store.ledger.move_cursor(Step("support", "INBOX", (0, 0), (7, 5)))
         raise RuntimeError
     assert store.ledger.cursor("support", "INBOX") == (0, 0)
     with store.transaction():
-        store.ledger.move_cursor("support", "INBOX", 7, 5)
+        store.ledger.move_cursor(Step("support", "INBOX", (0, 0), (7, 5)))
     assert store.ledger.cursor("support", "INBOX") == (7, 5)
+
+
+def test_the_cursor_never_jumps_over_a_batch_that_was_not_stored(store):
+    """A step that begins elsewhere than at the cursor leaves it alone, before the first step and later."""
+    for since, to, then in (
+        ((7, 50), (7, 100), (0, 0)),
+        ((0, 0), (7, 50), (7, 50)),
+        ((7, 100), (7, 150), (7, 50)),
+        ((7, 50), (8, 0), (8, 0)),
+    ):
+        with store.transaction():
+            store.ledger.move_cursor(Step("support", "INBOX", since, to))
+        assert store.ledger.cursor("support", "INBOX") == then
 
 
 def test_mails_wait_in_order_until_they_are_booked(store):
