@@ -12,7 +12,7 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -21,6 +21,7 @@ from mailtickets.accounts import ladder_of, mailbox_of, rates_of, smtp_of, takes
 from mailtickets.clocks import awake, since_boot, utc_now
 from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.desk.pausing import Look
+from mailtickets.desk.ticket import Alarm
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
@@ -30,7 +31,8 @@ from mailtickets.reading import Reading
 from mailtickets.recording import Rules
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
-from mailtickets.store import Store
+from mailtickets.standstill import Standstill
+from mailtickets.store import Store, store_trouble
 from mailtickets.store.database import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.templates import Templates
@@ -47,8 +49,14 @@ STOP_SECONDS = 20.0
 REPORT_LOOK_SECONDS = 30
 KEEP_SENT_BYTES = timedelta(days=30)
 STUCK_SECONDS = 120.0
+OPEN_AGAIN_SECONDS = 5.0
 # After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
 READ_FIRST = timedelta(minutes=15)
+
+
+RELOAD = "reload"  # the alarm that stands while the configuration file is not the one in use
+
+_Result = TypeVar("_Result")
 
 
 def new_id() -> str:
@@ -94,8 +102,12 @@ def templates_of(config: Config) -> Templates:
 def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[Store, Line]:
     """Open the store and the line over it, and set right what an ended process left."""
     store = Store.open(config.desk.store, clock())
-    line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
-    line.recover()
+    try:
+        line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
+        line.recover()
+    except BaseException:
+        store.close()
+        raise
     return store, line
 
 
@@ -119,22 +131,26 @@ class Daemon:
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._sending_now = False
+        self._standstill = Standstill()
         self._report_again: dict[str, datetime] = {}  # name to when a failed report is tried again
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; return the exit code. Raises StoreBusy, StoreUnusable."""
         with self._lock:
             self._loop = asyncio.get_running_loop()
-            self._stop, self._outbox = asyncio.Event(), asyncio.Event()
+            self._stop, self._outbox, self._at_work = asyncio.Event(), asyncio.Event(), asyncio.Event()
             self._reloading = asyncio.Lock()
             self._waiting_for_first_round = {
                 (source.name, source.folder) for source in sources(self._config, self._clock())
             }
-            self._desk = DeskThread(self._open_line, self._wake_sender, self._slept, self._look)
-            store, line = self._desk.open()
-            self._parts = self._make_parts(self._config, store, line)
-            scheduler = self._clockwork()
             self._signals()
+            opened = await self._opened()
+            if opened is None:
+                return 0
+            self._parts = self._make_parts(self._config, *opened)
+            self._desk.call(self._parts.line.recovered_now, RELOAD)  # this configuration is a good one
+            scheduler = self._clockwork()
+            self._at_work.set()
             # Up: mail is stored and sent from here on. A mail server that is down must not make systemd restart us.
             sd_notify("READY=1")
             for mailbox in self._parts.mailboxes:
@@ -157,6 +173,32 @@ class Daemon:
     def _look(self) -> Look:
         return Look(self._clock(), since_boot(), awake())
 
+    async def _opened(self) -> tuple[Store, Line] | None:
+        """Open the store, and wait while its disk is full or another program holds it; None: told to stop meanwhile.
+
+        Ending here would not help: systemd gives up after a few starts, and nobody would start the desk again.
+        """
+        stopped = asyncio.create_task(self._stop.wait())
+        while not self._stop.is_set():
+            self._desk = DeskThread(
+                self._open_line, self._wake_sender, self._slept, self._look, self._standstill
+            )
+            opening = asyncio.wrap_future(self._desk.open())
+            either: list[asyncio.Future[Any]] = [opening, stopped]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                break
+            error = opening.exception()
+            if error is None:
+                self._standstill.end("starting")
+                stopped.cancel()
+                return opening.result()
+            trouble = store_trouble(error)
+            if not (trouble and trouble.passing and self._standstill.begin("starting", error)):
+                raise error
+            await asyncio.wait({stopped}, timeout=OPEN_AGAIN_SECONDS)
+        return None
+
     # -- parts -------------------------------------------------------------------------------
 
     def _make_parts(self, config: Config, store: Store, line: Line) -> _Parts:
@@ -171,7 +213,9 @@ class Daemon:
         for source in sources(config, first_start):
             ledger = DeskLedger(Store.read(config.desk.store), store, line, self._clock)
             intake = Intake(source, mailbox_of(config, source.name, source.folder), self._desk, ledger)
-            threads.append(MailboxThread(intake, self._desk, ledger, self._first_round, self._progress))
+            threads.append(
+                MailboxThread(intake, self._desk, ledger, self._first_round, self._progress, self._standstill)
+            )
         return threads
 
     def _clockwork(self) -> AsyncIOScheduler:
@@ -220,8 +264,11 @@ class Daemon:
             try:
                 await self._parts.sender.send_due()
             except Exception as error:  # noqa: BLE001  (a fault in sending must not end the desk; the mails stay in the outbox)
-                maillog.broken("sending failed; it is tried again", None, error)
+                if not self._standstill.begin("sending", error):
+                    maillog.broken("sending failed; it is tried again", None, error)
                 await asyncio.sleep(5)
+            else:
+                self._standstill.end("sending")
             finally:
                 self._sending_now = False
 
@@ -300,6 +347,7 @@ class Daemon:
     async def _reload(self) -> None:
         """Take a changed configuration whole, or keep the good one whole; one at a time, none while stopping."""
         async with self._reloading:
+            await self._at_work.wait()
             if not self._stop.is_set():
                 await self._reload_now()
 
@@ -311,35 +359,54 @@ class Daemon:
             problems = await asyncio.to_thread(templates.check)
         except ConfigInvalid as invalid:
             first, more = invalid.problems[0], len(invalid.problems) - 1
-            self._kept(str(first) + (f" (and {more} more)" if more else ""))
+            await self._kept(str(first) + (f" (and {more} more)" if more else ""))
             return
         except OSError as error:
-            self._kept(str(error))
+            await self._kept(str(error))
             return
         if problems:
-            self._kept(str(problems[0]))
+            await self._kept(str(problems[0]))
             return
         if config.desk.store != self._config.desk.store:
-            self._kept("desk.store changed; that needs a restart")
+            await self._kept("desk.store changed; that needs a restart")
             return
-        await self._swap(config, templates)
+        try:
+            prepared = await self._in_desk(self._prepare, config, templates)
+        except Exception as error:  # noqa: BLE001  (whatever it is: nothing was changed yet)
+            await self._kept(f"the store cannot be read ({error})")
+            return
+        await self._swap(config, *prepared)
+        self._desk.call(self._parts.line.recovered_now, RELOAD)
         maillog.note("reloaded", file=str(config.path))
         sd_notify("READY=1")
 
-    def _kept(self, why: str) -> None:
-        maillog.trouble(
-            "reload failed; the old configuration stays", why, "correct the file and reload again"
-        )
+    async def _kept(self, why: str) -> None:
+        """Tell the log and the admins that a reload failed; `status` shows it until one succeeds."""
         sd_notify("READY=1")
+        alarm = Alarm(
+            RELOAD, "The reload failed; the old configuration stays", why, "correct the file and reload again"
+        )
+        try:
+            await self._in_desk(self._parts.line.alarm_now, alarm)
+        except Exception:  # noqa: BLE001  (a store in trouble is told elsewhere; this stands in the log at least)
+            maillog.trouble(alarm.what, alarm.why, alarm.remedy)
 
-    async def _swap(self, config: Config, templates: Templates) -> None:
+    async def _in_desk(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        return cast("_Result", await asyncio.wrap_future(self._desk.call(function, *arguments)))
+
+    def _prepare(self, config: Config, templates: Templates) -> tuple[Rules, _Parts]:
+        """Make everything new before anything old is stopped; in the desk's thread, which has the store."""
+        old = self._parts
+        rules = rules_of(config, old.store, templates)
+        return rules, self._make_parts(config, old.store, old.line)
+
+    async def _swap(self, config: Config, rules: Rules, parts: _Parts) -> None:
         old = self._parts
         old.sender.stop()
         for mailbox in old.mailboxes:
             mailbox.stop()
         await asyncio.to_thread(_join, old.mailboxes)
-        parts = await asyncio.wrap_future(self._desk.call(self._use, config, templates, old))
-        assert isinstance(parts, _Parts)  # noqa: S101  (for the type checker)
+        await self._in_desk(old.line.use, rules)  # afterwards the desk moves timers
         self._config, self._parts = config, parts
         parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:
@@ -347,22 +414,19 @@ class Daemon:
         for pool in old.pools.values():
             await pool.close(STOP_SECONDS)
 
-    def _use(self, config: Config, templates: Templates, old: _Parts) -> _Parts:
-        """Swap the rules and make new parts; in the desk's thread, which has the store and moves timers afterwards."""
-        rules = rules_of(config, old.store, templates)
-        old.line.use(rules)
-        return self._make_parts(config, old.store, old.line)
-
     async def _end(self, sending: asyncio.Task[None]) -> None:
-        """Finish the mail in hand, then end: threads first, then what is being sent, then the store."""
-        parts = self._parts
+        """Finish the mail in hand, then end: threads first, then what is being sent, then the store.
+
+        All of it within STOP_SECONDS, whatever servers and the store do: what counts is committed.
+        """
+        parts, began = self._parts, time.monotonic()
         for mailbox in parts.mailboxes:
             mailbox.stop()
         parts.sender.stop()
         joining = asyncio.create_task(asyncio.to_thread(_join, parts.mailboxes))
         await self._finish_sending(sending, parts)
         await joining
-        await asyncio.to_thread(self._desk.stop)
+        await asyncio.to_thread(self._desk.stop, max(began + STOP_SECONDS - 1 - time.monotonic(), 1.0))
         maillog.note("stopped")
 
     async def _finish_sending(self, sending: asyncio.Task[None], parts: _Parts) -> None:
@@ -373,7 +437,7 @@ class Daemon:
             await asyncio.wait({sending}, timeout=0.05)
         for pool in parts.pools.values():
             await pool.close(1.0)
-        while self._sending_now and not sending.done():
+        while self._sending_now and not sending.done() and time.monotonic() < deadline + 3:
             await asyncio.wait({sending}, timeout=0.05)
         sending.cancel()
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
-from mailtickets.store import store_trouble
+from mailtickets.standstill import SAY_AGAIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.pausing import Look
     from mailtickets.desk.ticket import Alarm
     from mailtickets.pipeline import Line
+    from mailtickets.standstill import Standstill
     from mailtickets.store import Store
     from mailtickets.store.ledger import Step, Taken
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 TIDY_AFTER_SECONDS = 5.0
 RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
-SAY_AGAIN_SECONDS = 60.0
 # Timers wait while mail waits to be decided, since an answer stops a reminder; but not for longer than this.
 FIRE_SECONDS = 5.0
 
@@ -42,6 +42,7 @@ class DeskThread(threading.Thread):
     on_queued called from this thread when the outbox may hold something new.
     on_slept  called from this thread when the machine has slept; timers wait for `let_timers_go` again.
     look      reads all clocks.
+    standstill  is told while decisions wait for the store.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class DeskThread(threading.Thread):
         on_queued: Callable[[], None],
         on_slept: Callable[[], None],
         look: Callable[[], Look],
+        standstill: Standstill,
     ) -> None:
         super().__init__(name="desk", daemon=True)
         self._make, self._on_queued, self._on_slept, self._look = make, on_queued, on_slept, look
+        self._standstill = standstill
         self._work: queue.SimpleQueue[
             tuple[Callable[..., object], tuple[object, ...], Future[object]] | None
         ] = queue.SimpleQueue()
@@ -61,16 +64,17 @@ class DeskThread(threading.Thread):
         self.last_turn = time.monotonic()
         self._stopping = False
         self._trouble = 0
+        self._decide_at = float("-inf")
         self._tidy_at = float("inf")
         self._said_at = float("-inf")
         self._mail_is_read = False
         self._timers_held = True
         self._fired_at = time.monotonic()
 
-    def open(self) -> tuple[Store, Line]:
-        """Start, and return store and line once they are open. Raises what opening them raised."""
+    def open(self) -> Future[tuple[Store, Line]]:
+        """Start; the future has store and line once they are open, or what opening them raised."""
         self.start()
-        return self._opened.result()
+        return self._opened
 
     def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
         """Run a function in this thread; the future has its result."""
@@ -106,10 +110,10 @@ class DeskThread(threading.Thread):
         """Say that every mailbox was read: timers fire as soon as what was read is decided. From any thread."""
         self._mail_is_read = True
 
-    def stop(self) -> None:
-        """Finish what was handed in, then end. Joins."""
+    def stop(self, seconds: float) -> None:
+        """Finish what was handed in, then end. A store that is locked is not waited for longer than this."""
         self._work.put(None)
-        self.join()
+        self.join(seconds)
 
     def run(self) -> None:
         """Work until stopped. A store in trouble (full disk, locked) pauses the work and is tried again."""
@@ -125,7 +129,7 @@ class DeskThread(threading.Thread):
             self.last_turn = time.monotonic()
             if not self._handed_in(0.0 if busy else LOOK_SECONDS):
                 break
-            busy = self._decide()
+            busy = time.monotonic() >= self._decide_at and self._decide()
         self._stopping = True
         for waiting in (self._quick, self._work):
             while (item := _next(waiting)) is not None:
@@ -167,11 +171,12 @@ class DeskThread(threading.Thread):
             busy = self._line.recount() or busy
         except Exception as error:  # noqa: BLE001  (a store in trouble must not end the desk; nothing was written)
             self._say(error)
-            pause = RETRY_SECONDS[min(self._trouble, len(RETRY_SECONDS) - 1)]
+            # Meanwhile the thread does what it is handed: mail that is decided can be sent.
+            self._decide_at = time.monotonic() + RETRY_SECONDS[min(self._trouble, len(RETRY_SECONDS) - 1)]
             self._trouble += 1
-            time.sleep(pause)
             return False
         self._trouble = 0
+        self._standstill.end("deciding")
         if busy:
             self._on_queued()
             self._tidy_at = time.monotonic() + TIDY_AFTER_SECONDS
@@ -185,13 +190,10 @@ class DeskThread(threading.Thread):
 
     def _say(self, error: Exception) -> None:
         """Log a trouble in deciding, once a minute while it lasts."""
-        if time.monotonic() - self._said_at < SAY_AGAIN_SECONDS:
+        if self._standstill.begin("deciding", error) or time.monotonic() - self._said_at < SAY_AGAIN_SECONDS:
             return
         self._said_at = time.monotonic()
-        if trouble := store_trouble(error):
-            maillog.trouble("deciding pauses", trouble.reason, trouble.remedy)
-        else:
-            maillog.broken("deciding failed; nothing is lost, it is tried again", None, error)
+        maillog.broken("deciding failed; nothing is lost, it is tried again", None, error)
 
 
 _Item = tuple[Callable[..., object], tuple[object, ...], Future[object]]

@@ -19,7 +19,6 @@ from mailtickets import maillog
 from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
-from mailtickets.store import store_trouble
 from mailtickets.store.ledger import Step, Taken, compress
 from mailtickets.transport.backoff import backoff
 from mailtickets.transport.imap import ImapMailbox
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailtickets.config import Config
-    from mailtickets.store import StoreTrouble
+    from mailtickets.standstill import Standstill
     from mailtickets.transport.imap import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
@@ -38,7 +37,7 @@ UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
 TELL_AFTER = timedelta(minutes=15)
 SLOW_RETRY_SECONDS = 15 * 60.0
-FULL_STORE_RETRY_SECONDS = 60.0
+FULL_STORE_RETRY_SECONDS = 15.0
 UNREADABLE_TRIES = 3
 MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided yet when it ended
 
@@ -383,14 +382,15 @@ class MailboxThread(threading.Thread):
         ledger: LedgerReader,
         first_round: Callable[[str, str], None],
         progress: Callable[[], None],
+        standstill: Standstill,
     ) -> None:
         super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
         self._intake, self._desk, self._ledger = intake, desk, ledger
         self._first_round, self._progress = first_round, progress
+        self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
         self._stop_event = threading.Event()
         self._failing_since: float | None = None
         self._failures = 0
-        self._store_said_at = float("-inf")
 
     def run(self) -> None:
         """Connect, take mail, wait; after trouble again, with back-off."""
@@ -405,9 +405,9 @@ class MailboxThread(threading.Thread):
                 self._trouble(error.reason, error.remedy, pause, tell_now=slow)
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
                 pause = self._back_off()
-                if trouble := store_trouble(error):
+                if self._standstill.begin(self._work, error):
+                    # Nothing is marked on the server, so nothing is lost.
                     pause = min(pause, FULL_STORE_RETRY_SECONDS)
-                    self._store_full(trouble)
                 else:
                     maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
                     self._trouble(
@@ -416,6 +416,7 @@ class MailboxThread(threading.Thread):
             finally:
                 self._intake.mailbox.close()
             self._stop_event.wait(pause)
+        self._standstill.end(self._work)
         self._ledger.close()
 
     def _listen(self) -> None:
@@ -423,6 +424,7 @@ class MailboxThread(threading.Thread):
         while not self._stop_event.is_set():
             self._intake.round()
             self._failures = 0
+            self._standstill.end(self._work)
             self._progress()
             if first:
                 self._well()
@@ -436,14 +438,6 @@ class MailboxThread(threading.Thread):
     def _back_off(self) -> float:
         self._failures += 1
         return backoff(self._failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
-
-    def _store_full(self, trouble: StoreTrouble) -> None:
-        """Log once a minute that taking mail in pauses: nothing is marked on the server, so nothing is lost."""
-        if time.monotonic() - self._store_said_at >= FULL_STORE_RETRY_SECONDS:
-            self._store_said_at = time.monotonic()
-            maillog.trouble(
-                "taking mail in pauses", trouble.reason, trouble.remedy, mailbox=self._intake.source.name
-            )
 
     def _well(self) -> None:
         self._failing_since = None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.policy import Policy, QueuePolicy
     from mailtickets.mail.keys import KeyRing
     from mailtickets.mail.message import Attachment
+    from mailtickets.problems import Problem
     from mailtickets.templates import Templates
 
 MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
@@ -133,6 +134,10 @@ class Writer:
         if lost:
             raise Unwritten(prepared, tuple(lost))
         return prepared
+
+    def failed_templates(self) -> Mapping[str, Problem]:
+        """Return what the admin's wording failed at when it was used, by file and version; built-in words took its place."""
+        return self._templates.failed
 
     def _lost(
         self,

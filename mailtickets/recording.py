@@ -89,7 +89,15 @@ class Recorder:
             self.alarm(alarm)
         for ticket, seq, cycle, lost in unwritten:
             self._tell_unwritten(ticket, seq, cycle, lost)
+        self._tell_failed_templates()
         return written
+
+    def _tell_failed_templates(self) -> None:
+        """Tell the admins once of each version of a template that failed when it was used; the alarm's row remembers it."""
+        for kind, problem in list(self.rules.writer.failed_templates().items()):
+            if self._store.alarms.get(kind) is None:
+                what = "A template of yours failed, and the built-in wording was sent in its place"
+                self.alarm(Alarm(kind, what, str(problem), "correct the file and reload"))
 
     def send_together(self, mail: Iterable[Outgoing], written: Written) -> None:
         """Queue mails of several decisions, where many tell one person of a ticket each as one.

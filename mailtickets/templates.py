@@ -7,6 +7,7 @@ All files are read once, when the object is made, so that a change on disk never
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound
@@ -70,12 +71,14 @@ class Templates:
 
     `trouble` holds what is wrong with the overrides, each once: what could not be read, and what
     failed when it was used. Where an override fails, the built-in wording takes its place.
+    `failed` has what failed when it was used by file and version, for whoever tells the admins.
     """
 
     def __init__(
         self, folder: Path | None = None, *, zone: ZoneInfo, queues: Iterable[str] | None = None
     ) -> None:
         self.trouble: list[Problem] = []
+        self.failed: dict[str, Problem] = {}
         self._zone = zone
         self._built_in = {language: read_folder(path)[0] for language, path in languages(built_in_folder())}
         self._overrides: dict[tuple[str, str], dict[str, Source]] = {}
@@ -100,7 +103,9 @@ class Templates:
             except Exception as error:  # an override may fail in any way that Python can
                 if not room.overridden(name):
                     raise TemplateBroken(name, _reason(error)) from error
-                self._report(room.problem(name, error))
+                problem = room.problem(name, error)
+                self._report(problem)
+                self.failed.setdefault(f"template {problem.file} {room.version(problem.file)}", problem)
                 rendered.append(self._plain_room(language).render_built_in(name, values))
         subject, text, html = rendered
         return Letter(clean_line(subject, MAX_SUBJECT), f"{text.rstrip()}\n".lstrip("\n"), html.strip())
@@ -241,6 +246,11 @@ class _Room:
         source = self._sources.get(at_fault or name)
         remedy = "the built-in wording is used meanwhile"
         return Problem(source.path if source else name, line, "", "", _reason(error), remedy)
+
+    def version(self, path: str) -> str:
+        """Return what changes with every word of a file."""
+        text = "".join(source.text for source in self._sources.values() if source.path == path)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 # --- values ---------------------------------------------------------------------------------------

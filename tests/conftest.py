@@ -28,6 +28,8 @@ def _missing(marker: str) -> str:
             return "Postfix is not installed; make test installs it"
         if os.getuid() != 0:
             return "a private Postfix needs root"
+    if marker == "disk" and os.getuid() != 0:
+        return "mounting a small disk needs root"
     if marker == "corpus" and not CORPUS.is_dir():
         return f"there is no mail corpus at {CORPUS}"
     return ""
@@ -48,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here. With CI=true a missing server is a failure; root and the corpus are still optional."""
-    for marker in ("dovecot", "postfix", "corpus"):
+    for marker in ("dovecot", "postfix", "disk", "corpus"):
         if item.get_closest_marker(marker) is None or not (lack := _missing(marker)):
             continue
         if os.environ.get("CI") == "true" and "not installed" in lack:

@@ -259,7 +259,12 @@ def status(*, as_json: bool) -> None:
     pid = lock_holder(config.desk.store)
     alarms = store.alarms.open()
     unsent = store.views.oldest_unsent()
-    wrong = [f"{alarm.what}: {alarm.why}" for alarm in alarms if now - alarm.last_at < timedelta(hours=24)]
+    lasting = {"reload"}  # ends by itself; what ended without a sign is shown for a day
+    wrong = [
+        f"{alarm.what}: {alarm.why}"
+        for alarm in alarms
+        if alarm.kind in lasting or now - alarm.last_at < timedelta(hours=24)
+    ]
     if not pid:
         wrong.append("the daemon does not run; start it with `mailtickets run`")
     elif config.mailboxes and (last_poll is None or now - last_poll > STALE_POLL):

@@ -276,7 +276,8 @@ class Dovecot:
             _, lines = client.uid("fetch", "1:*", "(FLAGS)")
         found = {}
         for line in lines:
-            if line:
+            # A change by the desk in between is told unasked, without UID (RFC 3501 section 7.4.2).
+            if line and b" UID " in line.replace(b"(", b" "):
                 words = line.decode().replace("(", " ").replace(")", " ").split()
                 found[int(words[words.index("UID") + 1])] = {
                     word for word in words if word.startswith("\\") and word != "\\Recent"
