@@ -80,12 +80,14 @@ def test_a_rule_without_a_condition_is_doubted(tmp_path):
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
-def test_a_bad_configuration_is_refused_for_its_own_reasons(case, tmp_path):
+@pytest.mark.fault("Reload", "bad TOML, bad value, missing template")
+def test_a_bad_configuration_is_refused_for_its_own_reasons(case, tmp_path, book):
     """Each case gives exactly the lines of its expected-error: line, key, value, reason and remedy."""
     path = written(tmp_path, (case / "config.toml").read_text(encoding="utf-8"))
     for beside in case.glob("*.csv"):
         shutil.copy(beside, tmp_path)
     assert said_about(path) == (case / "expected-error").read_text(encoding="utf-8").rstrip("\n")
+    book(runs=1)
 
 
 def test_there_are_enough_bad_configurations():
@@ -267,7 +269,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path):
     assert said_about(path).startswith("config.toml:18: queue.support.tag")
 
 
-def test_a_file_cut_off_anywhere_never_crashes_the_loader(tmp_path):
+@pytest.mark.fault("Reload", "half-written file")
+def test_a_file_cut_off_anywhere_never_crashes_the_loader(tmp_path, book):
     """A half-written file is refused or (at a line that makes it whole) accepted, never anything else."""
     path = tmp_path / "config.toml"
     raw = SHORT.encode()
@@ -277,6 +280,7 @@ def test_a_file_cut_off_anywhere_never_crashes_the_loader(tmp_path):
             load(path)
         except ConfigInvalid as refused:
             assert refused.problems  # noqa: PT017 - either outcome is right
+    book(runs=len(raw))
 
 
 def test_corrupting_any_value_names_the_line(tmp_path):

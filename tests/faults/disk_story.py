@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +44,9 @@ def tally(desk: DeskProcess, people: Sequence[str]) -> dict[str, int]:
 def unseen(desk: DeskProcess) -> int:
     """Return how many mails of the mailbox are not marked as decided."""
     return sum(r"\Seen" not in flags for flags in desk.dovecot.flags(desk.user).values())
+
+
+def put_down(book: Callable[..., None], *, runs: int, lost: int = 0, doubled: int = 0) -> None:
+    """Put down what a test counted, and hold it to the promise: nothing lost, nothing automatic doubled."""
+    book(runs=runs, lost=lost, doubled=doubled)
+    assert (lost, doubled) == (0, 0)

@@ -14,7 +14,7 @@ import pytest
 
 from mailtickets.store import Store, store_trouble
 from mailtickets.store.ledger import Step
-from tests.faults.disk_story import KIM, desk_at, tally, unseen
+from tests.faults.disk_story import KIM, desk_at, put_down, tally, unseen
 from tests.store.test_ledger import taken
 from tests.stories.holding_sink import HoldingSink
 from tests.support.dovecot import Dovecot
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.disk
 
 ANA, BEN, EVE = "ana@customer.example", "ben@customer.example", "eve@customer.example"
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-FULL = pytest.mark.fault("Store raw", "disk full")
+FULL = pytest.mark.fault("Store raw", "disk full, I/O error, quota")
+READ_ONLY = pytest.mark.fault("Store raw", "read-only file system")
+ATTACHMENT = pytest.mark.fault("Attachment", "disk full, kill -9 mid-write")
 
 
 def pauses(log: str) -> list[float]:
@@ -83,11 +85,11 @@ def test_a_full_disk_while_mail_is_taken_in(
         picture = desk.wait_to("kim@desk.example", len(people))
         assert any(len(files) == 1_000_000 for mail in picture for files in mail.files.values())
         assert desk.stop() == 0
-        book(runs=1, **tally(desk, people))
+        put_down(book, runs=1, **tally(desk, people))
 
 
 @FULL
-@pytest.mark.fault("Attachment", "disk full")
+@ATTACHMENT
 def test_a_full_disk_while_a_stored_mail_is_decided(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """The raw mail fits and what follows from it does not: it waits in the store, and is decided once there is room."""
     with (
@@ -115,7 +117,7 @@ def test_a_full_disk_while_a_stored_mail_is_decided(tmp_path: Path, dovecot: Dov
         assert {path.name for path in disk.folder.iterdir()} <= {
             "desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "lost+found",
         }, "no half-written file"  # fmt: skip
-        book(runs=1, **tally(desk, [ANA, BEN]))
+        put_down(book, runs=1, **tally(desk, [ANA, BEN]))
 
 
 def holds(part: bytes, raw: bytes) -> bool:
@@ -124,7 +126,6 @@ def holds(part: bytes, raw: bytes) -> bool:
 
 
 @FULL
-@pytest.mark.fault("SMTP after dot", "disk full at `sent`")
 def test_a_full_disk_when_a_sent_mail_is_booked(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """The server took it and `sent` cannot be written: while the process lives it is not sent again, and is booked with room."""
     with (
@@ -156,8 +157,11 @@ def test_a_full_disk_when_a_sent_mail_is_booked(tmp_path: Path, dovecot: Dovecot
         assert desk.stop() == 0
         desk.start()
         desk.at_rest(2)
-        book(
-            runs=2, lost=2 - len({mail.raw for mail in desk.to(ANA)}), doubled=doubled + len(desk.to(ANA)) - 2
+        put_down(
+            book,
+            runs=2,
+            lost=2 - len({mail.raw for mail in desk.to(ANA)}),
+            doubled=doubled + len(desk.to(ANA)) - 2,
         )
 
 
@@ -198,7 +202,7 @@ def test_a_start_on_a_full_disk(
         people = [ANA, BEN] if before else [BEN]
         desk.at_rest(len(people))
         assert "Traceback" not in desk.log
-        book(runs=2, **tally(desk, people))
+        put_down(book, runs=2, **tally(desk, people))
 
 
 @FULL
@@ -237,7 +241,7 @@ def test_receive_and_backup_on_a_full_disk(tmp_path: Path, dovecot: Dovecot, acc
         assert sorted(path.name for path in backups.folder.iterdir()) == ["desk.db", "filler"]
         backups.free()
         desk.command("backup", str(copy))
-        book(runs=3, **tally(desk, [BEN]))
+        put_down(book, runs=3, **tally(desk, [BEN]))
 
 
 @FULL
@@ -274,10 +278,10 @@ def test_a_full_disk_when_the_wal_is_moved_into_the_store(tmp_path: Path, book):
         assert [copy.digest for copy in store.ledger.waiting(100)] == [mail.digest for mail in stored]
         assert all(store.ledger.original(mail.digest) == mail.raw for mail in stored)
         store.close()
-        book(runs=failed)
+        put_down(book, runs=failed)
 
 
-@pytest.mark.fault("Store raw", "read-only at start")
+@READ_ONLY
 def test_a_start_on_a_disk_that_can_only_be_read(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """One sentence and exit code 1, no traceback; `receive` says 75; mounted for writing, all is well."""
     with (
@@ -305,11 +309,11 @@ def test_a_start_on_a_disk_that_can_only_be_read(tmp_path: Path, dovecot: Doveco
         desk.writes(BEN, "My scanner is wet.")
         desk.wait_to(BEN, 1)
         desk.at_rest(2)
-        book(runs=3, **tally(desk, [ANA, BEN]))
+        put_down(book, runs=3, **tally(desk, [ANA, BEN]))
 
 
-@pytest.mark.fault("Store raw", "I/O error, disk turns read-only")
-@pytest.mark.fault("SMTP after dot", "disk turns read-only at `sent`")
+@FULL
+@READ_ONLY
 @pytest.mark.timeout(240)
 def test_a_disk_that_turns_read_only_in_the_middle_of_work(
     tmp_path: Path, dovecot: Dovecot, account: str, book
@@ -349,11 +353,11 @@ def test_a_disk_that_turns_read_only_in_the_middle_of_work(
         assert "auto-replied" in ack["Auto-Submitted"]
         assert len({mail.raw for mail in answers}) == 1
         assert all("auto-replied" not in mail["Auto-Submitted"] for mail in answers)
-        book(runs=1, lost=int(not answers), doubled=len(desk.to(BEN)) - 1)
+        put_down(book, runs=1, lost=int(not answers), doubled=len(desk.to(BEN)) - 1)
 
 
-@pytest.mark.fault("Attachment", "kill -9 mid-write")
-@pytest.mark.fault("Store raw", "kill -9 on a full disk")
+@FULL
+@ATTACHMENT
 def test_kill_9_on_a_full_disk(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """Killed while a mail with an attachment does not fit, again and again: the next start with room takes it in whole, once."""
     with (
@@ -379,4 +383,4 @@ def test_kill_9_on_a_full_disk(tmp_path: Path, dovecot: Dovecot, account: str, b
         assert picture in desk.wait_to("kim@desk.example", 2)[1].files.values()
         left = {path.name for path in disk.folder.iterdir()}
         assert left <= {"desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock"}
-        book(runs=3, **tally(desk, [ANA, BEN]))
+        put_down(book, runs=3, **tally(desk, [ANA, BEN]))

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.stories.holding_sink import HoldingSink
 from tests.support.process import IMAP, DeskProcess
 
@@ -15,7 +17,8 @@ ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
 ALL = IMAP + 'start_from = "all"'
 
 
-def test_a_reload_with_a_broken_file_keeps_the_good_one(desk: DeskProcess):
+@pytest.mark.fault("Reload", "bad TOML, bad value, missing template")
+def test_a_reload_with_a_broken_file_keeps_the_good_one(desk: DeskProcess, book):
     """One log line names file, line and key; mail is handled as before; the mended file then takes effect."""
     desk.start()
     desk.edit('poll = "2s"', 'poll = "soon"')
@@ -46,9 +49,11 @@ def test_a_reload_with_a_broken_file_keeps_the_good_one(desk: DeskProcess):
     desk.at_rest(2)
     assert len(desk.to("kim@desk.example")) == 1
     assert desk.stop() == 0
+    book(runs=2)
 
 
-def test_sigterm_in_the_middle_of_work(make_desk: Callable[..., DeskProcess]):
+@pytest.mark.fault("Stop", "SIGTERM during SMTP")
+def test_sigterm_in_the_middle_of_work(make_desk: Callable[..., DeskProcess], book):
     """It finishes the mail in hand and ends with 0 within 20 s; the next start does the rest, and nothing twice."""
     with HoldingSink() as server:
         desk = make_desk(server=server, more="[limits]\nack_per_domain_hour = 0", mailbox=ALL)
@@ -70,9 +75,11 @@ def test_sigterm_in_the_middle_of_work(make_desk: Callable[..., DeskProcess]):
         assert [len(desk.to(person)) for person in people] == [1] * len(people)
         assert desk.json("outbox") == []
         desk.stop()
+    book(runs=1)
 
 
-def test_a_second_daemon_on_the_store_ends_at_once(desk: DeskProcess):
+@pytest.mark.fault("Start", "second daemon on the same store")
+def test_a_second_daemon_on_the_store_ends_at_once(desk: DeskProcess, book):
     """It ends with 1 within 2 s and names store and pid; the first one is not disturbed."""
     desk.start()
     assert desk.process is not None
@@ -90,6 +97,7 @@ def test_a_second_daemon_on_the_store_ends_at_once(desk: DeskProcess):
     desk.wait_to("ana@customer.example", 1)
     desk.kill()
     desk.start()  # no lock is left behind
+    book(runs=1)
 
 
 def test_one_round(make_desk: Callable[..., DeskProcess]):
@@ -127,7 +135,8 @@ def test_receive_with_and_without_a_daemon(desk: DeskProcess):
     assert desk.references() == ["SUP-1001", "SUP-1002"]
 
 
-def test_receive_says_try_later_where_nothing_can_be_stored(desk: DeskProcess):
+@pytest.mark.fault("Store raw", "disk full, I/O error, quota")
+def test_receive_says_try_later_where_nothing_can_be_stored(desk: DeskProcess, book):
     """75 makes the mail server keep the mail: on a full disk, with or without a daemon, and without the store's folder."""
     raw = desk.mail(ANA, "See the picture.", files={"fire.bin": os.urandom(1_000_000)})
     full = ("prlimit", "--fsize=300000")
@@ -144,6 +153,7 @@ def test_receive_says_try_later_where_nothing_can_be_stored(desk: DeskProcess):
     assert desk.stop() == 0
     desk.edit('store = "desk.db"', 'store = "gone/desk.db"')
     assert desk.run("receive", stdin=raw)[0] == 75
+    book(runs=3)
 
 
 def test_a_maildir_as_the_mailbox(make_desk: Callable[..., DeskProcess], tmp_path: Path):

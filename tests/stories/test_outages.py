@@ -92,7 +92,8 @@ def test_imap_goes_away_and_comes_back(tmp_path: Path, sink: SmtpSink, account: 
             desk.stop()
 
 
-def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess):
+@pytest.mark.fault("Store raw", "disk full, I/O error, quota")
+def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess, book):
     """What cannot be stored is not marked on the server and is taken in when there is room again."""
     desk.start()
     desk.writes(ANA, "My printer is on fire.")
@@ -116,6 +117,7 @@ def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess):
     desk.wait_to("eve@customer.example", 1)
     assert desk.at_rest(3)["on_tickets"] == 3
     assert len(desk.to("ana@customer.example")) == 1
+    book(runs=1, doubled=len(desk.to("ana@customer.example")) - 1)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.support.process import DeskProcess
 
 ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
@@ -12,7 +14,8 @@ EVE = "Eve <eve@customer.example>"
 KIM = "Kim Archer <kim@desk.example>"
 
 
-def test_a_reload_with_a_broken_template_keeps_the_good_one(make_desk: Callable[..., DeskProcess]):
+@pytest.mark.fault("Reload", "bad TOML, bad value, missing template")
+def test_a_reload_with_a_broken_template_keeps_the_good_one(make_desk: Callable[..., DeskProcess], book):
     """One log line names file and line; mail is answered in the good words until the file is mended."""
     desk = make_desk(more='[templates]\nfolder = "words"')
     words = desk.folder / "words" / "en" / "acknowledgement.txt"
@@ -46,6 +49,7 @@ def test_a_reload_with_a_broken_template_keeps_the_good_one(make_desk: Callable[
     desk.writes(EVE, "My lamp is dark.")
     assert "Servus! SUP-1003 it is." in desk.wait_to("eve@customer.example", 1)[0].text
     assert desk.at_rest(3)["on_tickets"] == 3
+    book(runs=2)
 
 
 def test_shorter_reminders_move_the_timers_that_wait(make_desk: Callable[..., DeskProcess]):
