@@ -11,6 +11,7 @@ import click
 
 from mailtickets.cli.looking import as_json
 from mailtickets.cli.words import (
+    EXIT_CONFIG,
     EXIT_FAILED,
     harmless,
     loaded,
@@ -248,10 +249,16 @@ def status(*, as_json: bool) -> None:
 
     Exit code 0 where all is well, 1 where something is wrong.
     """
+    from mailtickets.config import ConfigInvalid
     from mailtickets.pauses import stored as stored_pauses
     from mailtickets.store.database import lock_holder
 
-    config = loaded()
+    try:
+        config = loaded()
+    except ConfigInvalid as invalid:
+        click.echo(str(invalid), err=True)
+        click.echo("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
+        sys.exit(EXIT_CONFIG)
     store = reading_store(config)
     now = utc_now()
     last_poll_text = store.setting("last_poll")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 import time
@@ -45,12 +46,15 @@ def test_a_store_that_is_locked_for_longer_than_the_desk_waits(
         notice = desk.wait_to("kim@desk.example", 1)[0]
         time.sleep(1)
         people = [ANA, *(f"c{number}@customer.example" for number in range(120))]
+        assert desk.process is not None
+        desk.process.send_signal(signal.SIGSTOP)  # so that it finds three batches at once
         holder = Holder(tmp_path / "desk.db", "BEGIN EXCLUSIVE")
-        began = time.monotonic()
         sink.let_go()
         desk.answers(notice, KIM, "Please try water.")
         for person in people[1:]:
             desk.writes(person, "My scanner is wet.")
+        desk.process.send_signal(signal.SIGCONT)
+        began = time.monotonic()
         piped = desk.mail("pipe@customer.example", "My lamp is dark.")
         with ThreadPoolExecutor(1) as pool:
             receiving = pool.submit(desk.run, "receive", stdin=piped)
@@ -64,7 +68,6 @@ def test_a_store_that_is_locked_for_longer_than_the_desk_waits(
         line = desk.wait_log("work pauses", 1, 60)
         assert "another program holds it" in line
         time.sleep(max(began + HELD_SECONDS - time.monotonic(), 0))
-        assert desk.process is not None
         assert desk.process.poll() is None
         assert unseen(desk) == len(people)
         holder.let_go()

@@ -109,14 +109,16 @@ def test_reloads_that_fail_are_seen_until_one_succeeds(tmp_path: Path, dovecot: 
             desk.reload()
             line = desk.wait_log("reload failed; the old configuration stays", runs)
             assert named in line
-            desk.wait(partial(status_says, desk, named), "status to say it")
             code, said = desk.run("status")
-            assert code == 1
-            assert "The reload failed" in said
+            assert code in {1, 78}
+            assert named in said
             people.append(f"c{runs}@customer.example")
             desk.writes(people[-1], "My printer is on fire.")
             assert "Acme Support" in desk.wait_to(people[-1], 1)[0]["From"]
             desk._write(good)
+            desk.wait(
+                partial(status_says, desk, "The reload failed"), "status to say it, the file being good again"
+            )
         told = desk.wait_to("it@desk.example", 1)
         assert len(told) == 1, "at most one mail an hour"
         assert "reload failed" in told[0]["Subject"]
@@ -128,9 +130,11 @@ def test_reloads_that_fail_are_seen_until_one_succeeds(tmp_path: Path, dovecot: 
         # A start with a good file is as good as a reload.
         desk.edit('tag = "SUP"', 'tag = "SUP')
         desk.reload()
+        desk.wait_log("reload failed; the old configuration stays", len(breaks) + 1)
+        assert "a running daemon goes on with the one it has" in desk.run("status")[1]
+        desk._write(good)
         desk.wait(partial(status_says, desk, "The reload failed"), "status to say it")
         assert desk.stop() == 0
-        desk._write(good)
         desk.start()
         desk.wait(lambda: desk.run("status")[0] == 0, "status to say that all is well")
         desk.at_rest(len(people))
