@@ -89,6 +89,35 @@ def test_a_full_disk_while_mail_is_taken_in(
 
 
 @FULL
+@pytest.mark.timeout(240)
+def test_a_batch_that_does_not_fit_is_not_jumped_over(tmp_path: Path, dovecot: Dovecot, account: str, book):
+    """A batch with a large mail cannot be stored and the one behind it can: the first one is taken in later, whole."""
+    with (
+        SmtpSink() as sink,
+        SmallDisk(tmp_path / "disk") as disk,
+        desk_at(tmp_path, disk.folder, dovecot, sink, account) as desk,
+    ):
+        desk.start()
+        desk.writes(ANA, "My printer is on fire.")
+        desk.at_rest(1)
+        assert desk.process is not None
+        desk.process.send_signal(signal.SIGSTOP)  # so that it finds both batches at once
+        disk.fill(leave=600_000)
+        people = [ANA, BEN, *(f"c{number}@customer.example" for number in range(60))]
+        desk.writes(BEN, "See the picture.", files={"fire.bin": os.urandom(900_000)})
+        for person in people[2:]:
+            desk.writes(person, "My scanner is wet.")
+        desk.process.send_signal(signal.SIGCONT)
+        desk.wait_log("work pauses")
+        desk.wait(lambda: desk.json("ledger")["received"] > 1, "the second batch")
+        disk.free()
+        desk.wait_to(BEN, 1, 60)
+        assert desk.at_rest(len(people), 60)["on_tickets"] == len(people)
+        desk.wait(lambda: unseen(desk) == 0, "all marks")
+        put_down(book, runs=1, **tally(desk, people))
+
+
+@FULL
 @ATTACHMENT
 def test_a_full_disk_while_a_stored_mail_is_decided(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """The raw mail fits and what follows from it does not: it waits in the store, and is decided once there is room."""
