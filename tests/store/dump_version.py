@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from mailtickets.desk.ticket import Alarm
 from mailtickets.transport.fate import Phase, Rejected, Sent, Uncertain
 from tests.support.desk import Desk
 
@@ -20,7 +21,7 @@ ANA, BEN, ZOE = (f"{name} <{name.lower()}@customer.example>" for name in ("Ana",
 KIM = "Kim Archer <kim@desk.example>"
 
 
-def story(folder: Path) -> Path:
+def story(folder):
     """Play a desk with something in every table that people fill; return its store.
 
     SUP-1001 of Ana waits for her answer; SUP-1002 of Ben is closed; SUP-1003 of Zoe has a mail of each fate.
@@ -40,15 +41,9 @@ def story(folder: Path) -> Path:
     desk.writes("support@desk.example", "I am you.", subject="Hello")  # quarantined
     desk.receives(desk.mail("eve@customer.example", "My desk is old."), settle=False)  # waits to be decided
     desk.now += timedelta(minutes=1)
-    desk.line.alarm_now(_alarm())
+    desk.line.alarm_now(Alarm("mailbox support", "The mailbox support cannot be read", "no route", "wait"))
     desk.close()
     return folder / "desk.db"
-
-
-def _alarm() -> object:
-    from mailtickets.desk.ticket import Alarm
-
-    return Alarm("mailbox support", "The mailbox support cannot be read", "no route", "wait")
 
 
 def dump(path: Path) -> str:
