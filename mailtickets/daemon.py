@@ -103,6 +103,7 @@ def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[
     """Open the store and the line over it, and set right what an ended process left."""
     store = Store.open(config.desk.store, clock())
     try:
+        store.check_quickly()
         line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
         line.recover()
     except BaseException:
@@ -297,6 +298,7 @@ class Daemon:
             self._ready()
 
     def _ready(self) -> None:
+        self._desk.call(self._parts.line.mailboxes_are_read)
         self._desk.let_timers_go()
         maillog.ready(
             store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.standstill import SAY_AGAIN_SECONDS
+from mailtickets.store.times import from_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -248,6 +249,21 @@ class DeskLedger:
     def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
         """See `Ledger.known_names`."""
         return self._reader.ledger.known_names(mailbox, folder, names)
+
+    def knows(self, digest: bytes) -> bool:
+        """See `Ledger.knows`."""
+        return self._reader.ledger.knows(digest)
+
+    def moved_since(self, mailbox: str) -> datetime | None:
+        """Return since when mail that was moved away is to be taken in again after a restore; None as a rule."""
+        since = self._reader.setting(f"moved_since:{mailbox}")
+        return from_us(int(since)) if since else None
+
+    def moved_is_taken_in_desk(self, mailbox: str, folder: str) -> None:
+        """Note that this was done."""
+        with self._store.transaction():
+            self._store.ledger.mark_folder(mailbox, folder)
+            self._store.set_setting(f"moved_since:{mailbox}", "")
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`."""

@@ -116,7 +116,8 @@ class Intake:
         """
         wait(self._in_hand)
         self._in_hand.clear()
-        taken = (
+        taken = self._moved()
+        taken += (
             self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
         )
         self.settle_in_hand()
@@ -246,16 +247,19 @@ class Intake:
             if self._unreadable[uid] < UNREADABLE_TRIES:
                 missing.append(uid)
                 continue
-            self._desk.call(
-                self._ledger.alarm_in_desk,
-                Alarm(
-                    f"unreadable mail {uid}",
-                    f"The server does not hand out mail {uid} in {self.source.folder}",
-                    str(mailbox.unreadable[uid]),
-                    "Look at it with a mail program; it stays in the mailbox.",
-                ),
-            )
+            self._tell_unreadable(uid, self.source.folder, mailbox.unreadable[uid])
         return missing
+
+    def _tell_unreadable(self, uid: int, folder: str, reason: str) -> None:
+        self._desk.call(
+            self._ledger.alarm_in_desk,
+            Alarm(
+                f"unreadable mail {uid}",
+                f"The server does not hand out mail {uid} in {folder}",
+                reason,
+                "Look at it with a mail program; it stays in the mailbox.",
+            ),
+        )
 
     def _leave_old(self, mailbox: ImapMailbox, uids: list[int], since: tuple[int, int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
@@ -301,6 +305,70 @@ class Intake:
             known |= {mail.name for mail in mails}
         return count
 
+    # -- after a restore ---------------------------------------------------------------------
+
+    def _moved(self) -> int:
+        """Take in mail that was handled and moved away after the restored backup was made; it is older than the rest."""
+        name, after = self.source.name, self.source.after
+        since = self._ledger.moved_since(name) if after.startswith("move:") else None
+        if since is None:
+            return 0
+        folder = after.removeprefix("move:")
+        if isinstance(self.mailbox, MaildirMailbox):
+            batches = self._moved_in_maildir(self.mailbox.beside(folder), since)
+        else:
+            batches = self._moved_by_imap(self.mailbox, folder, since)
+        count = 0
+        for batch in batches:
+            unknown = [
+                mail
+                for mail in batch
+                if not self._is_old(mail.arrived) and not self._ledger.knows(mail.digest)
+            ]
+            self._give(unknown, None)
+            count += len(unknown)
+        self.settle_in_hand()
+        self._desk.call(self._ledger.moved_is_taken_in_desk, name, folder).result()
+        maillog.note(
+            "moved mail looked through", mailbox=name, folder=folder, since=since.isoformat(), taken=count
+        )
+        return count
+
+    def _moved_by_imap(self, mailbox: ImapMailbox, folder: str, since: datetime) -> Iterator[list[Taken]]:
+        if not mailbox.has_folder(folder):
+            return
+        other = ImapMailbox(replace(mailbox.account, folder=folder, readonly=True))
+        other.connect()
+        try:
+            arrivals = other.arrivals(other.new_uids(0))
+            uids = sorted(uid for uid, arrived in arrivals.items() if arrived >= since)
+            sizes = other.sizes(uids)
+            for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
+                mails = [mail for mail in self._fetched(other, batch, sizes) if mail is not None]
+                for uid in set(batch) & set(other.unreadable):
+                    self._tell_unreadable(uid, folder, other.unreadable[uid])
+                yield [
+                    replace(
+                        self._taken(mail.raw, f"{other.uidvalidity}/{mail.uid}", mail.internal_date, mail.size,
+                                    truncated=mail.truncated),
+                        folder=folder,
+                    )
+                    for mail in mails
+                ]  # fmt: skip
+        finally:
+            other.close()
+
+    def _moved_in_maildir(self, other: MaildirMailbox, since: datetime) -> Iterator[list[Taken]]:
+        # A mail keeps its name when it is moved: those that the backup knows need not be read.
+        known = self._ledger.known_names(self.source.name, self.source.folder, other.names())
+        while mails := other.scan(known):
+            known |= {mail.name for mail in mails}
+            yield [
+                self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
+                for mail in mails
+                if mail.internal_date >= since
+            ]
+
     # -- both --------------------------------------------------------------------------------
 
     def _is_old(self, arrived: datetime) -> bool:
@@ -334,6 +402,15 @@ class LedgerReader(Protocol):
 
     def known_names(self, mailbox: str, folder: str, names: Sequence[str]) -> set[str]:
         """See `Ledger.known_names`."""
+
+    def knows(self, digest: bytes) -> bool:
+        """See `Ledger.knows`."""
+
+    def moved_since(self, mailbox: str) -> datetime | None:
+        """Return since when mail that was moved away is to be taken in again after a restore; None as a rule."""
+
+    def moved_is_taken_in_desk(self, mailbox: str, folder: str) -> None:
+        """Note that this was done; only in the desk's thread."""
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`; only in the desk's thread."""

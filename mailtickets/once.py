@@ -22,7 +22,7 @@ from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.store import Store, StoreBusy
 from mailtickets.store.database import StoreLock
-from mailtickets.store.ledger import Taken, compress
+from mailtickets.store.ledger import RECEIVED, Taken, compress
 from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 
@@ -79,6 +79,7 @@ async def one_round(config: Config) -> int:
             while line.recount():
                 pass
             if not failed:
+                line.mailboxes_are_read()
                 while line.fire_due():
                     pass
                 _report(config, line)
@@ -143,7 +144,7 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     if truncated:
         raw = beginning(raw)
     digest = hashlib.sha256(raw).digest()
-    taken = Taken(mailbox, "receive", name, digest, compress(raw), raw, size, now, truncated)
+    taken = Taken(mailbox, RECEIVED, name, digest, compress(raw), raw, size, now, truncated)
     try:
         with store.transaction():
             numbers = store.ledger.accept([taken], now)

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.catching_up import CatchingUp
 from mailtickets.clocks import since_boot
 from mailtickets.crashpoints import reach
 from mailtickets.delivery import Allowance
@@ -94,6 +95,7 @@ class Line:
         self._recorder = Recorder(store, rules, clock, self._originals)
         self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._begin_recount)
         self._allowances: dict[str, Allowance] = {}
+        self._catching_up = CatchingUp(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
@@ -343,11 +345,14 @@ class Line:
             copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
             agent=agent.key if agent else "",
         )  # fmt: skip
-        facts = self._store.facts.for_mail(question, now)
+        # What somebody lets go now was not let go before: there the mail that says so counts.
+        held = self._recorder.holds if grant else self._catching_up.why_held(copy.arrived)
+        facts = self._catching_up.facts(self._store.facts.for_mail(question, now), held)
         decision = decide(MailArrived(incoming, copy.id, self._code(), grant), facts, policy, now)
         verdict = decision.verdict
         assert verdict is not None  # noqa: S101  (every decision about a mail has one)
-        self._record(decision, copy.id, incoming)
+        with self._recorder.holding(held):
+            self._record(decision, copy.id, incoming)
         duplicate = facts.duplicate_of is not None
         self._store.ledger.book(
             copy.id, verdict, content, message.message_id, sender, message.subject[:250], duplicate=duplicate
@@ -417,7 +422,7 @@ class Line:
             mails = self.rules.writer.to_people(
                 "report", mail.values, due.plan.to, occasion, self.original, now, (digest, cut)
             )
-            self._recorder.queue(mails)
+            self._recorder.queue(mails, held=self._catching_up.why_held_for_ever(due.since))
             note_sent(self._store, due.plan, due.occasion)
 
     # -- changed rules -----------------------------------------------------------------------
@@ -444,6 +449,7 @@ class Line:
             return 0
         due = self._store.tickets.due(self._clock())
         if not due:
+            self._end_catching_up()
             return 0
         with self._store.transaction():
             try:
@@ -460,11 +466,12 @@ class Line:
 
     def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
         """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""
-        mail: list[Outgoing] = []
+        mail: dict[str, list[Outgoing]] = {}
         tickets: Written = {}
         for ticket, timer in due:
+            held = self._catching_up.why_held(timer.due)
             try:
-                with self._store.savepoint():
+                with self._store.savepoint(), self._recorder.holding(held):
                     later, written = self._fire(TimerDue(ticket, timer), together=together)
             except Exception as error:
                 self._store.outbox.forget_shared_body()
@@ -474,9 +481,11 @@ class Line:
                 self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
             else:
                 if later:
-                    mail.extend(later)
+                    mail.setdefault(held, []).extend(later)
                     tickets.update(written)
-        self._recorder.send_together(mail, tickets)
+        for held, some in mail.items():
+            with self._recorder.holding(held):
+                self._recorder.send_together(some, tickets)
 
     def _fire(self, event: TimerDue, *, together: bool) -> tuple[tuple[Outgoing, ...], Written]:
         """Let one timer do its work; return the mails that are still to be queued, and what was written.
@@ -492,7 +501,9 @@ class Line:
                 return (), {}
             event = replace(event, held_agent=held[0], held_text=self._read(copy).text)
         reach("timer-due")
-        decision = decide(event, self._store.facts.for_ticket(event.ticket, policy.limits, now), policy, now)
+        facts = self._store.facts.for_ticket(event.ticket, policy.limits, now)
+        facts = self._catching_up.facts(facts, self._recorder.holds)
+        decision = decide(event, facts, policy, now)
         later: tuple[Outgoing, ...] = ()
         if together and event.timer.kind is TimerKind.CLOCK:
             later, decision = decision.mail, replace(decision, mail=())
@@ -500,6 +511,25 @@ class Line:
         for change in decision.changes:
             maillog.fired(change.ticket.reference, event.timer.kind.value)
         return later, written
+
+    # -- after a restore ---------------------------------------------------------------------
+
+    def mailboxes_are_read(self) -> None:
+        """Say that every mailbox was read: nothing of before a restore is still to come."""
+        self._catching_up.mailboxes_read = True
+
+    def _end_catching_up(self) -> None:
+        """Tell the admins once what a restore holds, when all that arrived or was due before it is decided."""
+        if not self._catching_up.may_end():
+            return
+        now = self._clock()
+        with self._store.transaction():
+            values = self._catching_up.end()
+            occasion = f"restored:{self._catching_up.restored_at}"
+            self._recorder.queue(
+                self.rules.writer.to_admins("restored", values, occasion, self._originals.get, now)
+            )
+        self._catching_up.ended = True
 
     # -- the outbox --------------------------------------------------------------------------
 

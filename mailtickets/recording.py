@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ from mailtickets.desk.bundling import bundled
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailFailed
 from mailtickets.desk.notices import Reader
-from mailtickets.desk.ticket import Alarm
+from mailtickets.desk.ticket import Alarm, Audience, Entry, EntryKind
 from mailtickets.letters import Unwritten
 from mailtickets.reporting import with_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.delivery import Attempt
@@ -60,6 +61,16 @@ class Recorder:
         self, store: Store, rules: Rules, clock: Callable[[], datetime], originals: Originals
     ) -> None:
         self._store, self.rules, self._clock, self._originals = store, rules, clock, originals
+        self.holds = ""  # why what decisions say is not sent now, but listed as uncertain; "" as ever
+
+    @contextmanager
+    def holding(self, why: str) -> Iterator[None]:
+        """Send nothing of what is decided meanwhile, except alarms: it may have been sent already; "" sends."""
+        before, self.holds = self.holds, why
+        try:
+            yield
+        finally:
+            self.holds = before
 
     def record(
         self, decision: Decision, copy: int | None, incoming: Incoming | None, raw: bytes | None = None
@@ -80,7 +91,7 @@ class Recorder:
         unwritten = self._send(mail, written, incoming, raw)
         for person in decision.people:
             self._store.tickets.change_person(person, now)
-        if decision.acknowledged:
+        if decision.acknowledged and not self.holds:
             address, proven, known = decision.acknowledged
             self._store.tickets.count_acknowledgement(address, now, proven=proven, known=known)
         if decision.hold:
@@ -110,7 +121,8 @@ class Recorder:
                 self.queue(
                     self.rules.writer.prepare(
                         outgoing, None, 0, self._store.tickets.generation, self._originals.get, self._clock()
-                    )
+                    ),
+                    held=self.holds,
                 )
             else:
                 apart.append(outgoing)
@@ -139,14 +151,19 @@ class Recorder:
                 prepared = trouble.mails
                 seq = seqs[outgoing.entry] if outgoing.entry is not None else None
                 unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
-            self.queue(prepared, seqs, last)
+            self.queue(prepared, seqs, last, held=self.holds)
         return unwritten
 
-    def queue(self, prepared: Iterable[Prepared], seqs: Sequence[int] = (), last: int = 0) -> None:
-        """Queue finished mails; `seqs` are the entries they may stand for, `last` the newest of the ticket."""
+    def queue(
+        self, prepared: Iterable[Prepared], seqs: Sequence[int] = (), last: int = 0, *, held: str = ""
+    ) -> None:
+        """Queue finished mails; `seqs` are the entries they may stand for, `last` the newest of the ticket.
+
+        held   why they are not sent now; see `Outbox.queue`.
+        """
         for mail in prepared:
             seq = seqs[mail.entry] if mail.entry is not None else None
-            number = self._store.outbox.queue(mail, seq, self._clock())
+            number = self._store.outbox.queue(mail, seq, self._clock(), held)
             if number is None:
                 continue
             if mail.ticket:
@@ -155,7 +172,20 @@ class Recorder:
                 )
                 if seq is not None:
                     self._store.tickets.set_message_id(mail.ticket, seq, mail.message_id)
-            maillog.queued(number, mail.kind, mail.recipients)
+            if held:
+                self._note_held(mail, held)
+                maillog.uncertain(number, mail.recipients, f"{mail.kind}: {held}")
+            else:
+                maillog.queued(number, mail.kind, mail.recipients)
+
+    def _note_held(self, mail: Prepared, why: str) -> None:
+        """Say on the ticket that a mail to its customer was not sent."""
+        if mail.ticket and mail.reader == Reader.CUSTOMER.value:
+            reason = f"{mail.kind}: {why}; it is not sent by itself"
+            note = Entry(
+                EntryKind.FAILED, self._clock(), "desk", Audience.DESK, mail.recipients, reason=reason
+            )
+            self._store.tickets.note(mail.ticket, note)
 
     def alarm(self, alarm: Alarm) -> None:
         """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from mailtickets.figures.apart import planned_apart
 from mailtickets.figures.gather import gather
 from mailtickets.figures.page import ReportMail, report_mail
-from mailtickets.figures.period import Period, due_plan, period_of
+from mailtickets.figures.period import Period, due_plan, period_of, plan_moment
 from mailtickets.figures.text import short
 from mailtickets.store import Store
 
@@ -27,11 +27,12 @@ STATS_DAYS = "30d"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A report to be made; `occasion` names its period, so that each goes out once."""
+    """A report to be made; `occasion` names its period, so that each goes out once; it is due `since` then."""
 
     plan: ReportPlan
     period: Period
     occasion: str
+    since: datetime
 
 
 def due_reports(store: Store, policy: Policy, now: datetime) -> list[Due]:
@@ -46,7 +47,7 @@ def due_reports(store: Store, policy: Policy, now: datetime) -> list[Due]:
         if not last:
             note_sent(store, plan, occasion)
         elif last != occasion:
-            due.append(Due(plan, period, occasion))
+            due.append(Due(plan, period, occasion, plan_moment(plan, ZoneInfo(policy.zone), now)))
     return due
 
 

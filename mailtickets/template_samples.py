@@ -630,6 +630,32 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             until=_REMINDER,
         )
     },
+    "restored": {
+        "much": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            made_at=_OPENED,
+            restored_at=_REMINDER,
+            acknowledgements=12,
+            notices=31,
+            reminders=2,
+            answers=4,
+        ),
+        "nothing": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            made_at=_OPENED,
+            restored_at=_REMINDER,
+            acknowledgements=0,
+            notices=0,
+            reminders=0,
+            answers=0,
+        ),
+    },
     "report": {
         "weekly": _values(**_REPORT),
         "detail": _values(

@@ -1,4 +1,4 @@
-"""The systemd unit: hardened, explained, and what its comments say it is."""
+"""The systemd units: hardened, explained, and what their comments say they are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from mailtickets.cli.copies import backup
+
 UNIT = Path(__file__).parent.parent / "systemd" / "mailtickets.service"
+BACKUP, TIMER = (UNIT.with_name(f"mailtickets-backup.{kind}") for kind in ("service", "timer"))
+SERVICES = pytest.mark.parametrize("unit", [UNIT, BACKUP], ids=lambda unit: unit.name)
 MAX_EXPOSURE = 1.5
 
 needs_systemd = pytest.mark.skipif(
@@ -19,9 +24,9 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def settings():
-    """Return the lines of the unit that set something, as (name, value), in order."""
-    lines = UNIT.read_text(encoding="utf-8").split("\n")
+def settings(unit=UNIT):
+    """Return the lines of a unit that set something, as (name, value), in order."""
+    lines = unit.read_text(encoding="utf-8").split("\n")
     return [
         (name, value)
         for name, found, value in (line.partition("=") for line in lines)
@@ -30,38 +35,41 @@ def settings():
 
 
 @needs_systemd
-def test_the_unit_is_rated_as_well_protected():
+@SERVICES
+def test_the_unit_is_rated_as_well_protected(unit):
     """`systemd-analyze security` rates the exposure at 1.5 or lower, of 10."""
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
         capture_output=True,
         text=True,
         check=False,
     )
-    found = re.search(r"Overall exposure level for mailtickets\.service: ([0-9.]+)", done.stdout)
+    found = re.search(r"Overall exposure level for mailtickets(?:-backup)?\.service: ([0-9.]+)", done.stdout)
     assert found, done.stderr
     assert float(found[1]) <= MAX_EXPOSURE
 
 
 @needs_systemd
 def test_systemd_understands_every_line(tmp_path):
-    """`systemd-analyze verify` has nothing to say about the unit, its program put aside."""
-    unit = tmp_path / UNIT.name
-    text = UNIT.read_text(encoding="utf-8")
-    unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
+    """`systemd-analyze verify` has nothing to say about the units, their program put aside."""
+    units = [tmp_path / unit.name for unit in (UNIT, BACKUP, TIMER)]
+    for unit in units:
+        text = UNIT.with_name(unit.name).read_text(encoding="utf-8")
+        unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", *map(str, units)], capture_output=True, text=True, check=False
     )
     said = [line for line in done.stderr.split("\n") if "mailtickets" in line]
     assert said == []
 
 
-def test_every_setting_is_explained():
+@pytest.mark.parametrize("unit", [UNIT, BACKUP, TIMER], ids=lambda unit: unit.name)
+def test_every_setting_is_explained(unit):
     """A comment stands above each group of settings; only the unit's plain facts go without."""
     plain = {"Description", "Documentation", "WantedBy"}
     explained = False
     missing = []
-    for line in UNIT.read_text(encoding="utf-8").split("\n"):
+    for line in unit.read_text(encoding="utf-8").split("\n"):
         if line.startswith("# "):
             explained = True
         elif not line or line.startswith("["):
@@ -86,3 +94,15 @@ def test_the_unit_lets_the_parsing_child_set_its_limits():
     """The system call filter gives back what `resource.setrlimit` needs."""
     filters = [value for name, value in settings() if name == "SystemCallFilter"]
     assert {"setrlimit", "prlimit64"} <= set(filters[-1].split())
+
+
+def test_the_backup_is_made_by_a_command_that_there_is():
+    """The service runs `backup` with a --keep into the one folder that it may write; the timer runs it daily."""
+    unit = dict(settings(BACKUP))
+    words = unit["ExecStart"].split()
+    assert words[1:4] == ["--config", "/etc/mailtickets/config.toml", "backup"]
+    assert click.Context(backup).command.make_parser(click.Context(backup)).parse_args(words[4:])[0] == {
+        "keep": "14",
+        "target": unit["ReadWritePaths"],
+    }
+    assert dict(settings(TIMER))["OnCalendar"] == "*-*-* 02:30:00"

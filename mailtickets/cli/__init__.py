@@ -31,7 +31,8 @@ COMMANDS = {
     "outbox": ("books", "List mails that are not sent yet; retry or cancel one."),
     "report": ("report", "Figures of a period: volume, response times, targets kept, backlog."),
     "status": ("books", "Say how the desk is; exit code 1 where something is wrong."),
-    "backup": ("books", "Copy the store to a file while the desk runs."),
+    "backup": ("copies", "Copy the store to a file or folder while the desk runs; --keep rotates."),
+    "restore": ("copies", "Put a backup in the place of the store; sends no automatic mail again."),
 }
 
 # Commands whose names Python has for something else; their functions end in "_".

@@ -1,10 +1,9 @@
-"""Commands about the desk itself: ledger, quarantine, held, outbox, status, backup."""
+"""Commands about the desk itself: ledger, quarantine, held, outbox, status."""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -305,35 +304,3 @@ def status(*, as_json: bool) -> None:
         if not wrong:
             click.echo("all is well")
     sys.exit(EXIT_FAILED if wrong else 0)
-
-
-@click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(*, file: Path) -> None:
-    """Copy the store to a file while the desk runs.
-
-    The copy is checked and put in place in one step: FILE is always whole, the old one or the new one. To
-    go back to it, stop the desk and put the file in the place of the store.
-
-    \b
-    mailtickets backup /var/backups/desk-$(date +%F).db
-    """  # noqa: D301
-    target = file
-    config = loaded()
-    store = reading_store(config)
-    own = {
-        config.desk.store.with_name(config.desk.store.name + end).resolve()
-        for end in ("", "-wal", "-shm", "-journal", ".lock")
-    }
-    if target.resolve() in own:
-        click.echo(f"{target} belongs to the store itself; name another file, best on another disk", err=True)
-        sys.exit(EXIT_FAILED)
-    try:
-        store.backup(target)
-    except OSError as error:
-        click.echo(
-            f"{target} cannot be written: {error.strerror}; name a file in a folder that is there and may be written",
-            err=True,
-        )
-        sys.exit(EXIT_FAILED)
-    click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB, checked")

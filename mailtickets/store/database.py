@@ -39,7 +39,11 @@ CACHE_KIB = 16_000
 BUSY_TIMEOUT_S = 30
 LOCK_TRIES, LOCK_SECONDS = 6, 0.1
 WRITABLE = "check that the folder exists and is writable"
-DAMAGED_REMEDY = "restore a backup with `mailtickets restore`, or move the file away"
+DAMAGED_REMEDY = (
+    "stop the desk and put a backup in its place with `mailtickets restore FILE`, which keeps this file too"
+)
+QUICK_CHECK_BYTES = 100_000_000  # looked through in half a second
+TABLES = frozenset({"setting", "original", "copy", "ticket", "entry", "outbox"})
 
 
 class StoreUnusable(Exception):  # noqa: N818  (named for the situation, not for its kind)
@@ -143,19 +147,18 @@ class Store:
 
         Raises StoreUnusable, StoreNewer. The file gets mode 0600: it holds people's mail.
         """
-        created = not path.exists()
+        _check_there(path)
         try:
-            if created:
-                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-            else:
-                path.chmod(0o600)
+            if not path.exists():
+                _create(path)
+            path.chmod(0o600)
             connection = _connect(path)
         except (OSError, sqlite3.OperationalError) as error:
             raise StoreUnusable(path, f"cannot be opened ({error})", WRITABLE) from error
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
         try:
-            _check(path, connection)
+            check_is_store(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")
             with immediate(connection):
                 migrations.apply(Database(connection, strict=True))
@@ -169,7 +172,8 @@ class Store:
 
     @classmethod
     def read(cls, path: Path) -> Store:
-        """Open the store for reading only."""
+        """Open the store for reading only. Raises StoreUnusable, StoreNewer."""
+        _check_there(path)
         if not path.exists():
             raise StoreUnusable(path, "there is no store yet", "start the desk with `mailtickets run` first")
         try:
@@ -180,11 +184,16 @@ class Store:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            _check(path, connection)
+        except sqlite3.OperationalError as error:
+            raise StoreUnusable(path, f"cannot be read ({error})", "check the file's permissions") from error
+        try:
+            check_is_store(path, connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise StoreUnusable(path, f"cannot be read ({error})", "check the file's permissions") from error
         except sqlite3.DatabaseError as error:
-            raise StoreUnusable(
-                path, f"cannot be read ({error})", "restore a backup, or check the file's permissions"
-            ) from error
+            connection.close()
+            raise StoreUnusable(path, f"cannot be read ({error})", DAMAGED_REMEDY) from error
         return cls(path, connection)
 
     @contextlib.contextmanager
@@ -215,10 +224,7 @@ class Store:
 
     def set_setting(self, name: str, value: str) -> None:
         """Store a setting, inside the caller's transaction or by itself."""
-        self._connection.execute(
-            "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
-        )
+        set_setting(self._connection, name, value)
 
     def bring_back(self, now: datetime, gap: timedelta) -> None:
         """See `future.bring_back`."""
@@ -231,16 +237,17 @@ class Store:
         ).fetchall()
         return KeyRing(dict(rows), max(number for number, _ in rows))
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, now: datetime) -> None:
         """Copy the store to a file while it is in use, check the copy, and put it in place in one step.
 
-        Raises OSError, StoreUnusable; the file that was there before is then untouched, and nothing is left beside it.
+        The copy says in its setting `backup_made_at` when it was made. Raises OSError, StoreUnusable; the file that was
+        there before is then untouched, and nothing is left beside it.
         """
         temporary = target.with_name(target.name + ".part")
         temporary.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         try:
-            self._copy_to(temporary)
+            self._copy_to(temporary, now)
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             reach("backup-temp")
@@ -249,17 +256,15 @@ class Store:
             for end in ("", "-journal"):
                 temporary.with_name(temporary.name + end).unlink(missing_ok=True)
             raise
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(target.parent)
 
-    def _copy_to(self, temporary: Path) -> None:
+    def _copy_to(self, temporary: Path, now: datetime) -> None:
         copy = sqlite3.connect(temporary)
         try:
             # One step reads one snapshot: commits meanwhile never start it anew.
             self._connection.backup(copy, pages=-1)
+            set_setting(copy, "backup_made_at", str(to_us(now)))
+            copy.commit()
             verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
         except sqlite3.OperationalError as error:
             older = "make room, or name a file on another disk; older backups are untouched"
@@ -278,6 +283,20 @@ class Store:
             return str(self._connection.execute(f"PRAGMA {check}").fetchone()[0])
         except sqlite3.DatabaseError as error:  # damage that keeps even the check from going on
             return str(error)
+
+    def fold_journal(self) -> None:
+        """Put everything that is committed into the file itself, so that it is whole without its journal."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def check_quickly(self) -> None:
+        """Raise StoreUnusable where a quick look through the file finds damage; a large one is not looked through.
+
+        That would take seconds at each start. Its damage is found by the next backup, or when it is met.
+        """
+        if self.path.stat().st_size > QUICK_CHECK_BYTES:
+            return
+        if (verdict := self.integrity(quick=True)) != "ok":
+            raise StoreUnusable(self.path, f"is damaged ({' '.join(verdict.split())})", DAMAGED_REMEDY)
 
     def release_memory(self) -> None:
         """Give cached pages back; called when the desk is idle."""
@@ -298,6 +317,14 @@ def reading(path: Path) -> Iterator[Store]:
         raise StoreUnusable(path, f"cannot be read ({error})", DAMAGED_REMEDY) from error
     finally:
         store.close()
+
+
+def set_setting(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Store a setting."""
+    connection.execute(
+        "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -327,20 +354,63 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def check_is_store(path: Path, connection: sqlite3.Connection) -> int:
+    """Return the version of a store's schema, 0 for an empty database. Raises StoreUnusable, StoreNewer, and closes it."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if (tables or version) and not tables >= TABLES:
+        connection.close()
+        raise StoreUnusable(
+            path, "is an SQLite file, but not a store of mailtickets", "name another file in desk.store"
+        )
     if version > NEWEST:
         connection.close()
         raise StoreNewer(
             path,
             f"has schema {version}, this version knows {NEWEST}",
-            "run the newer version that wrote it, or restore a backup",
+            "run the newer version that wrote it, or go back to a backup of before with `mailtickets restore FILE`",
         )
-    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        connection.close()
+    return version
+
+
+def _check_there(path: Path) -> None:
+    """Refuse what would be taken for a desk that begins, though there was one."""
+    journal = path.with_name(path.name + "-wal")
+    if not path.exists():
+        if journal.exists() and journal.stat().st_size:
+            raise StoreUnusable(
+                path,
+                f"is missing, and its journal {journal.name} is there",
+                "put the store back beside it, or a backup with `mailtickets restore FILE`; to begin a new desk, move the journal away",
+            )
+    elif path.stat().st_size == 0:
         raise StoreUnusable(
-            path, "is an SQLite file, but not a store of mailtickets", "name another file in desk.store"
+            path,
+            "is empty, which a store never is",
+            "put a backup in its place with `mailtickets restore FILE`; to begin a new desk, remove the file",
         )
+
+
+def _create(path: Path) -> None:
+    """Make a database without tables. It gets its name when it has its first page: an empty file was none of ours."""
+    made = path.with_name(f"{path.name}.{os.getpid()}.new")
+    os.close(os.open(made, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(made)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with contextlib.suppress(FileExistsError):  # another process began the desk in this moment
+            os.link(made, path)
+    finally:
+        made.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of files in a folder survive a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _first_start(connection: sqlite3.Connection, now: datetime) -> None:

@@ -13,12 +13,13 @@ from mailtickets.store.times import from_us, to_us
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from mailtickets.desk.ticket import Hold, Verdict
 
 MAX_TRIES = 3
+RECEIVED = "receive"  # stands as the folder of mails that came by `mailtickets receive`
 COMPRESSION_LEVEL = 1  # base64 shrinks to three quarters at any level; higher ones cost ten times as much
 
 
@@ -157,6 +158,27 @@ class Ledger:
             known.update(name for (name,) in rows)
         return known
 
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether a mail of these bytes was taken in."""
+        row = self._connection.execute("SELECT 1 FROM copy WHERE digest = ? LIMIT 1", (digest,)).fetchone()
+        return row is not None
+
+    def everything(self) -> Iterator[Copy]:
+        """Yield every copy that was taken in, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE digest IS NOT NULL ORDER BY id"
+        )
+        return (_copy(row) for row in rows)
+
+    def taken_again(self, copy: Copy) -> Taken:
+        """Return a copy as it came, for another ledger. Raises KeyError, ValueError where its original is not whole."""
+        raw = self.original(copy.digest)
+        if hashlib.sha256(raw).digest() != copy.digest:
+            raise ValueError(f"the original of mail {copy.id} is not what was stored")
+        return Taken(
+            copy.mailbox, copy.folder, copy.name, copy.digest, compress(raw), raw, copy.size, copy.arrived, copy.truncated,
+        )  # fmt: skip
+
     def keep(self, raw: bytes) -> bytes:
         """Store bytes that mails of ours are cut from, as if they were an original; return their digest."""
         digest = hashlib.sha256(raw).digest()
@@ -288,6 +310,12 @@ class Ledger:
         """Note that these copies are flagged or moved on the server."""
         self._connection.executemany(
             "UPDATE copy SET marked = 1 WHERE id = ?", [(number,) for number in numbers]
+        )
+
+    def mark_folder(self, mailbox: str, folder: str) -> None:
+        """Note that the copies in a folder need no mark: they lie where handled mail belongs."""
+        self._connection.execute(
+            "UPDATE copy SET marked = 1 WHERE mailbox = ? AND folder = ? AND marked = 0", (mailbox, folder)
         )
 
     # -- held --------------------------------------------------------------------------------

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEASE = timedelta(minutes=30)
+# Why mails are uncertain after a restore; `held_by_restore` finds them by these words.
+BEFORE_BACKUP = "queued before the backup was made; may have been sent since"
+BEFORE_RESTORE = "from before the restore; may have been sent then"
 
 
 class State(StrEnum):
@@ -127,8 +130,11 @@ class Outbox:
         self._connection = connection
         self._shared: tuple[bytes, int] = (b"", 0)
 
-    def queue(self, mail: Prepared, seq: int | None, now: datetime) -> int | None:
-        """Queue a mail; return its number, or None where the same occasion was queued before."""
+    def queue(self, mail: Prepared, seq: int | None, now: datetime, held: str = "") -> int | None:
+        """Queue a mail; return its number, or None where the same occasion was queued before.
+
+        held   why it may have been sent already, so that it goes out only when the admin says so; "" otherwise.
+        """
         there = self._connection.execute(
             "SELECT 1 FROM outbox WHERE ticket = ? AND kind = ? AND occasion = ? AND recipient = ?",
             (mail.ticket, mail.kind, mail.occasion, " ".join(mail.recipients)),
@@ -144,12 +150,13 @@ class Outbox:
         return int(
             self._connection.execute(
                 "INSERT INTO outbox (ticket, seq, kind, occasion, recipient, cycle, reader, human, author, account, sender, null_sender,"
-                " recipients, subject, message_id, head, body, reply_key, digest, size, next_at, queued_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                " recipients, subject, message_id, head, body, reply_key, digest, size, next_at, queued_at, state, last_error)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                 (
                     mail.ticket, seq, mail.kind, mail.occasion, " ".join(mail.recipients), mail.cycle, mail.reader, mail.human, mail.author,
                     mail.account, mail.sender, mail.null_sender, json.dumps(list(mail.recipients)), mail.subject, mail.message_id, mail.head,
-                    self._shared[1], mail.reply_key, mail.digest, mail.size, to_us(max(now, mail.not_before or now)), to_us(now),
+                    self._shared[1], mail.reply_key, mail.digest, mail.size, None if held else to_us(max(now, mail.not_before or now)), to_us(now),
+                    (State.UNCERTAIN if held else State.QUEUED).value, held,
                 ),
             ).fetchone()[0]
         )  # fmt: skip
@@ -258,6 +265,23 @@ class Outbox:
             " WHERE state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed') RETURNING id"
         ).fetchall()
         return [number for (number,) in rows]
+
+    def hold_automatic(self, why: str) -> int:
+        """Send no automatic mail that waits to be sent; return how many. People's words stay queued."""
+        done = self._connection.execute(
+            "UPDATE outbox SET state = 'uncertain', next_at = NULL, holder = '', lease_until = NULL, last_error = ?"
+            " WHERE human = 0 AND state IN ('queued', 'deferred', 'sending')",
+            (why,),
+        )
+        return done.rowcount
+
+    def held_by_restore(self) -> list[tuple[str, bool, bool]]:
+        """Return the mails that a restore keeps from being sent, as (kind, human, to a customer)."""
+        rows = self._connection.execute(
+            "SELECT kind, human, reader FROM outbox WHERE state = 'uncertain' AND last_error IN (?, ?)",
+            (BEFORE_BACKUP, BEFORE_RESTORE),
+        )
+        return [(kind, bool(human), reader == "customer") for kind, human, reader in rows]
 
     def retry(self, number: int, now: datetime) -> bool:
         """Queue a failed, uncertain or deferred mail again, with the same bytes; return whether there was one."""

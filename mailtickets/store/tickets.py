@@ -43,6 +43,12 @@ class Tickets:
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'ticket'").fetchone()
         return int(row[0]) + 1
 
+    def pass_over(self, count: int, highest: int) -> None:
+        """Leave out at least so many numbers, and all up to `highest`: somebody may have them."""
+        self._connection.execute(
+            "UPDATE sqlite_sequence SET seq = max(seq + ?, ?) WHERE name = 'ticket'", (count, highest)
+        )
+
     def get(self, number: int) -> Ticket | None:
         """Return a ticket with its people; a merged number leads to its target."""
         row = self._connection.execute(

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 ROOM = "make room on the disk that holds it; nothing is lost, mail stays on the server, and the desk goes on by itself"
+DAMAGED = "stop the desk and put a backup in its place with `mailtickets restore FILE`; mail stays on the server until then"
 _MEANINGS = {
     sqlite3.SQLITE_FULL: ("its disk is full", ROOM),
     # A quota and a limit on the size of files come as this, like a failing disk.
@@ -14,8 +15,8 @@ _MEANINGS = {
     sqlite3.SQLITE_LOCKED: ("another program holds it", "end the program that has the store open for writing"),
     sqlite3.SQLITE_READONLY: ("it may not be written", "give the user of the desk the right to write the file and its folder"),
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "check that its folder is there and may be written"),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "stop the desk and restore a backup"),
-    sqlite3.SQLITE_NOTADB: ("it is damaged", "stop the desk and restore a backup"),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("it is damaged", DAMAGED),
 }  # fmt: skip
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 

@@ -281,6 +281,22 @@ class Views:
         ).fetchone()
         return from_us_or_none(row[0])
 
+    def newest_time(self) -> datetime:
+        """Return the latest moment of which the store knows something; 1970 where it knows nothing."""
+        row = self._connection.execute(
+            "SELECT max(at) FROM (SELECT max(taken_at) AS at FROM copy UNION ALL SELECT max(at) FROM entry"
+            " UNION ALL SELECT max(queued_at) FROM outbox UNION ALL SELECT max(sent_at) FROM outbox"
+            " UNION ALL SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'first_start')"
+        ).fetchone()
+        return from_us(row[0] or 0)
+
+    def newest_arrival(self, mailbox: str) -> datetime | None:
+        """Return when the last mail arrived that was taken from a mailbox."""
+        row = self._connection.execute(
+            "SELECT max(arrived_at) FROM copy WHERE mailbox = ?", (mailbox,)
+        ).fetchone()
+        return from_us_or_none(row[0])
+
     def search(self, words: str, limit: int = 50) -> list[Ticket]:
         """Return tickets in which these words stand, the best match first."""
         terms = " ".join('"' + word.replace('"', '""') + '"' for word in words.split()[:20])

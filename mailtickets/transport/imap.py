@@ -228,6 +228,11 @@ class ImapMailbox:
             if self._bell.hush() or client.wire.news:
                 return client.wire.news
 
+    def has_folder(self, name: str) -> bool:
+        """Tell whether the account has a folder of this name."""
+        with self._asking(f"looking for the folder {name}") as client:
+            return bool(client.folder_exists(name))
+
     # Changing
 
     def mark(self, uids: Sequence[int], after: str) -> None:

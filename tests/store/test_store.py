@@ -172,7 +172,7 @@ def test_a_backup_is_a_whole_store(tmp_path):
     desk = Desk(tmp_path)
     desk.writes("ana@customer.example", "It burns.")
     target = tmp_path / "copy.db"
-    desk.store.backup(target)
+    desk.store.backup(target, START)
     desk.writes("bob@customer.example", "Mine too.")
     copy = Store.open(target, START)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
