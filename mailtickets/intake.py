@@ -116,10 +116,10 @@ class Intake:
         """
         wait(self._in_hand)
         self._in_hand.clear()
-        taken = self._moved()
-        taken += (
-            self._imap(self.mailbox) if isinstance(self.mailbox, ImapMailbox) else self._maildir(self.mailbox)
-        )
+        if isinstance(self.mailbox, ImapMailbox):
+            taken = self._moved(self.mailbox) + self._imap(self.mailbox)
+        else:
+            taken = self._maildir(self.mailbox)
         self.settle_in_hand()
         self.mark_decided()
         return taken
@@ -307,19 +307,15 @@ class Intake:
 
     # -- after a restore ---------------------------------------------------------------------
 
-    def _moved(self) -> int:
+    def _moved(self, mailbox: ImapMailbox) -> int:
         """Take in mail that was handled and moved away after the restored backup was made; it is older than the rest."""
         name, after = self.source.name, self.source.after
         since = self._ledger.moved_since(name) if after.startswith("move:") else None
         if since is None:
             return 0
         folder = after.removeprefix("move:")
-        if isinstance(self.mailbox, MaildirMailbox):
-            batches = self._moved_in_maildir(self.mailbox.beside(folder), since)
-        else:
-            batches = self._moved_by_imap(self.mailbox, folder, since)
         count = 0
-        for batch in batches:
+        for batch in self._in_folder(mailbox, folder, since):
             unknown = [
                 mail
                 for mail in batch
@@ -334,7 +330,7 @@ class Intake:
         )
         return count
 
-    def _moved_by_imap(self, mailbox: ImapMailbox, folder: str, since: datetime) -> Iterator[list[Taken]]:
+    def _in_folder(self, mailbox: ImapMailbox, folder: str, since: datetime) -> Iterator[list[Taken]]:
         if not mailbox.has_folder(folder):
             return
         other = ImapMailbox(replace(mailbox.account, folder=folder, readonly=True))
@@ -357,17 +353,6 @@ class Intake:
                 ]  # fmt: skip
         finally:
             other.close()
-
-    def _moved_in_maildir(self, other: MaildirMailbox, since: datetime) -> Iterator[list[Taken]]:
-        # A mail keeps its name when it is moved: those that the backup knows need not be read.
-        known = self._ledger.known_names(self.source.name, self.source.folder, other.names())
-        while mails := other.scan(known):
-            known |= {mail.name for mail in mails}
-            yield [
-                self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
-                for mail in mails
-                if mail.internal_date >= since
-            ]
 
     # -- both --------------------------------------------------------------------------------
 

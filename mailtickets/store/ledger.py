@@ -172,7 +172,10 @@ class Ledger:
 
     def taken_again(self, copy: Copy) -> Taken:
         """Return a copy as it came, for another ledger. Raises KeyError, ValueError where its original is not whole."""
-        raw = self.original(copy.digest)
+        try:
+            raw = self.original(copy.digest)
+        except zlib.error as error:
+            raise ValueError(f"the original of mail {copy.id} is damaged ({error})") from error
         if hashlib.sha256(raw).digest() != copy.digest:
             raise ValueError(f"the original of mail {copy.id} is not what was stored")
         return Taken(

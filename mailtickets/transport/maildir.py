@@ -78,10 +78,6 @@ class MaildirMailbox:
     def close(self) -> None:
         """Do nothing; nothing is held open between calls."""
 
-    def beside(self, name: str) -> MaildirMailbox:
-        """Return the Maildir++ folder of that name, for reading; made if missing. Raises CommandRefused."""
-        return MaildirMailbox(self.name, self._subfolder(name).parent, max_size=self._max_size, readonly=True)
-
     def names(self) -> list[str]:
         """Return the unique names of all mails, oldest delivery first."""
         return list(self._paths())

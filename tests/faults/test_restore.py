@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,7 +24,9 @@ QUEUE = 'reminders = ["12s", "10m"]\nclose_after = "20m"'
 
 
 @pytest.fixture
-def make_desk(tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str) -> Iterator[Callable[..., DeskProcess]]:
+def make_desk(
+    tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str
+) -> Iterator[Callable[..., DeskProcess]]:
     made: list[DeskProcess] = []
 
     (tmp_path / "backups").mkdir()
@@ -49,7 +50,7 @@ def to_people(desk: DeskProcess) -> dict[str, list[Received]]:
     return {name: desk.to(f"{name}@customer.example") for name in PEOPLE}
 
 
-def number_in(text: str) -> int:
+def number_in(text):
     return int(re.search(r"SUP-(\d+)", text)[1])
 
 
@@ -88,6 +89,17 @@ def words_of_people(desk: DeskProcess) -> list[str]:
     return sorted(e["text"].split("\n")[0] for e in entries if e["kind"] in {"mail_in", "mail_out"})
 
 
+def lose(store: Path, former: str) -> None:
+    """Let the disk do to the store of before what this run is about."""
+    if former != "whole":
+        for end in ("-wal", "-shm"):  # the commands of this test may have left them
+            store.with_name(f"desk.db{end}").unlink(missing_ok=True)
+    if former == "gone":
+        store.unlink()
+    elif former == "damaged":
+        store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])
+
+
 @pytest.mark.fault("Backup, restore", "restore of yesterday's store")
 @pytest.mark.parametrize("former", ["whole", "gone", "damaged"])
 def test_restore_of_yesterdays_store(make_desk, former, book):
@@ -107,13 +119,7 @@ def test_restore_of_yesterdays_store(make_desk, former, book):
     highest = max(number_in(mail["Subject"]) for mails in to_people(desk).values() for mail in mails)
     desk.stop()
     store = desk.folder / "desk.db"
-    if former != "whole":
-        for end in ("-wal", "-shm"):  # the commands of this test may have left them
-            store.with_name(f"desk.db{end}").unlink(missing_ok=True)
-    if former == "gone":
-        store.unlink()
-    elif former == "damaged":
-        store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])
+    lose(store, former)
     desk.writes(NAT, "The desk does not run.", subject="Night")
     before = sent(desk)
 
@@ -174,4 +180,6 @@ def _goes_on(desk: DeskProcess, held: list[dict[str, object]]) -> None:
     texts = {ref: [e["text"] for e in desk.json("show", ref)["entries"]] for ref in desk.references()}
     (zoes,) = [ref for ref, said in texts.items() if "It rings now." in said]
     assert "My phone is mute." in texts[zoes]
-    assert [mail.text.startswith("Please try water.") for mail in desk.to("ana@customer.example")].count(True) == 1
+    assert [mail.text.startswith("Please try water.") for mail in desk.to("ana@customer.example")].count(
+        True
+    ) == 1

@@ -57,7 +57,7 @@ def contents(path: Path) -> dict[str, list[dict[str, object]]]:
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for (name,) in names}  # noqa: S608  (names of the store itself)
+        return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for (name,) in names}
 
 
 def schema(path: Path) -> set[tuple[str, str, str]]:
