@@ -172,6 +172,7 @@ def _prepare(
         copy.set_setting("restored_from", str(to_us(made_at)))
         copy.set_setting("restore_told", "")
         copy.set_setting("backup_made_at", "")
+        copy.set_setting("clock_seen", now.isoformat())  # the gap since the backup makes no clock doubtful
         for mailbox in moving:
             since = min(made_at, copy.views.newest_arrival(mailbox) or made_at) - MAIL_MAY_WAIT
             copy.set_setting(f"moved_since:{mailbox}", str(to_us(since)))
