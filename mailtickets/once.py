@@ -20,7 +20,7 @@ from mailtickets.figures.apart import ReportFailed
 from mailtickets.intake import Intake, Source, sources
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
-from mailtickets.store import Store, StoreBusy
+from mailtickets.store import Store, StoreBusy, StoreUnusable
 from mailtickets.store.database import StoreLock
 from mailtickets.store.ledger import RECEIVED, Taken, compress
 from mailtickets.store.times import from_us
@@ -157,6 +157,8 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
             asyncio.run(_round_for_received(config))
     except StoreBusy:
         return  # the daemon looks at least twice a second; another `receive` looks again at its end
+    except StoreUnusable:
+        raise  # damaged: the mail is not safe there; one that comes again is known by its bytes
     except Exception as error:  # noqa: BLE001  (the mail is safe; whatever else fails must not make the server send it again)
         maillog.broken("the mail is stored; deciding it is left to the daemon", None, error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -117,7 +118,8 @@ def _templates(config: Config) -> list[Problem]:
 
 
 def _store(config: Config) -> Iterator[Problem]:
-    """Look at the folder and the file of the store without opening it."""
+    """Look at the folder and the file of the store, and quickly through it; nothing is made or changed."""
+    from mailtickets.store import Store, StoreUnusable
 
     def trouble(reason: str, remedy: str) -> Problem:
         return Problem(str(config.path), 0, "desk.store", str(store), reason, remedy)
@@ -134,6 +136,12 @@ def _store(config: Config) -> Iterator[Problem]:
         yield trouble("is a folder", "name a file in it, such as desk.db")
     elif store.exists() and not os.access(store, os.R_OK | os.W_OK):
         yield trouble("cannot be read and written", f"give it to {_user()}, who runs this command")
+    elif store.exists() or store.with_name(store.name + "-wal").exists():
+        try:
+            with closing(Store.read(store)) as there:
+                there.check_quickly()
+        except StoreUnusable as error:
+            yield trouble(error.reason, error.remedy)
 
 
 def _user() -> str:
