@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -13,6 +16,7 @@ import pytest
 from mailtickets.backups import rotate, write
 from mailtickets.store import Store, StoreUnusable
 from mailtickets.store.times import to_us
+from tests.store.test_migrations import CONFIG
 from tests.support.desk import START
 
 
@@ -70,6 +74,26 @@ def test_what_an_ended_backup_left_is_removed_by_the_next(store, folder):
     (folder / "mine.part").write_text("of somebody else")
     write(store, folder / "copy.db", START)
     assert sorted(path.name for path in folder.iterdir()) == ["copy.db", "mine.part"]
+
+
+def test_a_backup_that_is_killed_before_it_is_in_place(store, folder):
+    """Whole, and yet under its temporary name: no backup. The next one takes it away and is one."""
+    (store.path.parent / "config.toml").write_text(CONFIG)
+    command = [
+        sys.executable,
+        "-m",
+        "mailtickets",
+        "--config",
+        str(store.path.parent / "config.toml"),
+        "backup",
+    ]
+    for point, code in (("backup-temp", -signal.SIGKILL), ("", 0)):
+        env = {**os.environ, "MAILTICKETS_CRASH_AT": point}
+        done = subprocess.run(
+            [*command, "--keep", "9", str(folder)], env=env, check=False, capture_output=True
+        )
+        assert done.returncode == code, done.stderr
+        assert [path.suffix for path in folder.iterdir()] == [".part" if point else ".db"]
 
 
 def test_two_backups_at_once(store, folder):

@@ -183,3 +183,27 @@ def _goes_on(desk: DeskProcess, held: list[dict[str, object]]) -> None:
     assert [mail.text.startswith("Please try water.") for mail in desk.to("ana@customer.example")].count(
         True
     ) == 1
+
+
+@pytest.mark.fault("Backup, restore", "restore of yesterday's store")
+def test_restore_of_a_store_of_three_days_ago(make_desk, monkeypatch, book):
+    """The gap makes no clock doubtful; a reminder that was due within it is held, and the admins are told at once."""
+    desk = make_desk(queue=QUEUE).start()
+    yesterday(desk)
+    desk.command("backup", str(desk.folder / "old.db"))
+    desk.stop()
+    before = len(sent(desk))
+    (desk.folder / "clock").write_text(str(3 * 86400))
+    monkeypatch.setenv("MAILTICKETS_CLOCK", str(desk.folder / "clock"))
+    desk.command("restore", str(desk.folder / "old.db"))
+    desk.start()
+    told = desk.wait_to("it@desk.example", 1)[0]
+    books = desk.at_rest()
+    assert told["Subject"] == "[Acme Support] Restored from a backup: look at what was not sent"
+    held = [(mail["kind"], mail["to"]) for mail in desk.json("outbox") if mail["state"] == "uncertain"]
+    assert held == [("reminder", ["ben@customer.example"])]
+    assert "held back" not in desk.log
+    doubled = len(sent(desk)) - before - 1
+    book(runs=1, lost=desk.delivered - books["on_tickets"], doubled=doubled)
+    assert doubled == 0
+    assert books["on_tickets"] == desk.delivered
