@@ -60,6 +60,7 @@ def restore(source: Path, store: Path, now: datetime, moving: Sequence[str]) -> 
     Raises StoreUnusable, StoreNewer, OSError; the store is then untouched. Wherever this is cut short, a
     store stands under its name: the one of before or the restored one.
     """
+    store = store.resolve()  # SQLite keeps the journal beside the file itself, too
     part = store.with_name(store.name + ".restoring")
     aside = store.with_name(f"{store.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     _remove(part)
@@ -72,6 +73,7 @@ def restore(source: Path, store: Path, now: datetime, moving: Sequence[str]) -> 
             held, number = _prepare(copy, store, now, made_at, moving)
         with part.open("rb") as written:
             os.fsync(written.fileno())
+        _give_to_owner(store, part)
         kept = _put_in_place(part, store, aside, readable=not unread)
     except BaseException:
         _remove(part)
@@ -200,6 +202,15 @@ def _put_in_place(part: Path, store: Path, aside: Path, *, readable: bool) -> Pa
     part.replace(store)
     sync_folder(store.parent)
     return kept
+
+
+def _give_to_owner(store: Path, part: Path) -> None:
+    """Let the desk's own user read what root restores: whose the store of before is, or else its folder."""
+    if os.geteuid() == 0:
+        owner = (store if store.exists() else store.parent).stat()
+        for path in (part, store.with_name(store.name + ".lock")):
+            if path.exists():
+                os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _remove(part: Path) -> None:

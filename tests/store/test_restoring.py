@@ -77,6 +77,31 @@ def test_the_backup_is_the_store_now(backup, store):
     assert not any("restoring" in name for name in names)
 
 
+@pytest.mark.parametrize("former", ["there", "gone"])
+def test_the_desks_user_can_go_on_where_root_restores(former, backup, store):
+    """The store belongs to whom it belonged before, or else to whom its folder belongs; so does the lock."""
+    if os.geteuid() == 0:
+        os.chown(store if former == "there" else store.parent, 4711, 4712)
+    if former == "gone":
+        store.unlink()
+    owner = (store if former == "there" else store.parent).stat()
+    with StoreLock(store):
+        restore(backup, store, LATER, [])
+    for path in (store, store.with_name("desk.db.lock")):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner.st_uid, owner.st_gid)
+
+
+def test_a_store_behind_a_link(backup, store):
+    """The file itself is replaced, and the former one is kept beside it; the link stays."""
+    (store.parent / "disk").mkdir()
+    real = store.rename(store.parent / "disk" / "real.db")
+    store.symlink_to(real)
+    done = restore(backup, store, LATER, [])
+    assert store.is_symlink()
+    assert done.kept.parent == real.parent
+    assert people(store) == ["ana@", "ben@"]
+
+
 def test_a_copy_without_the_time_of_its_making(backup, store):
     """A file that was copied by hand: the newest time found in it counts. Its journal is read, too."""
     plain = store.with_name("copied.db")
