@@ -152,15 +152,22 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     finally:
         store.close()
     try:
-        # Another `receive` may store its mail while this one has the lock: look again after giving it back.
-        while _waits(config):
-            asyncio.run(_round_for_received(config))
-    except StoreBusy:
-        return  # the daemon looks at least twice a second; another `receive` looks again at its end
+        decide_waiting(config)
     except StoreUnusable:
         raise  # damaged: the mail is not safe there; one that comes again is known by its bytes
     except Exception as error:  # noqa: BLE001  (the mail is safe; whatever else fails must not make the server send it again)
         maillog.broken("the mail is stored; deciding it is left to the daemon", None, error)
+
+
+def decide_waiting(config: Config) -> bool:
+    """Decide the mails that wait and send what follows; return False where that is a running daemon's work."""
+    try:
+        # Another `receive` may store its mail while this one has the lock: look again after giving it back.
+        while _waits(config):
+            asyncio.run(_round_for_received(config))
+    except StoreBusy:
+        return False  # the daemon looks at least twice a second; another `receive` looks again at its end
+    return True
 
 
 def beginning(raw: bytes) -> bytes:

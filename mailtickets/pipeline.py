@@ -20,9 +20,10 @@ from mailtickets import maillog
 from mailtickets.catching_up import CatchingUp
 from mailtickets.clocks import since_boot
 from mailtickets.crashpoints import reach
+from mailtickets.deciding import decided
 from mailtickets.delivery import Allowance
 from mailtickets.desk.decide import decide
-from mailtickets.desk.events import MailArrived, TimerDue
+from mailtickets.desk.events import TimerDue
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
     Alarm,
@@ -40,14 +41,13 @@ from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
 from mailtickets.readahead import ReadAhead
-from mailtickets.reading import as_ours, content_digest
 from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recount
 from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
-from mailtickets.store.facts import Question
 from mailtickets.store.ledger import MAX_TRIES
 from mailtickets.store.outbox import Held, State
+from mailtickets.unread import head_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -251,7 +251,7 @@ class Line:
                 if batch is not None and batch not in self._batch_of.values():
                     self._store.ledger.close_batch(batch)
         if tries > MAX_TRIES:
-            self._quarantine(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program")
+            self._give_up(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program", tries)
             return
         try:
             incoming = self._guarded(copy)
@@ -274,7 +274,40 @@ class Line:
             return
         self._try_of.pop(copy.id, None)
         if tries >= MAX_TRIES:
-            self._quarantine(copy, reason)
+            self._give_up(copy, reason, tries)
+
+    def _give_up(self, copy: Copy, reason: str, tries: int) -> None:
+        """Quarantine a mail whole; one that an admin lets in all the same goes by what its header says."""
+        # Once more after an end of the program in reading the whole mail; an end in reading its header is the last.
+        if copy.released and tries <= MAX_TRIES + 1:
+            try:
+                incoming = self._read_head(copy)
+                with self._store.transaction():
+                    self._decide_mail(copy, incoming)
+            except Exception as error:
+                self._store.outbox.forget_shared_body()
+                if store_trouble(error):
+                    raise
+                maillog.broken("cannot let a mail in by its header", copy.id, error)
+                reason = f"{reason}; not even its header can be used"
+            else:
+                self._forget(copy.id)
+                return
+        self._quarantine(copy, reason)
+
+    def _read_head(self, copy: Copy) -> Incoming:
+        """Return what the header of a mail says that cannot be read whole. Raises TooHard."""
+        try:
+            raw = self._raw_of(copy)
+        except Exception as error:
+            if store_trouble(error):
+                raise
+            raw = b""  # the original is damaged: that is why it cannot be read
+        try:
+            incoming = self._guard.read(head_only(raw, copy.id), copy.digest, copy.mailbox, copy.arrived)
+        except TooHard:
+            incoming = self._guard.read(head_only(b"", copy.id), copy.digest, copy.mailbox, copy.arrived)
+        return replace(incoming, unread=True)
 
     def _quarantine(self, copy: Copy, reason: str) -> None:
         alarm = Alarm(
@@ -331,33 +364,20 @@ class Line:
 
     def _decide_mail(self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE) -> None:
         """Facts, decision and everything it says, inside the caller's transaction."""
-        now, policy = self._clock(), self.rules.policy
-        if copy.folder and copy.folder == self.rules.reading.sent_folders.get(copy.mailbox):
-            incoming = replace(incoming, sent_folder=True)
-        message = incoming.message
-        content = b"" if copy.truncated else content_digest(message)
-        if self._store.tickets.is_ours(message.message_id):
-            incoming = as_ours(incoming, "its Message-ID stands in our outbox")
-        sender = message.sender.key if message.sender else ""
-        agent = policy.agent_of(sender) if sender else None
-        queue, _ = policy.queue_for(message, copy.mailbox)
-        question = Question(
-            copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
-            agent=agent.key if agent else "",
-        )  # fmt: skip
         # What somebody lets go now was not let go before: there the mail that says so counts.
         held = self._recorder.holds if grant else self._catching_up.why_held(copy.arrived)
-        facts = self._catching_up.facts(self._store.facts.for_mail(question, now), held)
-        decision = decide(MailArrived(incoming, copy.id, self._code(), grant), facts, policy, now)
-        verdict = decision.verdict
-        assert verdict is not None  # noqa: S101  (every decision about a mail has one)
+        case = decided(
+            self._store, self.rules, copy, incoming, self._clock(), self._code(), grant,
+            partial(self._catching_up.facts, held=held),
+        )  # fmt: skip
+        message, verdict = incoming.message, case.verdict
         with self._recorder.holding(held):
-            self._record(decision, copy.id, incoming)
-        duplicate = facts.duplicate_of is not None
+            self._record(case.decision, copy.id, case.incoming)
         self._store.ledger.book(
-            copy.id, verdict, content, message.message_id, sender, message.subject[:250], duplicate=duplicate
-        )
-        reference = next((change.ticket.reference for change in decision.changes), "")
+            copy.id, verdict, case.content, message.message_id, case.sender, message.subject[:250],
+            duplicate=case.facts.duplicate_of is not None,
+        )  # fmt: skip
+        reference = next((change.ticket.reference for change in case.decision.changes), "")
         maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
 
     def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> Written:

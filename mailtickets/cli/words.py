@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,6 @@ from mailtickets.mail.compose import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailtickets.config import Config
@@ -51,6 +51,16 @@ def reading_store(config: Config) -> Store:
     from mailtickets.store import Store
 
     return Store.read(config.desk.store)
+
+
+def writing_store(config: Config) -> Store:
+    """Open the store for a single change: one short transaction, which the daemon takes up within a second."""
+    from mailtickets.store import Store
+
+    return Store.open(config.desk.store, datetime.now(UTC))
+
+
+numbers = click.argument("number", nargs=-1, required=True, type=int)
 
 
 def harmless(text: str) -> str:

@@ -21,6 +21,7 @@ from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.keeping import kept
 from mailtickets.desk.people import Speaker, who_speaks
+from mailtickets.desk.releasing import as_let_in, let_in, without_agents
 from mailtickets.desk.route import regulars, rightful
 from mailtickets.desk.thread import find_ticket
 from mailtickets.desk.ticket import (
@@ -70,6 +71,13 @@ def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decisio
 
 
 def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    if event.released:
+        event = replace(event, incoming=as_let_in(event.incoming, policy))
+        return let_in(_judged(event, facts, policy, now), event, now)
+    return _judged(event, facts, policy, now)
+
+
+def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:
     case = _case(event, facts, policy, now)
     incoming, classification = case.incoming, case.incoming.classification
     if facts.duplicate_of is not None and not event.grant:
@@ -83,6 +91,8 @@ def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> De
         return Decision(case.verdict(Outcome.IGNORED, f"loop: more than {MAX_RECEIVED} Received fields"))
     if classification.origin is Origin.REPORT:
         return reports.report(case)
+    if event.released:
+        return _ordinary(case)
     if refused := _refused(case):
         return refused
     # Only a person confirms: an absence notice quotes the code in its subject too, and asking it again would loop.
@@ -109,7 +119,8 @@ def _ordinary(case: Case) -> Decision:
 def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Case:
     incoming = event.incoming
     sender = incoming.message.sender.key if incoming.message.sender else ""
-    found = find_ticket(incoming.evidence, facts, sender, policy)
+    speaking = without_agents(policy) if event.released else policy
+    found = find_ticket(incoming.evidence, facts, sender, speaking)
     queue, others = policy.queue_for(incoming.message, incoming.mailbox)
     if found.ticket and found.ticket.ticket.queue in policy.queues:
         queue, others = policy.queues[found.ticket.ticket.queue], ()
@@ -118,7 +129,7 @@ def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Ca
         # Elsewhere an agent is a customer; whom the ladder told may act with the key that came with it.
         who = rightful if found.by == "agent key" else regulars
         speakers = replace(queue, agents=who(found.ticket.ticket, queue, policy))
-    standing = who_speaks(incoming.message, incoming.proof, found, speakers, policy, now)
+    standing = who_speaks(incoming.message, incoming.proof, found, speakers, speaking, now)
     if event.grant and standing.agent is not None:
         standing = replace(standing, speaker=Speaker.AGENT, why="confirmed by the agent")
     return Case(event, found, standing, queue, others, facts, policy, now)

@@ -30,6 +30,7 @@ class Incoming:
     mailbox    where it was taken from.
     sent_folder  it lies among what was sent past the desk, from the support address.
     truncated  only its header and first 64 KB were taken, because it is too large.
+    unread     it could not be read within its tries: `message` holds what its header says, `text` is ours.
     private_parts  names of attachments that hold an agent's reply key, such as our own notice attached.
     provable   the admin named an authserv-id for the mailbox: a sender without a pass is then not trusted with Cc.
     """
@@ -45,6 +46,7 @@ class Incoming:
     truncated: bool = False
     provable: bool = False
     sent_folder: bool = False
+    unread: bool = False
     private_parts: tuple[str, ...] = ()
 
     @cached_property
@@ -65,12 +67,14 @@ class MailArrived:
     copy    number of the mail in the ledger.
     code    a fresh one-time code, used if the mail has to be held.
     grant   how the agent confirmed it, where it was held before.
+    released  why it had been set aside, where an admin lets it in all the same; gives no rights.
     """
 
     incoming: Incoming
     copy: int
     code: str
     grant: Grant = Grant.NONE
+    released: str = ""
 
 
 @dataclass(frozen=True, slots=True)

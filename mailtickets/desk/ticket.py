@@ -56,6 +56,7 @@ class EntryKind(StrEnum):
     HELD = "held"
     CONFIRMED = "confirmed"
     DROPPED = "dropped"
+    RELEASED = "released"
     RETURNED = "returned"
     FAILED = "failed"
     LINKED = "linked"

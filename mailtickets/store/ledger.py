@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 3
 RECEIVED = "receive"  # stands as the folder of mails that came by `mailtickets receive`
+DROPPED = "dropped from quarantine by the admin"
+_COPY = "id, mailbox, folder, name, digest, size, arrived_at, tries, truncated, state, reason"
 COMPRESSION_LEVEL = 1  # base64 shrinks to three quarters at any level; higher ones cost ten times as much
 
 
@@ -59,7 +61,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy in the ledger that is to be decided."""
+    """A copy in the ledger that is to be decided.
+
+    released   why it was in quarantine, where an admin lets it in all the same; otherwise "".
+    """
 
     id: int
     mailbox: str
@@ -70,6 +75,7 @@ class Copy:
     arrived: datetime
     tries: int
     truncated: bool
+    released: str = ""
 
 
 class Ledger:
@@ -210,7 +216,7 @@ class Ledger:
     def waiting(self, limit: int = 50) -> list[Copy]:
         """Return stored copies that wait for a decision, the oldest first."""
         rows = self._connection.execute(
-            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE state = 'waiting' ORDER BY id LIMIT ?",
+            f"SELECT {_COPY} FROM copy WHERE state = 'waiting' ORDER BY id LIMIT ?",
             (limit,),
         )
         return [_copy(row) for row in rows]
@@ -218,7 +224,7 @@ class Ledger:
     def copy(self, number: int) -> Copy | None:
         """Return one copy, whatever its state."""
         row = self._connection.execute(
-            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE id = ? AND digest IS NOT NULL",
+            f"SELECT {_COPY} FROM copy WHERE id = ? AND digest IS NOT NULL",
             (number,),
         ).fetchone()
         return _copy(row) if row else None
@@ -285,10 +291,38 @@ class Ledger:
         )
 
     def wait_again(self, number: int) -> bool:
-        """Put a quarantined or held mail back among those to be decided; return whether there was one."""
+        """Put a quarantined mail back among those to be decided; return whether there was one.
+
+        One that could not be read is read by itself and in a guarded place from the first try on.
+        """
+        return self.put_back(number, "quarantined")
+
+    def release(self, number: int) -> bool:
+        """Put a quarantined mail back to be let in whatever the rules say; return whether there was one.
+
+        While it waits, its reason is the one for which it was in quarantine. One that could not be read is
+        tried once more.
+        """
         done = self._connection.execute(
-            "UPDATE copy SET state = 'waiting', reason = '', tries = 0 WHERE id = ? AND state = 'quarantined'",
-            (number,),
+            "UPDATE copy SET state = 'waiting', tries = CASE WHEN tries >= ? THEN ? ELSE 0 END WHERE id = ? AND state = 'quarantined'",
+            (MAX_TRIES, MAX_TRIES - 1, number),
+        )
+        return done.rowcount == 1
+
+    def drop(self, number: int) -> bool:
+        """Leave a quarantined mail out for good; return whether there was one."""
+        done = self._connection.execute(
+            "UPDATE copy SET state = 'ignored', reason = ? WHERE id = ? AND state = 'quarantined'",
+            (DROPPED, number),
+        )
+        return done.rowcount == 1
+
+    def put_back(self, number: int, state: str) -> bool:
+        """Put a mail back among those to be decided, if it is still where it was; return whether it was."""
+        done = self._connection.execute(
+            "UPDATE copy SET state = 'waiting', reason = '', tries = CASE WHEN tries >= ? THEN 1 ELSE 0 END"
+            " WHERE id = ? AND state = ? AND digest IS NOT NULL",
+            (MAX_TRIES, number, state),
         )
         return done.rowcount == 1
 
@@ -345,6 +379,11 @@ class Ledger:
         """End a hold; its code is worth nothing from now on."""
         self._connection.execute("UPDATE held SET done = 1 WHERE copy = ?", (number,))
 
+    def was_held(self, number: int) -> bool:
+        """Tell whether a mail is held, or was."""
+        row = self._connection.execute("SELECT 1 FROM held WHERE copy = ?", (number,)).fetchone()
+        return row is not None
+
     def held_agent(self, number: int) -> tuple[str, HoldKind] | None:
         """Return whose mail is held, and for what; None if it is held no more."""
         row = self._connection.execute(
@@ -353,6 +392,9 @@ class Ledger:
         return (row[0], HoldKind(row[1])) if row else None
 
 
-def _copy(row: tuple[int, str, str, str, bytes, int, int, int, int]) -> Copy:
-    number, mailbox, folder, name, digest, size, arrived, tries, truncated = row
-    return Copy(number, mailbox, folder, name, digest, size, from_us(arrived), tries, bool(truncated))
+def _copy(row: tuple[int, str, str, str, bytes, int, int, int, int, str, str]) -> Copy:
+    number, mailbox, folder, name, digest, size, arrived, tries, truncated, state, reason = row
+    released = reason if state == "waiting" else ""
+    return Copy(
+        number, mailbox, folder, name, digest, size, from_us(arrived), tries, bool(truncated), released
+    )

@@ -107,6 +107,16 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What a mail of the outbox is put together from; see `Prepared`."""
+
+    head: bytes
+    body: bytes
+    reply_key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Booking:
     """What became of one attempt.
 
@@ -298,6 +308,14 @@ class Outbox:
             (number,),
         )
         return done.rowcount == 1
+
+    def stored(self, number: int) -> Stored | None:
+        """Return what a mail is put together from, or None where its bytes are no longer kept."""
+        row = self._connection.execute(
+            "SELECT head, (SELECT data FROM body WHERE body.id = outbox.body), reply_key, digest FROM outbox WHERE id = ?",
+            (number,),
+        ).fetchone()
+        return Stored(*row) if row and row[0] is not None and row[1] is not None else None
 
     def next_due(self) -> datetime | None:
         """Return when the next mail is due."""

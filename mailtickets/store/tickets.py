@@ -222,6 +222,13 @@ class Tickets:
         ).fetchone()
         return int(row[0]) if row else 0
 
+    def opened_by(self, number: int) -> int | None:
+        """Return the number of the mail that opened a ticket, or None."""
+        row = self._connection.execute(
+            "SELECT copy FROM entry WHERE ticket = ? AND seq = 1", (number,)
+        ).fetchone()
+        return row[0] if row else None
+
     def text_of(self, ticket: int, seq: int) -> str:
         """Return the words of one entry."""
         row = self._connection.execute(

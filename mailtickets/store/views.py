@@ -73,6 +73,15 @@ class OutboxView:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingView:
+    """One mail of the outbox, the entry it stands for, and the recipients that were refused, with the reason."""
+
+    mail: OutboxView
+    seq: int | None
+    refused: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """The ledger's sums: received = on_tickets + ignored + held + quarantined + waiting + unexplained."""
 
@@ -179,6 +188,22 @@ class Views:
             )
         return [_copy_view(row) for row in rows]
 
+    def copy(self, number: int) -> CopyView | None:
+        """Return one mail of the ledger."""
+        row = self._connection.execute(f"SELECT {_COPY} FROM copy WHERE id = ?", (number,)).fetchone()
+        return _copy_view(row) if row else None
+
+    def originals_after(
+        self, number: int, *, since: datetime | None = None, quarantined: bool = False, limit: int = 200
+    ) -> list[CopyView]:
+        """Return the next decided mails above a number whose originals are stored, in order."""
+        where = "state = 'quarantined'" if quarantined else "state <> 'waiting'"
+        rows = self._connection.execute(
+            f"SELECT {_COPY} FROM copy WHERE id > ? AND digest IS NOT NULL AND {where} AND taken_at >= ? ORDER BY id LIMIT ?",
+            (number, to_us(since) if since else 0, limit),
+        )
+        return [_copy_view(row) for row in rows]
+
     def aside(self, state: str, limit: int = 200) -> list[CopyView]:
         """Return quarantined or held mails, the newest first."""
         rows = self._connection.execute(
@@ -224,23 +249,17 @@ class Views:
             rows = self._connection.execute(
                 f"SELECT {_OUTBOX} FROM outbox WHERE {where} ORDER BY id DESC LIMIT ?", (limit,)
             )
-        return [
-            OutboxView(
-                r[0],
-                r[1],
-                r[2],
-                r[3],
-                tuple(json.loads(r[4])),
-                r[5],
-                r[6],
-                r[7],
-                from_us_or_none(r[8]),
-                r[9],
-                from_us(r[10]),
-                from_us_or_none(r[11]),
-            )
-            for r in rows
-        ]
+        return [_outbox_view(row) for row in rows]
+
+    def outgoing(self, number: int) -> OutgoingView | None:
+        """Return one mail of the outbox with what `outbox` leaves out."""
+        row = self._connection.execute(
+            f"SELECT {_OUTBOX}, seq, refused FROM outbox WHERE id = ?", (number,)
+        ).fetchone()
+        if row is None:
+            return None
+        refused = tuple((to, why) for to, why in json.loads(row[13] or "[]"))
+        return OutgoingView(_outbox_view(row[:12]), row[12], refused)
 
     def books(self) -> Books:
         """Count where every mail is."""
@@ -315,6 +334,14 @@ class Views:
             "SELECT count(*) FROM ticket WHERE status <> 'closed' AND updated_at < ?", (to_us(before),)
         ).fetchone()
         return int(row[0])
+
+
+def _outbox_view(row: tuple[Any, ...]) -> OutboxView:
+    number, ticket, state, kind, to, subject, message_id, attempts, next_at, error, queued, sent = row
+    return OutboxView(
+        number, ticket, state, kind, tuple(json.loads(to)), subject, message_id, attempts, from_us_or_none(next_at), error,
+        from_us(queued), from_us_or_none(sent),
+    )  # fmt: skip
 
 
 def _copy_view(row: tuple[Any, ...]) -> CopyView:

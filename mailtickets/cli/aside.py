@@ -1,0 +1,176 @@
+"""Commands about mails that were set aside: quarantine and held."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailtickets.cli.looking import as_json
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    harmless,
+    loaded,
+    numbers,
+    print_json,
+    reading_store,
+    rfc3339,
+    stamp,
+    table,
+    writing_store,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailtickets.config import Config
+    from mailtickets.store import Store
+    from mailtickets.store.views import CopyView
+
+NOT_THERE = "is not in quarantine (a held mail waits for its agent's answer)"
+
+
+def aside_json(copy: CopyView) -> dict[str, Any]:
+    """Return a mail as the listing commands print it for scripts; these keys are fixed."""
+    return {
+        "id": copy.id,
+        "at": rfc3339(copy.taken),
+        "from": copy.sender,
+        "subject": copy.subject,
+        "reason": copy.reason,
+    }
+
+
+def _print_aside(state: str, *, as_json: bool) -> None:
+    config = loaded()
+    copies = reading_store(config).views.aside(state)
+    if as_json:
+        print_json([aside_json(copy) for copy in copies])
+        return
+    if not copies:
+        click.echo("nothing")
+        return
+    rows = [
+        (str(c.id), stamp(c.taken, config.desk.zone), c.sender or "unknown sender", c.subject, c.reason)
+        for c in copies
+    ]
+    click.echo(table(rows, ("id", "taken", "from", "subject", "reason")))
+
+
+@click.group(invoke_without_command=True)
+@as_json
+@click.pass_context
+def quarantine(ctx: click.Context, *, as_json: bool) -> None:
+    """Mails that were set aside whole, each with its reason.
+
+    \b
+    mailtickets quarantine              list them; the same as `quarantine list`
+    mailtickets quarantine show 17      print one as it came
+    mailtickets quarantine retry 17     decide it once more by the rules, after its cause was mended
+    mailtickets quarantine release 17   let it in although its cause is still there
+    mailtickets quarantine drop 17 18   leave them out; the originals stay in the store
+    """  # noqa: D301
+    if ctx.invoked_subcommand is None:
+        _print_aside("quarantined", as_json=as_json)
+
+
+@quarantine.command("list")
+@as_json
+def quarantine_list(*, as_json: bool) -> None:
+    """List the mails in quarantine, the newest first."""
+    _print_aside("quarantined", as_json=as_json)
+
+
+@quarantine.command("show")
+@click.argument("number", type=int)
+def quarantine_show(*, number: int) -> None:
+    """Print one mail as it came, without anything that a terminal would obey."""
+    store = reading_store(loaded())
+    copy = store.ledger.copy(number)
+    if copy is None:
+        click.echo(f"there is no mail {number} in the ledger", err=True)
+        sys.exit(EXIT_FAILED)
+    click.echo(harmless(store.ledger.original(copy.digest).decode("utf-8", "replace").replace("\r\n", "\n")))
+
+
+@quarantine.command("retry")
+@numbers
+def quarantine_retry(*, number: tuple[int, ...]) -> None:
+    """Decide mails once more by the rules, after the cause was mended.
+
+    The running daemon does so within a second; without one this command does it itself.
+    """
+    _put_back(number, lambda store, one: store.ledger.wait_again(one), "will be decided again")
+
+
+@quarantine.command("release")
+@numbers
+def quarantine_release(*, number: tuple[int, ...]) -> None:
+    """Let mails in although their cause is still there, such as a mark as spam or a false claim to be us.
+
+    Each becomes a customer's mail: it gives nobody an agent's rights, and its sender gets no automatic answer. One
+    that cannot be read makes a ticket by what its header says. The history says that you released it. The running
+    daemon does so within a second; without one this command does it itself.
+    """
+    _put_back(number, lambda store, one: store.ledger.release(one), "will be let in")
+
+
+@quarantine.command("drop")
+@numbers
+def quarantine_drop(*, number: tuple[int, ...]) -> None:
+    """Leave mails out for good; their originals stay in the store."""
+    store = writing_store(loaded())
+    dropped: list[int] = []
+    with store.transaction():
+        dropped = [one for one in number if store.ledger.drop(one)]
+    for one in number:
+        if one in dropped:
+            click.echo(f"mail {one} is left out")
+        else:
+            click.echo(f"mail {one} {NOT_THERE}", err=True)
+    sys.exit(0 if len(dropped) == len(number) else EXIT_FAILED)
+
+
+def _put_back(chosen: Sequence[int], put: Callable[[Store, int], bool], words: str) -> None:
+    """Put mails back among those to be decided, and have them decided."""
+    config = loaded()
+    store = writing_store(config)
+    with store.transaction():
+        done = [one for one in chosen if put(store, one)]
+    store.close()
+    for one in chosen:
+        if one not in done:
+            click.echo(f"mail {one} {NOT_THERE}", err=True)
+    if done:
+        have_decided(config, done, words)
+    sys.exit(0 if len(done) == len(chosen) else EXIT_FAILED)
+
+
+def have_decided(config: Config, done: Sequence[int], words: str) -> None:
+    """Leave mails that wait to the running daemon; without one decide them here and say where each went."""
+    from mailtickets.once import decide_waiting
+
+    if not decide_waiting(config):
+        for one in done:
+            click.echo(f"mail {one} {words}; the running daemon does it within a second")
+        return
+    store = reading_store(config)
+    for one in done:
+        click.echo(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
+
+
+def _where(store: Store, number: int) -> str:
+    copy = store.views.copy(number)
+    if copy is None:
+        return "is not in the ledger"
+    ticket = store.views.ticket(copy.ticket) if copy.ticket else None
+    place = f"on {ticket.reference}" if ticket else copy.state.replace("_", " ")
+    return f"{place}: {copy.reason}"
+
+
+@click.command()
+@as_json
+def held(*, as_json: bool) -> None:
+    """List mails with an agent's address that wait for that agent's confirmation."""
+    _print_aside("held", as_json=as_json)

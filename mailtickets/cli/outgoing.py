@@ -1,0 +1,204 @@
+"""The command about mails on their way out: outbox."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailtickets.cli.looking import as_json
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    harmless,
+    loaded,
+    numbers,
+    print_json,
+    reading_store,
+    rfc3339,
+    stamp,
+    table,
+    writing_store,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailtickets.store import Store
+    from mailtickets.store.views import OutboxView
+
+everything_too = click.option("--all", "everything", is_flag=True, help="Sent mails too.")
+
+
+@click.group(invoke_without_command=True)
+@as_json
+@everything_too
+@click.pass_context
+def outbox(ctx: click.Context, *, as_json: bool, everything: bool) -> None:
+    """Mails that are not sent yet, and those that went wrong.
+
+    \b
+    mailtickets outbox                  list them; the same as `outbox list`
+    mailtickets outbox show 17          print one whole, with what became of it
+    mailtickets outbox retry 17 18      send some again, with the same bytes
+    mailtickets outbox cancel 17        give one up
+    mailtickets outbox resume           let go what is held back: a doubtful clock, too much mail
+    """  # noqa: D301
+    if ctx.invoked_subcommand is None:
+        _print_outbox(as_json=as_json, everything=everything)
+
+
+@outbox.command("list")
+@as_json
+@everything_too
+def outbox_list(*, as_json: bool, everything: bool) -> None:
+    """List mails that are not sent yet, and those that went wrong, the newest first."""
+    _print_outbox(as_json=as_json, everything=everything)
+
+
+def _print_outbox(*, as_json: bool, everything: bool) -> None:
+    config = loaded()
+    mails = reading_store(config).views.outbox(everything=everything)
+    if as_json:
+        print_json([_outbox_json(mail) for mail in mails])
+        return
+    if not mails:
+        click.echo("nothing waits to be sent")
+        return
+    zone = config.desk.zone
+    rows = [
+        (
+            str(m.id),
+            m.state,
+            m.kind,
+            ", ".join(m.to),
+            m.subject,
+            str(m.attempts),
+            stamp(m.next_at, zone),
+            m.last_error,
+        )
+        for m in mails
+    ]
+    click.echo(table(rows, ("id", "state", "kind", "to", "subject", "tries", "next", "last error"), limit=40))
+
+
+def _outbox_json(mail: OutboxView) -> dict[str, Any]:
+    return {
+        "id": mail.id, "state": mail.state, "kind": mail.kind, "to": list(mail.to), "subject": mail.subject, "attempts": mail.attempts,
+        "next_attempt_at": rfc3339(mail.next_at), "last_error": mail.last_error,
+    }  # fmt: skip
+
+
+@outbox.command("show")
+@click.argument("number", type=int)
+@as_json
+def outbox_show(*, number: int, as_json: bool) -> None:
+    """Print one mail whole, as it will be or was sent, and what became of it.
+
+    The bytes of a mail that was sent or given up are kept for 30 days; after that its words in the ticket's history
+    are shown. Nothing is printed that a terminal would obey.
+    """
+    config = loaded()
+    store = reading_store(config)
+    found = store.views.outgoing(number)
+    if found is None:
+        click.echo(f"there is no mail {number} in the outbox", err=True)
+        sys.exit(EXIT_FAILED)
+    mail, zone = found.mail, config.desk.zone
+    raw, problem = _whole(store, number)
+    text = store.tickets.text_of(mail.ticket, found.seq) if raw is None and found.seq else ""
+    ticket = store.views.ticket(mail.ticket)
+    whole = (raw or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+    if as_json:
+        print_json(
+            _outbox_json(mail) | {
+                "reference": ticket.reference if ticket else None, "message_id": mail.message_id, "queued_at": rfc3339(mail.queued_at),
+                "sent_at": rfc3339(mail.sent_at), "refused": [{"to": to, "reason": why} for to, why in found.refused],
+                "mail": None if raw is None else whole, "text": text, "problem": problem,
+            }
+        )  # fmt: skip
+        return
+    about = (
+        ("mail", f"{mail.id}, {mail.kind}" + (f", of {ticket.reference}" if ticket else "")),
+        ("state", mail.state),
+        ("to", ", ".join(mail.to)),
+        ("queued", stamp(mail.queued_at, zone)),
+        ("sent", stamp(mail.sent_at, zone)),
+        ("tries", str(mail.attempts)),
+        ("next try", stamp(mail.next_at, zone)),
+        ("last error", mail.last_error),
+        *(("refused", f"{to}: {why}") for to, why in found.refused),
+    )
+    for name, value in about:
+        if value:
+            click.echo(harmless(f"{name:<11} {value}"))
+    click.echo()
+    if raw is not None:
+        click.echo(harmless(whole))
+        return
+    click.echo(harmless(problem))
+    click.echo(harmless(f"Subject: {mail.subject}\nMessage-ID: {mail.message_id}\n\n{text}".rstrip()))
+
+
+def _whole(store: Store, number: int) -> tuple[bytes | None, str]:
+    """Return a mail's bytes as they are sent; without them why they cannot be had."""
+    from mailtickets.outgoing import Damaged, mail_bytes
+
+    stored = store.outbox.stored(number)
+    if stored is None:
+        return None, "Its bytes are no longer kept."
+    try:
+        return mail_bytes(stored, store.ledger.original), ""
+    except Damaged as error:
+        return None, f"The stored mail is damaged ({error}), so it cannot be sent."
+
+
+@outbox.command("retry")
+@numbers
+def outbox_retry(*, number: tuple[int, ...]) -> None:
+    """Send failed, uncertain or deferred mails again, with the same bytes.
+
+    The running daemon does so within a second; without one they go out at the next `mailtickets run`.
+    """
+    _change(
+        number,
+        lambda store, one: store.outbox.retry(one, datetime.now(UTC)),
+        "will be sent again",
+        "is not in the outbox as failed, uncertain or deferred",
+    )
+
+
+@outbox.command("cancel")
+@numbers
+def outbox_cancel(*, number: tuple[int, ...]) -> None:
+    """Give up mails that were not sent."""
+    _change(
+        number,
+        lambda store, one: store.outbox.cancel(one),
+        "will not be sent",
+        "is not in the outbox, or was sent",
+    )
+
+
+@outbox.command("resume")
+def outbox_resume() -> None:
+    """Let automatic mail go again that is held back, because the clock was in doubt or too much went out."""
+    from mailtickets import pauses
+
+    store = writing_store(loaded())
+    with store.transaction():
+        ended = pauses.forget(store)
+    for pause in ended:
+        click.echo(f"automatic mail goes again; it was held back because {pause.why}")
+    if not ended:
+        click.echo("nothing is held back")
+
+
+def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str, no: str) -> None:
+    store = writing_store(loaded())
+    with store.transaction():
+        done = {one for one in chosen if change(store, one)}
+    for one in chosen:
+        click.echo(f"mail {one} {yes if one in done else no}", err=one not in done)
+    sys.exit(0 if done == set(chosen) else EXIT_FAILED)
