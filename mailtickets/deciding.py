@@ -48,11 +48,13 @@ def decided(
     code: str,
     grant: Grant = Grant.NONE,
     seen: Callable[[Facts], Facts] = lambda facts: facts,
+    before: int = 1 << 62,
 ) -> Decided:
     """Decide a mail by the present rules and what the store holds.
 
-    code   a fresh one-time code, used if the mail has to be held.
-    seen   takes from the facts what this decision is not to know.
+    code    a fresh one-time code, used if the mail has to be held.
+    seen    takes from the facts what this decision is not to know.
+    before  only mails below this number make it a duplicate.
     """
     policy = rules.policy
     if copy.folder and copy.folder == rules.reading.sent_folders.get(copy.mailbox):
@@ -66,7 +68,7 @@ def decided(
     queue, _ = policy.queue_for(message, copy.mailbox)
     question = Question(
         copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
-        agent=agent.key if agent else "",
+        agent=agent.key if agent else "", before=before,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

@@ -92,9 +92,12 @@ def _landing(store: Store, rules: Rules, copy: Copy, mail: CopyView, incoming: I
     if mail.state == Outcome.ON_TICKET and mail.reason.endswith(BY_THE_ADMIN):
         copy = replace(copy, released="as before")
     # As of the moment it came: a limit of time, such as 30 days for a duplicate, must not have passed since.
+    # A mail on its ticket is no duplicate of one that came after it.
+    before = mail.id if mail.state == Outcome.ON_TICKET else 1 << 62
     case = decided(
-        store, rules, copy, incoming, mail.taken, "", seen=lambda facts: _without_own(facts, store, mail)
-    )
+        store, rules, copy, incoming, mail.taken, "", before=before,
+        seen=lambda facts: _without_own(facts, store, mail),
+    )  # fmt: skip
     ticket: int | None = None
     if case.verdict.outcome is Outcome.ON_TICKET:
         opens = any(change.is_new for change in case.decision.changes)
@@ -123,9 +126,14 @@ def _without_own(facts: Facts, store: Store, mail: CopyView) -> Facts:
 
     def then(one: TicketFacts) -> TicketFacts:
         if id(one) not in as_then:
-            public = tuple(entry for entry in one.public if entry.at < mail.taken)
-            # Which agent's key was good at that time is not known any more; of a mail that is on its ticket it was.
-            as_then[id(one)] = replace(one, public=public, generations={} if settled else one.generations)
+            public = tuple(
+                entry
+                for entry in one.public
+                if entry.at < mail.taken or (entry.at == mail.taken and not settled)
+            )
+            # Which agent's key was good at that time is not known any more; of a mail that was not asked about it was.
+            unasked = settled or mail.state == Outcome.IGNORED
+            as_then[id(one)] = replace(one, public=public, generations={} if unasked else one.generations)
         return as_then[id(one)]
 
     return replace(

@@ -46,6 +46,7 @@ class Question:
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
     agent     the agent whose address it has, or "".
+    before    only mails below this number make it a duplicate.
     """
 
     copy: int
@@ -56,6 +57,7 @@ class Question:
     queue: QueuePolicy
     limits: Limits
     agent: str = ""
+    before: int = 1 << 62
 
 
 class FactsReader:
@@ -122,15 +124,15 @@ class FactsReader:
 
     def _duplicate(self, ask: Question, now: datetime) -> tuple[int, int | None] | None:
         row = self._connection.execute(
-            "SELECT id, ticket FROM copy WHERE digest = ? AND id <> ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%') ORDER BY id LIMIT 1",
-            (ask.digest, ask.copy),
+            "SELECT id, ticket FROM copy WHERE digest = ? AND id <> ? AND id < ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%') ORDER BY id LIMIT 1",
+            (ask.digest, ask.copy, ask.before),
         ).fetchone()
         if row is None and ask.content:
             since = to_us(now - timedelta(days=KNOWN_CONTENT_DAYS))
             row = self._connection.execute(
-                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND taken_at >= ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%')"
+                "SELECT id, ticket FROM copy WHERE content = ? AND id <> ? AND id < ? AND taken_at >= ? AND duplicate = 0 AND state <> 'waiting' AND NOT (state = 'quarantined' AND reason LIKE 'own_address%')"
                 " ORDER BY id LIMIT 1",
-                (ask.content, ask.copy, since),
+                (ask.content, ask.copy, ask.before, since),
             ).fetchone()
         return (row[0], row[1]) if row else None
 
