@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
 from mailtickets.standstill import SAY_AGAIN_SECONDS
@@ -17,7 +18,6 @@ from mailtickets.store.times import from_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from mailtickets.desk.pausing import Look
     from mailtickets.desk.ticket import Alarm
@@ -228,10 +228,20 @@ def _run(function: Callable[..., object], arguments: tuple[object, ...], future:
         future.set_result(result)
 
 
+class Teller(Protocol):
+    """Whoever tells the admins of trouble."""
+
+    def alarm_now(self, alarm: Alarm) -> None:
+        """See `Line.alarm_now`."""
+
+    def recovered_now(self, kind: str) -> None:
+        """See `Line.recovered_now`."""
+
+
 class DeskLedger:
     """What a mailbox's thread needs of the ledger: its reads on a connection of its own, its writes in the desk's thread."""
 
-    def __init__(self, reader: Store, store: Store, line: Line, clock: Callable[[], datetime]) -> None:
+    def __init__(self, reader: Store, store: Store, line: Teller, clock: Callable[[], datetime]) -> None:
         self._reader, self._store, self._line, self._clock = reader, store, line, clock
 
     def cursor(self, mailbox: str, folder: str) -> tuple[int, int]:
@@ -264,6 +274,11 @@ class DeskLedger:
         with self._store.transaction():
             self._store.ledger.mark_folder(mailbox, folder)
             self._store.set_setting(f"moved_since:{mailbox}", "")
+
+    def last_poll(self) -> datetime | None:
+        """Return when a mailbox was last read to its end."""
+        last = self._reader.setting("last_poll")
+        return datetime.fromisoformat(last) if last else None
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`."""

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
+from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_of, audit
 from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
@@ -40,6 +41,7 @@ SLOW_RETRY_SECONDS = 15 * 60.0
 FULL_STORE_RETRY_SECONDS = 15.0
 UNREADABLE_TRIES = 3
 MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided yet when it ended
+AUDIT_AGAIN_SECONDS = 3600.0  # after one that trouble with the server cut short
 
 
 class DeskDoor(Protocol):
@@ -65,6 +67,10 @@ class Source:
     poll_seconds: float
     start_from: datetime | None
     max_size_bytes: int
+
+    def is_old(self, arrived: datetime) -> bool:
+        """Tell whether a mail came before the start, so that it is left alone."""
+        return self.start_from is not None and arrived < self.start_from
 
     @classmethod
     def of(cls, config: Config, name: str, first_start: datetime) -> Source:
@@ -96,6 +102,20 @@ def sources(config: Config, first_start: datetime) -> list[Source]:
         if mailbox.sent_folder and mailbox.maildir is None:
             found.append(replace(source, folder=mailbox.sent_folder, after="keep"))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A mail that was looked at by itself.
+
+    name     its UID, or a Maildir's unique name.
+    raw      its beginning at least; b"" where the server hands out nothing.
+    reason   why it cannot be had, in words; otherwise "".
+    """
+
+    name: str
+    raw: bytes = b""
+    reason: str = ""
 
 
 class Intake:
@@ -204,12 +224,13 @@ class Intake:
             mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
             reach("fetched")
             missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
-            taken = [self._taken(mail.raw, f"{mailbox.uidvalidity}/{mail.uid}", mail.internal_date, mail.size, truncated=mail.truncated)
-                     for mail in mails if not self._is_old(mail.internal_date)]  # fmt: skip
+            taken = [
+                self._taken_of(mailbox, mail) for mail in mails if not self.source.is_old(mail.internal_date)
+            ]
             old = [
                 (f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date)
                 for mail in mails
-                if self._is_old(mail.internal_date)
+                if self.source.is_old(mail.internal_date)
             ]
             if old:
                 self._desk.call(
@@ -267,18 +288,80 @@ class Intake:
         old = [
             (f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid])
             for uid in uids
-            if uid in arrivals and self._is_old(arrivals[uid])
+            if uid in arrivals and self.source.is_old(arrivals[uid])
         ]
         if old:
             self._desk.call(
                 self._ledger.leave_alone_in_desk, self.source.name, self.source.folder, old, OLDER
             ).result()
-        left = {uid for uid in uids if uid not in arrivals or not self._is_old(arrivals[uid])}
+        left = {uid for uid in uids if uid not in arrivals or not self.source.is_old(arrivals[uid])}
         if uids and not left:
             self._give([], self._step(since, (mailbox.uidvalidity, uids[-1])))
         return sorted(left)
 
+    def take(self, uids: Sequence[int]) -> Iterator[Looked]:
+        """Take in mails that the rounds passed over, a batch at a time; the cursor stays where it is.
+
+        Yields each mail that is still there, once it is in the books or with the reason why it cannot be had.
+        """
+        mailbox = self.mailbox
+        assert isinstance(mailbox, ImapMailbox)  # noqa: S101  (only there mails have UIDs)
+        sizes = mailbox.sizes(uids)
+        for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
+            mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
+            self._give([self._taken_of(mailbox, mail) for mail in mails], None)
+            self.settle_in_hand()
+            yield from (Looked(str(mail.uid), mail.raw) for mail in mails)
+            got = {mail.uid for mail in mails}
+            yield from (
+                Looked(str(uid), b"", mailbox.unreadable[uid])
+                for uid in batch
+                if uid not in got and uid in mailbox.unreadable
+            )
+        yield from (
+            Looked(str(uid), b"", "the server tells no size of it") for uid in uids if uid not in sizes
+        )
+
+    def look_at(self, uids: Sequence[int]) -> Iterator[Looked]:
+        """Yield the beginnings of mails, taking none of them in."""
+        mailbox = self.mailbox
+        assert isinstance(mailbox, ImapMailbox)  # noqa: S101  (only there mails have UIDs)
+        for uid in uids:
+            try:
+                mail = mailbox.fetch_head(uid, 1)
+            except CommandRefused as error:
+                yield Looked(str(uid), b"", error.reason)
+            else:
+                yield Looked(str(uid), mail.raw if mail else b"", "" if mail else "it has gone")
+
+    def _taken_of(self, mailbox: ImapMailbox, mail: FetchedMail) -> Taken:
+        name = f"{mailbox.uidvalidity}/{mail.uid}"
+        return self._taken(mail.raw, name, mail.internal_date, mail.size, truncated=mail.truncated)
+
     # -- Maildir -----------------------------------------------------------------------------
+
+    def take_files(self, names: Sequence[str]) -> Iterator[Looked]:
+        """As `take`, for a Maildir."""
+        return self._files(names, take=True)
+
+    def look_at_files(self, names: Sequence[str]) -> Iterator[Looked]:
+        """As `look_at`, for a Maildir."""
+        return self._files(names, take=False)
+
+    def _files(self, names: Sequence[str], *, take: bool) -> Iterator[Looked]:
+        mailbox = self.mailbox
+        assert isinstance(mailbox, MaildirMailbox)  # noqa: S101  (the caller has one)
+        for name, mail in mailbox.read(names):
+            if isinstance(mail, str):
+                yield Looked(name, b"", mail)
+                continue
+            if take:
+                self._give(
+                    [self._taken(mail.raw, name, mail.internal_date, mail.size, truncated=mail.truncated)],
+                    None,
+                )
+                self.settle_in_hand()
+            yield Looked(name, mail.raw)
 
     def _maildir(self, mailbox: MaildirMailbox) -> int:
         source = self.source
@@ -289,7 +372,7 @@ class Intake:
             old = [
                 (mail.name, mail.size, mail.internal_date)
                 for mail in mails
-                if self._is_old(mail.internal_date)
+                if self.source.is_old(mail.internal_date)
             ]
             if old:
                 self._desk.call(
@@ -298,7 +381,7 @@ class Intake:
             taken = [
                 self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
                 for mail in mails
-                if not self._is_old(mail.internal_date)
+                if not self.source.is_old(mail.internal_date)
             ]
             self._give(taken, None)
             count += len(taken)
@@ -319,7 +402,7 @@ class Intake:
             unknown = [
                 mail
                 for mail in batch
-                if not self._is_old(mail.arrived) and not self._ledger.knows(mail.digest)
+                if not self.source.is_old(mail.arrived) and not self._ledger.knows(mail.digest)
             ]
             self._give(unknown, None)
             count += len(unknown)
@@ -355,9 +438,6 @@ class Intake:
             other.close()
 
     # -- both --------------------------------------------------------------------------------
-
-    def _is_old(self, arrived: datetime) -> bool:
-        return self.source.start_from is not None and arrived < self.source.start_from
 
     def _taken(self, raw: bytes, name: str, arrived: datetime, size: int, *, truncated: bool) -> Taken:
         return Taken(
@@ -396,6 +476,9 @@ class LedgerReader(Protocol):
 
     def moved_is_taken_in_desk(self, mailbox: str, folder: str) -> None:
         """Note that this was done; only in the desk's thread."""
+
+    def last_poll(self) -> datetime | None:
+        """Return when a mailbox was last read to its end."""
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`; only in the desk's thread."""
@@ -445,8 +528,11 @@ class MailboxThread(threading.Thread):
         first_round: Callable[[str, str], None],
         progress: Callable[[], None],
         standstill: Standstill,
+        audit_every: timedelta = AUDIT_EVERY,
     ) -> None:
         super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
+        self._audit_every = audit_every.total_seconds()
+        self._audit_at = time.monotonic() + min(self._audit_every, FIRST_AUDIT_AFTER.total_seconds())
         self._intake, self._desk, self._ledger = intake, desk, ledger
         self._first_round, self._progress = first_round, progress
         self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
@@ -492,10 +578,27 @@ class MailboxThread(threading.Thread):
                 self._well()
                 first = False
             self._first_round(self._intake.source.name, self._intake.source.folder)
+            if time.monotonic() >= self._audit_at:
+                self._audit()
+                continue  # what was told of meanwhile is in no wait any more
             soon = self._intake.marks_soon()
             told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
             if not (told or soon or self._stop_event.is_set()):
                 self._intake.look_again()
+
+    def _audit(self) -> None:
+        """Compare the mailbox with the books; mails that they do not explain are taken in, and the admins hear of them."""
+        self._audit_at = time.monotonic() + min(self._audit_every, AUDIT_AGAIN_SECONDS)
+        found = audit(self._intake, self._ledger, heal=True)
+        maillog.note(
+            "compared with the books", mailbox=found.mailbox, folder=found.folder, on_server=found.on_server, in_books=found.in_books,
+            to_come=found.to_come, older=found.older, unexplained=found.unexplained, taken_in=found.taken_in,
+        )  # fmt: skip
+        self._audit_at = time.monotonic() + self._audit_every
+        if found.unexplained:
+            self._desk.call(self._ledger.alarm_in_desk, alarm_of(found))
+        else:
+            self._desk.call(self._ledger.recovered_in_desk, alarm_kind(found.mailbox, found.folder))
 
     def _back_off(self) -> float:
         self._failures += 1

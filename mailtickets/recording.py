@@ -193,7 +193,13 @@ class Recorder:
         maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
         if not self._store.alarms.raise_(alarm, now):
             return
-        values = {"what": alarm.what, "why": alarm.why, "remedy": alarm.remedy, "since": now, "lines": []}
+        values = {
+            "what": alarm.what,
+            "why": alarm.why,
+            "remedy": alarm.remedy,
+            "since": now,
+            "lines": list(alarm.lines),
+        }
         occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
         self.queue(self.rules.writer.to_admins("trouble", values, occasion, self._originals.get, now))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +20,7 @@ from mailtickets.cli.words import (
     table,
     writing_store,
 )
+from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -163,7 +163,7 @@ def outbox_retry(*, number: tuple[int, ...]) -> None:
     """
     _change(
         number,
-        lambda store, one: store.outbox.retry(one, datetime.now(UTC)),
+        lambda store, one: store.outbox.retry(one, utc_now()),
         "will be sent again",
         "is not in the outbox as failed, uncertain or deferred",
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailtickets.clocks import utc_now
 from mailtickets.mail.compose import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailtickets.config import Config
@@ -57,7 +58,7 @@ def writing_store(config: Config) -> Store:
     """Open the store for a single change: one short transaction, which the daemon takes up within a second."""
     from mailtickets.store import Store
 
-    return Store.open(config.desk.store, datetime.now(UTC))
+    return Store.open(config.desk.store, utc_now())
 
 
 numbers = click.argument("number", nargs=-1, required=True, type=int)

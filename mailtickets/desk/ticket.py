@@ -285,12 +285,13 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Trouble or an oddity for the admins: told at most once an hour for each kind."""
+    """Trouble or an oddity for the admins: told at most once an hour for each kind. `lines` go into the mail alone."""
 
     kind: str
     what: str
     why: str = ""
     remedy: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

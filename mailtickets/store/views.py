@@ -204,6 +204,23 @@ class Views:
         )
         return [_copy_view(row) for row in rows]
 
+    def waiting_since(self, before: datetime, limit: int = 1000) -> list[CopyView]:
+        """Return mails that were taken in before a time and are still undecided, the oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COPY} FROM copy WHERE state = 'waiting' AND taken_at < ? ORDER BY id LIMIT ?",
+            (to_us(before), limit),
+        )
+        return [_copy_view(row) for row in rows]
+
+    def without_original(self, limit: int = 1000) -> list[CopyView]:
+        """Return mails that were taken in and whose originals are not in the store, the oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COPY} FROM copy WHERE digest IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM original WHERE original.digest = copy.digest) ORDER BY id LIMIT ?",
+            (limit,),
+        )
+        return [_copy_view(row) for row in rows]
+
     def aside(self, state: str, limit: int = 200) -> list[CopyView]:
         """Return quarantined or held mails, the newest first."""
         rows = self._connection.execute(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from mailtickets.errors import CommandRefused, MailboxUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
 BATCH_MAILS = 50
 BATCH_BYTES = 4 << 20
@@ -100,6 +100,26 @@ class MaildirMailbox:
             if len(found) >= most or total >= BATCH_BYTES:
                 break
         return found
+
+    def arrivals(self, names: Sequence[str]) -> dict[str, datetime]:
+        """Return the time of delivery (aware, UTC) of each of these mails that is still there, without reading it."""
+        paths = self._paths() if names else {}
+        found: dict[str, datetime] = {}
+        for name in names:
+            with suppress(OSError, KeyError):
+                found[name] = datetime.fromtimestamp(paths[name].lstat().st_mtime, UTC)
+        return found
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, MaildirMail | str]]:
+        """Yield these mails by name, one at a time; in the place of one that cannot be read the reason, in words."""
+        paths = self._paths() if names else {}
+        for name in names:
+            try:
+                mail = self._read(name, paths[name]) if name in paths else None
+            except MailboxUnavailable as error:
+                yield name, error.reason
+            else:
+                yield name, mail or "it is no ordinary file, or has gone"
 
     def mark(self, names: Sequence[str] | str, after: str = "seen") -> None:
         """Mark handled mails: "seen" (moved to cur/ with the flag S), "move:FOLDER" or "keep".
