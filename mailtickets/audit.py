@@ -31,6 +31,7 @@ STUCK_AFTER = timedelta(minutes=15)
 NAMES_AT_ONCE = 5000
 MAX_SHOWN = 100  # letters of a sender or subject
 LINES_IN_ALARM = 20
+BOOKS = "ledger books"  # the alarm about rows of the books
 
 
 class Books(Protocol):
@@ -95,6 +96,16 @@ class Audit:
     def taken_in(self) -> int:
         """How many of them are now."""
         return sum(stray.taken_in for stray in self.strays)
+
+
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """A mailbox that could not be looked into, and what to do about it."""
+
+    mailbox: str
+    folder: str
+    reason: str
+    remedy: str
 
 
 def audit(intake: Intake, books: Books, *, heal: bool) -> Audit:
@@ -231,7 +242,7 @@ def books_alarm(found: BooksTrouble) -> Alarm:
         f"mail {one.id} of {one.sender or 'unknown sender'}: its original is gone" for one in found.lost
     ]
     return Alarm(
-        "ledger books",
+        BOOKS,
         f"{len(lines)} mails in the books are not as they should be",
         f"{len(found.stuck)} wait to be decided for more than 15 minutes, the original of {len(found.lost)} is gone",
         "See `mailtickets ledger --server` and the log; originals that are gone are in a backup.",

@@ -18,6 +18,14 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, rates_of, smtp_of, takes_null_sender
+from mailtickets.audit import (
+    AUDIT_EVERY,
+    BOOKS,
+    FIRST_AUDIT_AFTER,
+    BooksTrouble,
+    books_alarm,
+    check_books,
+)
 from mailtickets.clocks import awake, since_boot, utc_now
 from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.desk.pausing import Look
@@ -127,8 +135,10 @@ class _Parts:
 class Daemon:
     """One desk at work: `run` returns when it was told to stop."""
 
-    def __init__(self, config: Config, clock: Callable[[], datetime] = utc_now) -> None:
-        self._config, self._clock = config, clock
+    def __init__(
+        self, config: Config, clock: Callable[[], datetime] = utc_now, audit_every: timedelta = AUDIT_EVERY
+    ) -> None:
+        self._config, self._clock, self._audit_every = config, clock, audit_every
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._sending_now = False
@@ -215,7 +225,15 @@ class Daemon:
             ledger = DeskLedger(Store.read(config.desk.store), store, line, self._clock)
             intake = Intake(source, mailbox_of(config, source.name, source.folder), self._desk, ledger)
             threads.append(
-                MailboxThread(intake, self._desk, ledger, self._first_round, self._progress, self._standstill)
+                MailboxThread(
+                    intake,
+                    self._desk,
+                    ledger,
+                    self._first_round,
+                    self._progress,
+                    self._standstill,
+                    self._audit_every,
+                )  # fmt: skip
             )
         return threads
 
@@ -233,6 +251,12 @@ class Daemon:
         )
         scheduler.add_job(
             self._daily, "interval", hours=24, next_run_time=datetime.now(UTC) + timedelta(minutes=5)
+        )
+        scheduler.add_job(
+            self._check_books,
+            "interval",
+            seconds=self._audit_every.total_seconds(),
+            next_run_time=datetime.now(UTC) + min(self._audit_every, FIRST_AUDIT_AFTER),
         )
         if watchdog := os.environ.get("WATCHDOG_USEC"):
             scheduler.add_job(self._feed_watchdog, "interval", seconds=max(int(watchdog) / 2_000_000, 0.1))
@@ -341,6 +365,19 @@ class Daemon:
     def _daily(self) -> None:
         self._desk.call(self._forget_old)
 
+    async def _check_books(self) -> None:
+        """Look for rows of the books that are not as they should be, and tell the admins; mailboxes are their threads' part."""
+        try:
+            found = await asyncio.to_thread(_books_trouble, self._config, self._clock())
+        except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
+            maillog.broken("checking the books failed; it is tried again", None, error)
+            return
+        line = self._parts.line
+        if found.stuck or found.lost:
+            self._desk.call(line.alarm_now, books_alarm(found))
+        else:
+            self._desk.call(line.recovered_now, BOOKS)
+
     def _forget_old(self) -> None:
         forget_old(self._parts.store, self._clock())
 
@@ -442,6 +479,11 @@ class Daemon:
         while self._sending_now and not sending.done() and time.monotonic() < deadline + 3:
             await asyncio.wait({sending}, timeout=0.05)
         sending.cancel()
+
+
+def _books_trouble(config: Config, now: datetime) -> BooksTrouble:
+    with contextlib.closing(Store.read(config.desk.store)) as store:
+        return check_books(store, now)
 
 
 def forget_old(store: Store, now: datetime) -> None:

@@ -7,11 +7,13 @@ import hashlib
 import os
 import uuid
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
+from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
 from mailtickets.daemon import forget_old, open_line
 from mailtickets.deskthread import DeskLedger
@@ -27,9 +29,11 @@ from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mailtickets.audit import Audit
     from mailtickets.config import Config
+    from mailtickets.desk.ticket import Alarm
     from mailtickets.pipeline import Line
     from mailtickets.store.ledger import Step
 
@@ -56,9 +60,13 @@ class _Here:
         return 0  # everything is decided when `accept` returns
 
     def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
-        future: Future[object] = Future()
-        future.set_result(function(*arguments))
-        return future
+        return _done(function, *arguments)
+
+
+def _done(function: Callable[..., object], *arguments: object) -> Future[object]:
+    future: Future[object] = Future()
+    future.set_result(function(*arguments))
+    return future
 
 
 async def one_round(config: Config) -> int:
@@ -168,6 +176,53 @@ def decide_waiting(config: Config) -> bool:
     except StoreBusy:
         return False  # the daemon looks at least twice a second; another `receive` looks again at its end
     return True
+
+
+class _Stored:
+    """The desk's door of a command that only stores mails: a running daemon decides them, or `decide_waiting`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
+        assert cursor is None  # noqa: S101  (the cursor belongs to the mailbox's own thread)
+        return self.call(self._accept, taken)  # type: ignore[return-value]
+
+    def _accept(self, taken: Sequence[Taken]) -> int:
+        with self._store.transaction():
+            return len(self._store.ledger.accept(taken, utc_now()))
+
+    def undecided_bytes(self) -> int:
+        return 0  # they lie in the store, not in memory
+
+    def call(self, function: Callable[..., object], *arguments: object) -> Future[object]:
+        return _done(function, *arguments)
+
+    def alarm_now(self, alarm: Alarm) -> None:
+        maillog.trouble(alarm.what, alarm.why, alarm.remedy)
+
+    def recovered_now(self, kind: str) -> None:
+        """Nothing was raised here."""
+
+
+def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
+    """Compare every mailbox with the books, also beside a running daemon; in the place of one the reason why not.
+
+    heal   take in what the books do not explain; otherwise nothing is written.
+    """
+    now = utc_now()
+    with closing(Store.open(config.desk.store, now) if heal else Store.read(config.desk.store)) as store:
+        door = _Stored(store)
+        for source in sources(config, from_us(int(store.setting("first_start", "0")))):
+            mailbox = mailbox_of(config, source.name, source.folder, readonly=True)
+            ledger = DeskLedger(store, store, door, utc_now)
+            try:
+                mailbox.connect()
+                yield audit(Intake(source, mailbox, door, ledger), ledger, heal=heal)
+            except (MailboxUnavailable, CredentialUnavailable) as error:
+                yield NotCompared(source.name, source.folder, error.reason, error.remedy)
+            finally:
+                mailbox.close()
 
 
 def beginning(raw: bytes) -> bytes:

@@ -25,7 +25,7 @@ COMMANDS = {
     "search": ("looking", "Find tickets by words in them."),
     "why": ("looking", "Explain where a mail went and why, or what a ticket will do next."),
     "next": ("upcoming", "Show what will be sent when; what another configuration would change."),
-    "ledger": ("books", "Balance the books: where every mail is."),
+    "ledger": ("ledger", "Balance the books: where every mail is; compare them with the mailboxes."),
     "quarantine": ("aside", "List, show, retry, release or drop mails that were set aside."),
     "held": ("aside", "List mails that wait for their agent's confirmation."),
     "replay": ("replay", "Read stored mails again; list what would land elsewhere today."),

@@ -1,4 +1,4 @@
-"""Commands about the desk itself: ledger, status."""
+"""The command that says how the desk is: status."""
 
 from __future__ import annotations
 
@@ -22,24 +22,6 @@ from mailtickets.cli.words import (
 from mailtickets.clocks import utc_now
 
 STALE_POLL = timedelta(minutes=15)
-
-
-@click.command()
-@as_json
-def ledger(*, as_json: bool) -> None:
-    """Balance the books: every mail that was taken in is in exactly one place.
-
-    received = on_tickets + ignored + held + quarantined + waiting + unexplained. `waiting` is 0 at rest,
-    `unexplained` always; exit code 1 where it is not. `duplicates` are part of `ignored`.
-    """
-    books = reading_store(loaded()).views.books()
-    values = {name: getattr(books, name) for name in type(books).__slots__}
-    if as_json:
-        print_json(values)
-    else:
-        for name, value in values.items():
-            click.echo(f"{name:<12} {value:>8}")
-    sys.exit(EXIT_FAILED if books.unexplained else 0)
 
 
 @click.command()

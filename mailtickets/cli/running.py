@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, loaded
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 MAX_READ = 1 << 20
 
@@ -15,7 +19,14 @@ MAX_READ = 1 << 20
 @click.option(
     "--once", is_flag=True, help="One round: take mail in, do what is due, send, end. For cron and tests."
 )
-def run(*, once: bool) -> None:
+@click.option(
+    "--audit-every",
+    default="24h",
+    show_default=True,
+    metavar="DURATION",
+    help="How often mailboxes are compared with the books; first after 5 minutes.",
+)
+def run(*, once: bool, audit_every: str) -> None:
     """Run the desk until it is told to stop.
 
     SIGTERM finishes the mail in hand and ends; SIGHUP reads the configuration again and keeps the old one
@@ -39,7 +50,16 @@ def run(*, once: bool) -> None:
         sys.exit(EXIT_FAILED if asyncio.run(one_round(config)) else 0)
     from mailtickets.daemon import Daemon
 
-    sys.exit(asyncio.run(Daemon(config).run()))
+    sys.exit(asyncio.run(Daemon(config, audit_every=_interval(audit_every)).run()))
+
+
+def _interval(text: str) -> timedelta:
+    from mailtickets.durations import Duration
+
+    try:
+        return Duration.parse(text).timedelta
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--audit-every") from error
 
 
 @click.command()
