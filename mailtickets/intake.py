@@ -307,19 +307,44 @@ class Intake:
         mailbox = self.mailbox
         assert isinstance(mailbox, ImapMailbox)  # noqa: S101  (only there mails have UIDs)
         sizes = mailbox.sizes(uids)
-        for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
-            mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
-            self._give([self._taken_of(mailbox, mail) for mail in mails], None)
-            self.settle_in_hand()
-            yield from (Looked(str(mail.uid), mail.raw) for mail in mails)
-            got = {mail.uid for mail in mails}
-            yield from (
-                Looked(str(uid), b"", mailbox.unreadable[uid])
-                for uid in batch
-                if uid not in got and uid in mailbox.unreadable
-            )
         yield from (
             Looked(str(uid), b"", "the server tells no size of it") for uid in uids if uid not in sizes
+        )
+        for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
+            try:
+                mails = self._fetched_whole(mailbox, batch, sizes)
+            except MailboxUnavailable:
+                mailbox.connect()  # one mail may make the server end the connection: which one?
+                yield from self._take_each(mailbox, batch, sizes)
+                continue
+            yield from self._took(mailbox, batch, mails)
+
+    def _take_each(self, mailbox: ImapMailbox, uids: list[int], sizes: dict[int, int]) -> Iterator[Looked]:
+        for uid in uids:
+            try:
+                mails = self._fetched_whole(mailbox, [uid], sizes)
+            except MailboxUnavailable as error:
+                mailbox.connect()
+                yield Looked(str(uid), b"", error.reason)
+            else:
+                yield from self._took(mailbox, [uid], mails)
+
+    def _fetched_whole(
+        self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]
+    ) -> list[FetchedMail]:
+        return [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
+
+    def _took(
+        self, mailbox: ImapMailbox, batch: Sequence[int], mails: Sequence[FetchedMail]
+    ) -> Iterator[Looked]:
+        self._give([self._taken_of(mailbox, mail) for mail in mails], None)
+        self.settle_in_hand()
+        yield from (Looked(str(mail.uid), mail.raw) for mail in mails)
+        left = {*batch} - {mail.uid for mail in mails}
+        yield from (
+            Looked(str(uid), b"", mailbox.unreadable[uid])
+            for uid in sorted(left)
+            if uid in mailbox.unreadable
         )
 
     def look_at(self, uids: Sequence[int]) -> Iterator[Looked]:
@@ -330,6 +355,9 @@ class Intake:
             try:
                 mail = mailbox.fetch_head(uid, 1)
             except CommandRefused as error:
+                yield Looked(str(uid), b"", error.reason)
+            except MailboxUnavailable as error:
+                mailbox.connect()
                 yield Looked(str(uid), b"", error.reason)
             else:
                 yield Looked(str(uid), mail.raw if mail else b"", "" if mail else "it has gone")

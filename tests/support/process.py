@@ -166,12 +166,12 @@ class DeskProcess:
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
-    def start(self, *, ready: bool = True, env: dict[str, str] | None = None) -> DeskProcess:
-        """Start the daemon; wait until it says that it is ready."""
+    def start(self, *arguments: str, ready: bool = True, env: dict[str, str] | None = None) -> DeskProcess:
+        """Start the daemon, with more arguments if given; wait until it says that it is ready."""
         seen = self.log.count(" ready ")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailtickets", "--config", str(self.folder / "config.toml"), "run"],
+                [sys.executable, "-m", "mailtickets", "--config", str(self.folder / "config.toml"), "run", *arguments],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
             )  # fmt: skip
         if ready:
