@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailtickets.desk.ticket import Alarm
 from mailtickets.mail.compose import visible_line
 from mailtickets.mail.parse import parse
+from mailtickets.strays import look_at, look_at_files, take, take_files
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.unread import head_only
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from mailtickets.intake import Intake, Looked
+    from mailtickets.intake import Intake
     from mailtickets.store import Store
     from mailtickets.store.views import CopyView
+    from mailtickets.strays import Looked
     from mailtickets.transport.maildir import MaildirMailbox
 
 FIRST_AUDIT_AFTER = timedelta(minutes=5)
@@ -138,7 +140,7 @@ def _imap(intake: Intake, mailbox: ImapMailbox, books: Books, *, heal: bool) -> 
     strays = [uid for uid in unknown if uid in arrivals and not source.is_old(arrivals[uid])]
     older = sum(source.is_old(arrived) for arrived in arrivals.values())
     gone = len(unknown) - len(arrivals)
-    looked = intake.take(strays) if heal else intake.look_at(strays)
+    looked = take(intake, mailbox, strays) if heal else look_at(mailbox, strays)
     named = _named(looked, {str(uid): arrivals[uid] for uid in strays}, heal=heal)
     return Audit(
         source.name, source.folder, len(uids) - gone, len(below) - len(unknown), len(uids) - len(below), older, named
@@ -158,7 +160,7 @@ def _maildir(intake: Intake, mailbox: MaildirMailbox, books: Books, *, heal: boo
     older = {name for name, at in arrivals.items() if source.is_old(at)}
     # There is no cursor: what was there at the last round should be in the books.
     strays = {name: at for name, at in arrivals.items() if name not in older and last_poll and at < last_poll}
-    looked = intake.take_files(list(strays)) if heal else intake.look_at_files(list(strays))
+    looked = take_files(intake, mailbox, list(strays)) if heal else look_at_files(mailbox, list(strays))
     named = _named(looked, strays, heal=heal)
     to_come = len(arrivals) - len(older) - len(strays)
     on_server = len(names) - len(unknown) + len(arrivals)

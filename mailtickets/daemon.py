@@ -233,7 +233,7 @@ class Daemon:
                     self._progress,
                     self._standstill,
                     self._audit_every,
-                )  # fmt: skip
+                )
             )
         return threads
 

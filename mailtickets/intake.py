@@ -23,10 +23,10 @@ from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUna
 from mailtickets.store.ledger import Step, Taken, compress
 from mailtickets.transport.backoff import backoff
 from mailtickets.transport.imap import ImapMailbox
-from mailtickets.transport.maildir import MaildirMailbox
+from mailtickets.transport.maildir import MaildirMail, MaildirMailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from mailtickets.config import Config
@@ -102,20 +102,6 @@ def sources(config: Config, first_start: datetime) -> list[Source]:
         if mailbox.sent_folder and mailbox.maildir is None:
             found.append(replace(source, folder=mailbox.sent_folder, after="keep"))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A mail that was looked at by itself.
-
-    name     its UID, or a Maildir's unique name.
-    raw      its beginning at least; b"" where the server hands out nothing.
-    reason   why it cannot be had, in words; otherwise "".
-    """
-
-    name: str
-    raw: bytes = b""
-    reason: str = ""
 
 
 class Intake:
@@ -220,13 +206,11 @@ class Intake:
             return 0
         sizes = mailbox.sizes(uids)
         count, since = 0, (uidvalidity, last)
-        for batch in _batches([uid for uid in uids if uid in sizes], sizes, source.max_size_bytes):
+        for batch in self.batches([uid for uid in uids if uid in sizes], sizes):
             mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
             reach("fetched")
             missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
-            taken = [
-                self._taken_of(mailbox, mail) for mail in mails if not self.source.is_old(mail.internal_date)
-            ]
+            taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
             old = [
                 (f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date)
                 for mail in mails
@@ -299,97 +283,22 @@ class Intake:
             self._give([], self._step(since, (mailbox.uidvalidity, uids[-1])))
         return sorted(left)
 
-    def take(self, uids: Sequence[int]) -> Iterator[Looked]:
-        """Take in mails that the rounds passed over, a batch at a time; the cursor stays where it is.
+    def batches(self, uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[int]]:
+        """Cut UIDs into batches of bounded count and bytes; a mail above the limit stands alone."""
+        return _batches(uids, sizes, self.source.max_size_bytes)
 
-        Yields each mail that is still there, once it is in the books or with the reason why it cannot be had.
-        """
-        mailbox = self.mailbox
-        assert isinstance(mailbox, ImapMailbox)  # noqa: S101  (only there mails have UIDs)
-        sizes = mailbox.sizes(uids)
-        yield from (
-            Looked(str(uid), b"", "the server tells no size of it") for uid in uids if uid not in sizes
-        )
-        for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
-            try:
-                mails = self._fetched_whole(mailbox, batch, sizes)
-            except MailboxUnavailable:
-                mailbox.connect()  # one mail may make the server end the connection: which one?
-                yield from self._take_each(mailbox, batch, sizes)
-                continue
-            yield from self._took(mailbox, batch, mails)
-
-    def _take_each(self, mailbox: ImapMailbox, uids: list[int], sizes: dict[int, int]) -> Iterator[Looked]:
-        for uid in uids:
-            try:
-                mails = self._fetched_whole(mailbox, [uid], sizes)
-            except MailboxUnavailable as error:
-                mailbox.connect()
-                yield Looked(str(uid), b"", error.reason)
-            else:
-                yield from self._took(mailbox, [uid], mails)
-
-    def _fetched_whole(
+    def fetched_whole(
         self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]
     ) -> list[FetchedMail]:
+        """Return the mails of a batch that are still there and that the server hands out."""
         return [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
 
-    def _took(
-        self, mailbox: ImapMailbox, batch: Sequence[int], mails: Sequence[FetchedMail]
-    ) -> Iterator[Looked]:
-        self._give([self._taken_of(mailbox, mail) for mail in mails], None)
+    def store(self, mails: Iterable[FetchedMail | MaildirMail]) -> None:
+        """Take in mails that the rounds passed over; the cursor stays where it is. Returns when they are in the ledger."""
+        self._give([self._taken_of(mail) for mail in mails], None)
         self.settle_in_hand()
-        yield from (Looked(str(mail.uid), mail.raw) for mail in mails)
-        left = {*batch} - {mail.uid for mail in mails}
-        yield from (
-            Looked(str(uid), b"", mailbox.unreadable[uid])
-            for uid in sorted(left)
-            if uid in mailbox.unreadable
-        )
-
-    def look_at(self, uids: Sequence[int]) -> Iterator[Looked]:
-        """Yield the beginnings of mails, taking none of them in."""
-        mailbox = self.mailbox
-        assert isinstance(mailbox, ImapMailbox)  # noqa: S101  (only there mails have UIDs)
-        for uid in uids:
-            try:
-                mail = mailbox.fetch_head(uid, 1)
-            except CommandRefused as error:
-                yield Looked(str(uid), b"", error.reason)
-            except MailboxUnavailable as error:
-                mailbox.connect()
-                yield Looked(str(uid), b"", error.reason)
-            else:
-                yield Looked(str(uid), mail.raw if mail else b"", "" if mail else "it has gone")
-
-    def _taken_of(self, mailbox: ImapMailbox, mail: FetchedMail) -> Taken:
-        name = f"{mailbox.uidvalidity}/{mail.uid}"
-        return self._taken(mail.raw, name, mail.internal_date, mail.size, truncated=mail.truncated)
 
     # -- Maildir -----------------------------------------------------------------------------
-
-    def take_files(self, names: Sequence[str]) -> Iterator[Looked]:
-        """As `take`, for a Maildir."""
-        return self._files(names, take=True)
-
-    def look_at_files(self, names: Sequence[str]) -> Iterator[Looked]:
-        """As `look_at`, for a Maildir."""
-        return self._files(names, take=False)
-
-    def _files(self, names: Sequence[str], *, take: bool) -> Iterator[Looked]:
-        mailbox = self.mailbox
-        assert isinstance(mailbox, MaildirMailbox)  # noqa: S101  (the caller has one)
-        for name, mail in mailbox.read(names):
-            if isinstance(mail, str):
-                yield Looked(name, b"", mail)
-                continue
-            if take:
-                self._give(
-                    [self._taken(mail.raw, name, mail.internal_date, mail.size, truncated=mail.truncated)],
-                    None,
-                )
-                self.settle_in_hand()
-            yield Looked(name, mail.raw)
 
     def _maildir(self, mailbox: MaildirMailbox) -> int:
         source = self.source
@@ -406,11 +315,7 @@ class Intake:
                 self._desk.call(
                     self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER
                 ).result()
-            taken = [
-                self._taken(mail.raw, mail.name, mail.internal_date, mail.size, truncated=mail.truncated)
-                for mail in mails
-                if not self.source.is_old(mail.internal_date)
-            ]
+            taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
             self._give(taken, None)
             count += len(taken)
             known |= {mail.name for mail in mails}
@@ -450,35 +355,30 @@ class Intake:
             arrivals = other.arrivals(other.new_uids(0))
             uids = sorted(uid for uid, arrived in arrivals.items() if arrived >= since)
             sizes = other.sizes(uids)
-            for batch in _batches([uid for uid in uids if uid in sizes], sizes, self.source.max_size_bytes):
+            for batch in self.batches([uid for uid in uids if uid in sizes], sizes):
                 mails = [mail for mail in self._fetched(other, batch, sizes) if mail is not None]
                 for uid in set(batch) & set(other.unreadable):
                     self._tell_unreadable(uid, folder, other.unreadable[uid])
                 yield [
-                    replace(
-                        self._taken(mail.raw, f"{other.uidvalidity}/{mail.uid}", mail.internal_date, mail.size,
-                                    truncated=mail.truncated),
-                        folder=folder,
-                    )
+                    replace(self._taken_of(mail), folder=folder, name=f"{other.uidvalidity}/{mail.uid}")
                     for mail in mails
-                ]  # fmt: skip
+                ]
         finally:
             other.close()
 
     # -- both --------------------------------------------------------------------------------
 
-    def _taken(self, raw: bytes, name: str, arrived: datetime, size: int, *, truncated: bool) -> Taken:
+    @property
+    def _uidvalidity(self) -> int:
+        return self.mailbox.uidvalidity if isinstance(self.mailbox, ImapMailbox) else 0
+
+    def _taken_of(self, mail: FetchedMail | MaildirMail) -> Taken:
+        source = self.source
+        name = mail.name if isinstance(mail, MaildirMail) else f"{self._uidvalidity}/{mail.uid}"
+        digest = hashlib.sha256(mail.raw).digest()
         return Taken(
-            self.source.name,
-            self.source.folder,
-            name,
-            hashlib.sha256(raw).digest(),
-            compress(raw),
-            raw,
-            size,
-            arrived,
-            truncated,
-        )
+            source.name, source.folder, name, digest, compress(mail.raw), mail.raw, mail.size, mail.internal_date, mail.truncated
+        )  # fmt: skip
 
 
 class LedgerReader(Protocol):

@@ -184,8 +184,8 @@ class _Stored:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def accept(self, taken: Sequence[Taken], cursor: tuple[str, str, int, int] | None) -> Future[int]:
-        assert cursor is None  # noqa: S101  (the cursor belongs to the mailbox's own thread)
+    def accept(self, taken: Sequence[Taken], step: Step | None) -> Future[int]:
+        assert step is None  # noqa: S101  (the cursor belongs to the mailbox's own thread)
         return self.call(self._accept, taken)  # type: ignore[return-value]
 
     def _accept(self, taken: Sequence[Taken]) -> int:
