@@ -95,12 +95,17 @@ def set_aside(desk: DeskProcess, book: Callable[..., None], runs: int) -> str:
     assert (books["on_tickets"], books["quarantined"]) == (2, 1)
     (mail,) = desk.json("quarantine")
     assert "Subject: Boom" in desk.command("quarantine", "show", str(mail["id"]))
-    told = desk.wait_to("it@desk.example", 1)
-    assert "quarantine" in told[0]["Subject"]
+    told = lambda: any("quarantine" in mail["Subject"] for mail in desk.to("it@desk.example"))  # noqa: E731
+    desk.wait(told, "the admin to be told")
+    # An acknowledgement that was on its way at an end is not sent again, but listed (rule R5): it is not lost.
+    listed = sum(
+        mail["state"] == "uncertain" and mail["kind"] == "acknowledgement" for mail in desk.json("outbox")
+    )
     answered = [len(desk.to(f"{name}@customer.example")) for name in ("ana", "ben")]
     assert desk.to("eve@evil.example") == []
     assert desk.stop() == 0
-    book(runs=runs, lost=3 - books["received"] + answered.count(0), doubled=sum(answered) - 2)
+    nowhere = max(answered.count(0) - listed, 0)
+    book(runs=runs, lost=3 - books["received"] + nowhere, doubled=sum(n > 1 for n in answered))
     return str(mail["reason"])
 
 
@@ -181,7 +186,7 @@ def test_a_desk_that_ends_after_each_reading_loses_no_mail(desk: DeskProcess, bo
         if not ended(desk, aside=3):
             break
         ends += 1
-    assert ends == 1 + 3 * 3
+    assert ends == 3 * (1 + 3)  # of each mail: once in a batch, three times by itself
     assert desk.stop() == 0
     # With the fault gone the admin takes them all back at once; each is answered once.
     numbers = [str(mail["id"]) for mail in desk.json("quarantine")]
