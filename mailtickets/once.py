@@ -168,14 +168,16 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
 
 
 def decide_waiting(config: Config) -> bool:
-    """Decide the mails that wait and send what follows; return False where that is a running daemon's work."""
+    """Decide the mails that wait and send what follows; return False where a running daemon does it, or has done it."""
+    here = False
     try:
         # Another `receive` may store its mail while this one has the lock: look again after giving it back.
         while _waits(config):
             asyncio.run(_round_for_received(config))
+            here = True
     except StoreBusy:
         return False  # the daemon looks at least twice a second; another `receive` looks again at its end
-    return True
+    return here
 
 
 class _Stored:

@@ -132,7 +132,7 @@ def outbox_show(*, number: int, as_json: bool) -> None:
     )
     for name, value in about:
         if value:
-            click.echo(harmless(f"{name:<11} {value}"))
+            click.echo(f"{name:<11} {harmless(value)}")
     click.echo()
     if raw is not None:
         click.echo(harmless(whole))

@@ -126,8 +126,8 @@ def _print(store: Store, one: Replayed, *, dry_run: bool) -> None:
     now, _ = _place(store, one.mail.state, one.mail.ticket)
     would, _ = _place(store, one.would, one.ticket)
     click.echo(harmless(f"mail {one.mail.id}  {one.mail.sender or 'unknown sender'}  {one.mail.subject}"))
-    click.echo(harmless(f"  is     {now}: {one.mail.reason}"))
-    click.echo(harmless(f"  would  {would}: {one.reason}"))
+    click.echo(f"  is     {harmless(f'{now}: {one.mail.reason}')}")
+    click.echo(f"  would  {harmless(f'{would}: {one.reason}')}")
     if after := _after(one, dry_run=dry_run):
         click.echo(f"  {after}")
 
