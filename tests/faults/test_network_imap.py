@@ -1,0 +1,93 @@
+"""The way to the mailbox fails: after every byte of a recorded dialogue, and in the ways of the fault matrix."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.rounds import Rounds
+from tests.support.dovecot import Dovecot
+from tests.support.faulty_network import Cut, FaultyNetwork, Side
+from tests.support.process import IMAP, DeskProcess
+from tests.support.smtp_sink import SmtpSink
+
+# Short answers, so that the dialogue of one round is short.
+TERSE = "imap_capability = IMAP4rev1 IDLE UIDPLUS MOVE\nlogin_greeting = ok\n"
+NO_LIMITS = "[limits]\nack_per_domain_hour = 0\nack_per_hour = 0"
+
+
+@pytest.fixture(scope="module")
+def terse() -> Iterator[Dovecot]:
+    with Dovecot(extra=TERSE) as server:
+        yield server
+
+
+@pytest.fixture
+def sink() -> Iterator[SmtpSink]:
+    with SmtpSink() as server:
+        yield server
+
+
+@pytest.mark.dovecot
+@pytest.mark.timeout(300)
+@pytest.mark.fault("Connect, login", "drop after every byte")
+@pytest.mark.fault("Fetch", "drop mid-literal")
+@pytest.mark.fault("Mark on server", "drop")
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_a_dialogue_cut_after_any_byte_loses_and_doubles_nothing(
+    tmp_path: Path, terse: Dovecot, sink: SmtpSink, account: str, side: Side, book
+):
+    """For every byte of either side the connection ends, by FIN and by RST; the next honest round has each mail on one ticket."""
+    with FaultyNetwork(terse.imap) as network, terse.client(account) as program:
+        lines = IMAP.replace("{imap_port}", str(network.port)) + 'start_from = "all"'
+        desk = DeskProcess(tmp_path, terse, sink, account, mailbox=lines, more=NO_LIMITS)
+        desk.edit('agents = ["kim", "lee"]', 'agents = ["kim"]')
+        with Rounds(desk.config) as rounds:
+            senders: list[str] = []
+
+            def put() -> None:
+                senders.append(f"ana{len(senders)}@customer.example")
+                answer, words = program.append("INBOX", "", "", desk.mail(senders[-1], "It burns."))
+                assert answer == "OK", words
+
+            def struck(after: int, *, abrupt: bool) -> bool:
+                """Make one round break after this byte; return whether it reached that."""
+                if rounds.books().received == len(senders):
+                    put()
+                before = network.struck
+                network.arm(Cut(after, side, abrupt))
+                rounds.take()
+                network.rest()
+                return network.struck > before
+
+            put()
+            assert rounds.take() == ""
+            recorded = len(network.dialogues[0].said(side))
+            for after in itertools.count():
+                if not all([struck(after, abrupt=False), struck(after, abrupt=True)]):
+                    break
+                assert rounds.take() == ""
+                books = rounds.books()
+                assert (books.received, books.on_tickets) == (len(senders), len(senders))
+                assert (books.waiting, books.unexplained) == (0, 0)
+            network.mend()
+            assert rounds.take() == ""
+            # The farewell of the server comes after our own, and nobody waits for it.
+            assert after > recorded - len(b"* BYE Logging out\r\n")
+            while rounds.send():
+                pass
+            books = rounds.books()
+            tickets = Counter(ticket.requester for ticket in rounds.store.views.tickets(limit=100_000))
+            thanked = Counter(mail.recipients[0] for mail in sink.mails if b"auto-replied" in mail.raw)
+            marked = terse.flags(account).values()
+    assert set(tickets) == set(senders)
+    assert set(thanked) == set(senders)
+    assert all(flags == {r"\Seen"} for flags in marked)
+    lost = len(senders) - books.on_tickets
+    doubled = sum(count - 1 for count in (*tickets.values(), *thanked.values()))
+    assert (lost, doubled) == (0, 0)
+    book(runs=network.struck, lost=lost, doubled=doubled)
