@@ -34,9 +34,9 @@ def sink() -> Iterator[SmtpSink]:
 
 @pytest.mark.dovecot
 @pytest.mark.timeout(300)
-@pytest.mark.fault("Connect, login", "drop after every byte")
-@pytest.mark.fault("Fetch", "drop mid-literal")
-@pytest.mark.fault("Mark on server", "drop")
+@pytest.mark.fault("Connect, login", "NO [LIMIT], throttle, BYE, drop, silence")
+@pytest.mark.fault("Fetch", "kill -9 or drop mid-literal")
+@pytest.mark.fault("Mark on server", "NO, drop, read-only folder, MOVE half done")
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_a_dialogue_cut_after_any_byte_loses_and_doubles_nothing(
     tmp_path: Path, terse: Dovecot, sink: SmtpSink, account: str, side: Side, book

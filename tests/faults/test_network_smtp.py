@@ -132,8 +132,8 @@ def cuts(network: FaultyNetwork, side: Side) -> Iterator[tuple[Cut, Cut]]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault("SMTP up to DATA", "drop after every byte")
-@pytest.mark.fault("SMTP after dot", "250 lost")
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_an_automatic_mail_goes_out_at_most_once_wherever_the_dialogue_is_cut(
     sending: Sending, network: FaultyNetwork, side: Side, book
@@ -158,8 +158,8 @@ def test_an_automatic_mail_goes_out_at_most_once_wherever_the_dialogue_is_cut(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.fault("SMTP up to DATA", "drop after every byte")
-@pytest.mark.fault("SMTP after dot", "250 lost")
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_a_human_answer_arrives_at_least_once_wherever_the_dialogue_is_cut(
     sending: Sending, network: FaultyNetwork, side: Side, book

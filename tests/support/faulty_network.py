@@ -2,7 +2,7 @@
 
     with FaultyNetwork(dovecot.imap) as network:   # clients connect to network.port
         network.arm(Cut(after=120))                # the next connection ends after the server's 120th byte
-        network.arm(Stall(after=0), always=True)   # every connection, until `mend`
+        network.arm(Stall(after=b"* SEARCH"), always=True)   # every connection, until `mend`, after these words
 
 Each armed fault has one connection; later ones are honest, so that recovery can be watched. Each connection has a thread.
 """
@@ -30,28 +30,38 @@ _SLICES_PER_SECOND = 20
 
 @dataclass(frozen=True)
 class Cut:
-    """End the connection as soon as `side` has said `after` bytes; by FIN, or by RST where `abrupt`."""
+    """End the connection as soon as `side` has said so many bytes, or these words; by FIN, or by RST where `abrupt`."""
 
-    after: int
+    after: int | bytes
     side: Side = "server"
     abrupt: bool = False
 
 
 @dataclass(frozen=True)
 class Stall:
-    """From that byte on carry nothing, either way; the connection stays open until the client leaves."""
+    """From there on carry nothing, either way; the connection stays open until the client leaves."""
 
-    after: int
+    after: int | bytes
     side: Side = "server"
 
 
 @dataclass(frozen=True)
-class Garbage:
-    """After that byte put these bytes between the server's own, then go on honestly."""
+class Hold:
+    """From there on carry nothing until `let_go` is set, then go on honestly."""
 
-    after: int
+    after: int | bytes
+    side: Side = "server"
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Put these bytes between the server's own there; then go on honestly, or end the connection."""
+
+    after: int | bytes
     words: bytes
     side: Side = "server"
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,11 @@ class Throttle:
     """Carry no more than so many bytes a second, each way."""
 
     bytes_per_second: int
-    after: int = 0
+    after: int | bytes = 0
     side: Side = "server"
 
 
-Fault = Cut | Stall | Garbage | Throttle
+Fault = Cut | Stall | Hold | Garbage | Throttle
 
 
 def random_bytes(seed: int, count: int) -> bytes:
@@ -100,6 +110,7 @@ class FaultyNetwork:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._clients: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, name="faulty-network", daemon=True)
@@ -126,6 +137,12 @@ class FaultyNetwork:
     def mend(self) -> None:
         """Be honest to new connections."""
         self.arm()
+
+    def hang_up(self) -> None:
+        """End every connection that there is."""
+        for client in list(self._clients):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
     def rest(self, seconds: float = 10.0) -> None:
         """Wait until every connection has ended, so that all faults that were reached have happened."""
@@ -158,10 +175,12 @@ class FaultyNetwork:
         except OSError:
             client.close()
             return
+        self._clients.add(client)
         with client, server, contextlib.suppress(OSError):  # an end that has gone ends the other
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _Carrier(client, server, dialogue, self, fault).run()
+        self._clients.discard(client)
 
     def happened(self, dialogue: Dialogue) -> None:
         """Count a fault; for the connection's own thread."""
@@ -172,6 +191,14 @@ class FaultyNetwork:
     @property
     def over(self) -> bool:
         return self._over.is_set()
+
+
+def _place(fault: Fault, said: bytes | bytearray) -> int | None:
+    """Return after how many bytes of these a fault is due; None if not within them."""
+    if isinstance(fault.after, int):
+        return fault.after if len(said) >= fault.after else None
+    at = said.find(fault.after)
+    return None if at < 0 else at + len(fault.after)
 
 
 class _Carrier:
@@ -206,9 +233,8 @@ class _Carrier:
         target = self._client if side == "server" else self._server
         said = self._dialogue.said(side)
         rest = b""
-        if self._fault is not None and self._fault.side == side:
-            left = self._fault.after - len(said)
-            chunk, rest = chunk[:left], chunk[left:]
+        if self._fault is not None and self._fault.side == side and (at := _place(self._fault, said + chunk)) is not None:
+            chunk, rest = chunk[: at - len(said)], chunk[at - len(said) :]
         said += chunk
         target.sendall(chunk)
         if not self._strike():
@@ -218,7 +244,7 @@ class _Carrier:
     def _strike(self) -> bool:
         """Let the fault happen if its byte is reached; return whether the connection goes on."""
         fault = self._fault
-        if fault is None or len(self._dialogue.said(fault.side)) < fault.after:
+        if fault is None or _place(fault, self._dialogue.said(fault.side)) is None:
             return True
         self._fault = None
         self._network.happened(self._dialogue)
@@ -235,8 +261,12 @@ class _Carrier:
                 return self._swallow({self._client, self._server})
             case Stall():
                 return self._swallow({self._client})
-            case Garbage(words=words):
+            case Hold(let_go=let_go):
+                while not let_go.wait(_LOOK_SECONDS) and not self._network.over:
+                    pass
+            case Garbage(words=words, cut=cut):
                 self._client.sendall(words)
+                return not cut
             case Throttle(bytes_per_second=speed):
                 self._slice = max(speed // _SLICES_PER_SECOND, 1)
         return True

@@ -124,6 +124,8 @@ class DeskProcess:
     more          further tables.
     """
 
+    program = "mailtickets"  # the module that the daemon is started as
+
     def __init__(
         self,
         folder: Path,
@@ -171,7 +173,7 @@ class DeskProcess:
         seen = self.log.count(" ready ")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailtickets", "--config", str(self.folder / "config.toml"), "run", *arguments],
+                [sys.executable, "-m", self.program, "--config", str(self.folder / "config.toml"), "run", *arguments],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
             )  # fmt: skip
         if ready:
