@@ -84,6 +84,7 @@ class ImapMailbox:
         self._capabilities: frozenset[str] = frozenset()
         self._client: _Client | None = None
         self._waits = 0
+        self._readonly = account.readonly
         self._alerts: list[str] = []
         self._bell = Bell()
 
@@ -244,8 +245,10 @@ class ImapMailbox:
         """
         if after == "keep" or not uids:
             return
-        if self.account.readonly:
-            raise CommandRefused(self.account.name, "the folder is open for reading only")
+        if self._readonly:
+            name, folder, user = self.account.name, self.account.folder, self.account.username
+            remedy = f"give {user} the right to write to it on the server"
+            raise CommandRefused(name, f"the folder {folder} can only be read, not changed", remedy)
         for some in chunks(uids, UIDS_PER_COMMAND):
             if after == "seen":
                 with self._asking("marking mail as seen") as client:
@@ -384,7 +387,7 @@ class ImapMailbox:
         folder = self.account.folder
         try:
             with self._asking(f"opening the folder {folder}", keep=True) as client:
-                answer = client.select_folder(folder, readonly=self.account.readonly)
+                answer = self._opened(client, folder)
         except CommandRefused as refused:
             if passes(refused.reason):
                 raise self._unavailable(Trouble(refused.reason)) from None
@@ -404,6 +407,16 @@ class ImapMailbox:
         self.uidvalidity = uidvalidity
         uidnext = answer.get(b"UIDNEXT")
         self._uidnext = uidnext if isinstance(uidnext, int) else 0
+
+    def _opened(self, client: _Client, folder: str) -> dict[bytes, Any]:
+        """Open a folder for writing if that is allowed: mail that cannot be marked can still be read."""
+        self._readonly = self.account.readonly
+        if not self._readonly:
+            try:
+                return client.select_folder(folder)  # type: ignore[no-any-return]
+            except imaplib.IMAP4.readonly:
+                self._readonly = True
+        return client.select_folder(folder, readonly=True)  # type: ignore[no-any-return]
 
     def _folders(self) -> list[str]:
         with self._asking("listing folders") as client:
@@ -522,11 +535,6 @@ class ImapMailbox:
             )
         if lost:
             return self._unavailable(Trouble(f"{lost} (while {doing})"))
-        if isinstance(error, imaplib.IMAP4.readonly):
-            remedy = f"give {account.username} the right to write to {account.folder} on the server"
-            return self._unavailable(
-                Trouble(f"the folder {account.folder} can only be read, not changed", remedy)
-            )
         if isinstance(error, OSError):
             reason, remedy = network_trouble(error, account.host, account.port, account.section)
             return self._unavailable(

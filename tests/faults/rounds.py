@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
+from mailtickets.clocks import utc_now
 from mailtickets.config import load
-from mailtickets.daemon import open_line, utc_now
+from mailtickets.daemon import open_line
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import MailboxUnavailable
 from mailtickets.intake import Intake, sources
@@ -42,8 +43,12 @@ class Rounds:
         if isinstance(mailbox, ImapMailbox):
             mailbox.account = replace(mailbox.account, timeout=seconds, connect_timeout=seconds)
         self._here = _Here(self.line)
-        self._intake = Intake(source, mailbox, self._here, DeskLedger(self.store, self.store, self.line, self.now))
-        self._timeouts = Timeouts(connect=seconds, command=seconds, data=seconds, block=seconds, final=seconds)
+        self._intake = Intake(
+            source, mailbox, self._here, DeskLedger(self.store, self.store, self.line, self.now)
+        )
+        self._timeouts = Timeouts(
+            connect=seconds, command=seconds, data=seconds, block=seconds, final=seconds
+        )
         self._runner = asyncio.Runner()
 
     def now(self) -> datetime:
@@ -69,7 +74,9 @@ class Rounds:
         """Take one mail in that did not come over the network, and decide it."""
         self._received += 1
         digest = hashlib.sha256(raw).digest()
-        taken = Taken("support", "receive", f"r{self._received}", digest, compress(raw), raw, len(raw), self.now())
+        taken = Taken(
+            "support", "receive", f"r{self._received}", digest, compress(raw), raw, len(raw), self.now()
+        )
         self._here.accept([taken], None)
 
     def send(self) -> int:
@@ -80,7 +87,9 @@ class Rounds:
     async def _send(self) -> int:
         account = replace(smtp_of(self.config, ""), helo="desk.example")
         pool = SmtpPool(account, connections=1, timeouts=self._timeouts)
-        sender = Sender(self.line, {"": pool}, {"": ladder_of(self.config, "")}, self._here.call, self.now, "rounds")
+        sender = Sender(
+            self.line, {"": pool}, {"": ladder_of(self.config, "")}, self._here.call, self.now, "rounds"
+        )
         try:
             return await sender.send_due()
         finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,12 @@ from mailtickets.transport.imap import ImapAccount
 from mailtickets.transport.smtp_transaction import Timeouts
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Garbage, Stall, Throttle, random_bytes
-from tests.support.process import IMAP, DeskProcess
-from tests.support.smtp_sink import SmtpSink
+from tests.support.process import DeskProcess
 
 ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
 KIM = "Kim Archer <kim@desk.example>"
 PASSING = ("Connect, login", "NO [LIMIT], throttle, BYE, drop, silence")
 STEADY_KB = 20_000  # what a daemon's memory may differ by when nothing leaks
-
-
-@pytest.fixture
-def network(dovecot: Dovecot) -> Iterator[FaultyNetwork]:
-    """A faulty network in front of the mailbox."""
-    with FaultyNetwork(dovecot.imap) as between:
-        yield between
-
-
-@pytest.fixture
-def hasty(
-    tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str, network: FaultyNetwork
-) -> Iterator[Callable[..., DeskProcess]]:
-    """Make a desk behind the faulty network, with short waits, not started yet."""
-    made: list[DeskProcess] = []
-
-    def make(lines: str = "", server: Dovecot = dovecot, port: int = network.port, **more: Any) -> DeskProcess:
-        mailbox = IMAP.replace("{imap_port}", str(port)) + lines
-        desk = DeskProcess(tmp_path, server, sink, account, mailbox=mailbox, poll="1s", **more)
-        desk.program = "tests.faults.hasty"
-        made.append(desk)
-        return desk
-
-    yield make
-    for one in made:
-        one.stop()
 
 
 def one_ticket_each(desk: DeskProcess, *people: str) -> None:
@@ -101,26 +74,86 @@ def test_while_the_mailbox_cannot_be_reached_all_else_goes_on(
     hasty: Callable[..., DeskProcess], network: FaultyNetwork, book
 ):
     """What waits in the outbox leaves, a timer fires; the admins hear of it when it lasts, and when it is over."""
-    with SmtpSink() as later:
-        desk = hasty(queue='reminders = ["8s"]\nclose_after = "1h"', smtp='retry = ["1s"]')
-        desk.start()
+    desk = hasty(queue='reminders = ["8s"]\nclose_after = "1h"', smtp='retry = ["1s"]')
+    desk.start()
+    desk.writes(ANA, "My printer is on fire.")
+    notice = desk.wait_to("kim@desk.example", 1)[0]
+    desk.wait_to("ana@customer.example", 1)
+    desk.answers(notice, KIM, "Please try water.")
+    desk.wait_to("ana@customer.example", 2)
+    network.arm(Cut(0), always=True)
+    network.hang_up()
+    told = desk.wait_to("it@desk.example", 1, 30)[0]
+    assert "mailbox support cannot be read" in told.text
+    reminder = desk.wait_to("ana@customer.example", 3, 30)[2]
+    assert reminder["Auto-Submitted"].startswith("auto-")
+    pauses = [
+        int(line.split("again_in_seconds=")[1].split()[0])
+        for line in desk.log.splitlines()
+        if "again_in_seconds=" in line
+    ]
+    assert pauses == sorted(pauses), "longer and longer"
+    desk.writes(BEN, "My scanner is wet.")
+    network.mend()
+    desk.wait_to("ben@customer.example", 1, 60)
+    assert "is over" in desk.wait_to("it@desk.example", 2)[1].text
+    assert desk.at_rest()["on_tickets"] == 3
+    book(runs=network.struck)
+
+
+def memory_kb(desk: DeskProcess) -> tuple[int, int]:
+    """Return what the daemon holds in memory and the most that it ever held, in KB."""
+    assert desk.process is not None
+    status = Path(f"/proc/{desk.process.pid}/status").read_text()
+    held, most = (int(status.split(f"{name}:")[1].split()[0]) for name in ("VmRSS", "VmHWM"))
+    return held, most
+
+
+@pytest.mark.fault("Connect, login", "garbage, endless line, negative literal")
+def test_garbage_ends_the_connection_and_eats_no_memory(
+    hasty: Callable[..., DeskProcess], network: FaultyNetwork, book
+):
+    """Four kinds, three times over: each time the mail that waits is taken by the next connection; memory stays as it was."""
+    desk = hasty(more="[limits]\nack_per_domain_hour = 0").start()
+    kinds = {
+        "line": b"\r\n" + b"x" * 10_000_000,
+        "negative": b"\r\n* 1 FETCH (UID 1 BODY[] {-5}\r\n",
+        "huge": b"\r\n* 1 FETCH (UID 1 BODY[] {99999999999}\r\n",
+        "random": random_bytes(random.randrange(10_000), 100_000),
+    }
+    before = (0, 0)
+    people = []
+    for turn in range(4):
+        for kind, words in kinds.items():
+            struck = network.struck
+            network.arm(Garbage(b"* SEARCH", words))
+            network.hang_up()
+            people.append(f"{kind}{turn}")
+            desk.writes(f"{people[-1]}@customer.example", "My printer is on fire.")
+            desk.wait(lambda: network.struck == struck + 1, f"{kind} to be said")  # noqa: B023  (waited for here)
+            desk.wait_to(f"{people[-1]}@customer.example", 1, 30)
+        before = before if turn else memory_kb(desk)
+    one_ticket_each(desk, *people)
+    held, most = memory_kb(desk)
+    assert held - before[0] < STEADY_KB
+    assert most - before[1] < STEADY_KB
+    assert "exception=" not in desk.log
+    book(runs=network.struck)
+
+
+@pytest.mark.dovecot
+@pytest.mark.fault(*PASSING)
+def test_too_many_connections_is_waited_out(hasty: Callable[..., DeskProcess], book):
+    """Dovecot's NO [UNAVAILABLE] is no wrong password: the desk asks again soon, and reads the mailbox when another program has left it."""
+    with Dovecot(extra="mail_max_userip_connections = 1\n") as server:
+        desk = hasty('start_from = "all"', server, server.imap)
         desk.writes(ANA, "My printer is on fire.")
-        notice = desk.wait_to("kim@desk.example", 1)[0]
-        desk.wait_to("ana@customer.example", 1)
-        later.answers.data = ""
-        desk.answers(notice, KIM, "Please try water.")
-        desk.wait_to("ana@customer.example", 2)
-        network.arm(Cut(0), always=True)
-        network.hang_up()
-        told = desk.wait_to("it@desk.example", 1, 30)[0]
-        assert "mailbox support cannot be read" in told.text
-        reminder = desk.wait_to("ana@customer.example", 3, 30)[2]
-        assert reminder["Auto-Submitted"].startswith("auto-")
-        pauses = [int(line.split("again_in_seconds=")[1].split()[0]) for line in desk.log.splitlines() if "again_in_seconds=" in line]
-        assert pauses == sorted(pauses), "longer and longer"
-        desk.writes(BEN, "My scanner is wet.")
-        network.mend()
-        desk.wait_to("ben@customer.example", 1, 60)
-        assert "is over" in desk.wait_to("it@desk.example", 2)[1].text
-        assert desk.at_rest()["on_tickets"] == 3
-        book(runs=network.struck)
+        with server.client(desk.user):
+            desk.start(ready=False)
+            desk.wait_log("Maximum number of connections", 2)
+            refused = desk.log.count("Maximum number of connections")
+            assert "refused user" not in desk.log
+        desk.wait_log(" ready ")
+        one_ticket_each(desk, "ana")
+        assert desk.stop() == 0
+    book(runs=refused)

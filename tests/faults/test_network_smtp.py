@@ -49,7 +49,9 @@ class Sending:
         (folder / "mail").mkdir()
         more = f'{NO_LIMITS}\n[templates]\nfolder = "words"'
         unused = Dovecot()  # mail comes by `receive` here
-        self.desk = DeskProcess(folder, unused, sink, "support", mailbox='maildir = "mail"', smtp='retry = ["1m"]', more=more)
+        self.desk = DeskProcess(
+            folder, unused, sink, "support", mailbox='maildir = "mail"', smtp='retry = ["1m"]', more=more
+        )
         unused.destroy()
         self.desk.edit(f"port = {sink.port}", f"port = {network.port}")
         self.desk.edit('agents = ["kim", "lee"]', 'agents = ["kim"]')

@@ -233,7 +233,11 @@ class _Carrier:
         target = self._client if side == "server" else self._server
         said = self._dialogue.said(side)
         rest = b""
-        if self._fault is not None and self._fault.side == side and (at := _place(self._fault, said + chunk)) is not None:
+        if (
+            self._fault is not None
+            and self._fault.side == side
+            and (at := _place(self._fault, said + chunk)) is not None
+        ):
             chunk, rest = chunk[: at - len(said)], chunk[at - len(said) :]
         said += chunk
         target.sendall(chunk)
