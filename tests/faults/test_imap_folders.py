@@ -11,6 +11,7 @@ from tests.faults.rounds import Rounds
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Hold
 from tests.support.process import IMAP, DeskProcess
+from tests.support.scripted import ScriptedImap, says
 from tests.support.smtp_sink import SmtpSink
 
 ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
@@ -199,3 +200,26 @@ def test_a_move_that_breaks_off_half_way(tmp_path: Path, sink: SmtpSink, account
         assert set(server.subjects(desk.user, "Done")) == {"Printer on fire"}
     assert len(desk.to("ana@customer.example")) == 1
     book(runs=1)
+
+
+@pytest.mark.fault(*MARKING)
+def test_a_server_that_refuses_store(hasty: Callable[..., DeskProcess], book):
+    """NO to STORE: the next mail is taken all the same, each is answered once; the mark is set when the server has come round."""
+    with ScriptedImap(faults={"UID STORE": says(b"{tag} NO [INUSE] not now\r\n")}) as server:
+        desk = hasty(ALL, port=server.port)
+        server.mails.append(desk.mail(ANA, "My printer is on fire."))
+        desk.start()
+        desk.wait_to("ana@customer.example", 1)
+        desk.wait_log("mail cannot be marked")
+        server.mails.append(desk.mail(BEN, "My scanner is wet."))
+        desk.wait_to("ben@customer.example", 1)
+        desk.wait_log("mail cannot be marked", 3)
+        assert desk.at_rest(2)["on_tickets"] == 2
+        refused = sum(b"UID STORE" in line for line in server.heard)
+        server.faults.clear()
+        desk.wait(lambda: sum(b"UID STORE" in line for line in server.heard) > refused, "one more STORE")
+        assert any(b"STORE 1:2 " in line or b"STORE 1,2 " in line for line in server.heard)
+        assert desk.log.count(" taken ") == 2
+        assert len(desk.to("ana@customer.example")) == len(desk.to("ben@customer.example")) == 1
+        assert desk.stop() == 0
+    book(runs=refused)

@@ -82,6 +82,7 @@ def test_strange_mail_stops_nothing(make_desk: Callable[..., DeskProcess]):
     assert desk.to("eve@evil.example") == []
 
 
+@pytest.mark.fault("Fetch", "over the size limit")
 def test_an_oversize_mail_makes_a_ticket_and_tells_the_customer(make_desk: Callable[..., DeskProcess]):
     """The beginning is on a ticket, the customer is told what happened, the mail stays whole on the server."""
     desk = make_desk(more='[limits]\nmail_size = "100KB"').start()

@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from tests.stories.holding_sink import HoldingSink
 from tests.support.process import IMAP, DeskProcess
 
@@ -64,6 +66,7 @@ def test_kill_9_in_a_burst(make_desk: Callable[..., DeskProcess]):
     desk.wait(lambda: all(r"\Seen" in flags for flags in desk.dovecot.flags(desk.user).values()), "all marks")
 
 
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
 def test_kill_9_while_the_250_is_on_its_way(make_desk: Callable[..., DeskProcess]):
     """A human answer whose fate is unknown goes out again with the same bytes; an acknowledgement does not and is listed."""
     with HoldingSink() as server:

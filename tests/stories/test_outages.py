@@ -17,6 +17,7 @@ ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
 KIM = "Kim Archer <kim@desk.example>"
 
 
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
 def test_smtp_down_for_a_while(make_desk: Callable[..., DeskProcess]):
     """Mail is taken in and decided while the mail server is away, over a restart too; all of it is sent afterwards, once."""
     with SmtpSink() as server:
@@ -44,6 +45,7 @@ def test_smtp_down_for_a_while(make_desk: Callable[..., DeskProcess]):
         desk.stop()
 
 
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
 def test_a_server_that_says_later(make_desk: Callable[..., DeskProcess]):
     """A mail that the server puts off is tried again; the others go on meanwhile."""
     with SmtpSink() as server:
@@ -57,6 +59,7 @@ def test_a_server_that_says_later(make_desk: Callable[..., DeskProcess]):
         desk.stop()
 
 
+@pytest.mark.fault("SMTP up to DATA", "5yz for one recipient")
 def test_a_refused_recipient(make_desk: Callable[..., DeskProcess]):
     """An answer that the server refuses comes back to its agent with the text and the reason; the ticket shows it."""
     with SmtpSink() as server:
@@ -75,6 +78,7 @@ def test_a_refused_recipient(make_desk: Callable[..., DeskProcess]):
         desk.stop()
 
 
+@pytest.mark.fault("Connect, login", "NO [LIMIT], throttle, BYE, drop, silence")
 def test_imap_goes_away_and_comes_back(tmp_path: Path, sink: SmtpSink, account: str):
     """While the mailbox cannot be read, the desk runs on; afterwards it reads what has come."""
     with Dovecot() as server:
@@ -120,6 +124,7 @@ def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess, book):
     book(runs=1, doubled=len(desk.to("ana@customer.example")) - 1)
 
 
+@pytest.mark.fault("Connect, login", "DNS fails, refused, TLS error, wrong password")
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
@@ -128,8 +133,9 @@ def test_a_full_disk_pauses_intake_and_loses_nothing(desk: DeskProcess, book):
         ('host = "127.0.0.1"\nport = {imap_port}\nsecurity = "none"\nusername = "{user}"\npassword = "secret"\nfolder = "Nowhere"',
          ("Nowhere", "folder")),
         ('host = "127.0.0.1"\nport = 1\nsecurity = "none"\nusername = "{user}"\npassword = "secret"', ("127.0.0.1", "refused")),
+        ('host = "nosuch.invalid"\nusername = "{user}"\npassword = "secret"', ("nosuch.invalid", "check")),
     ],
-    ids=["wrong-password", "unknown-ca", "no-such-folder", "nobody-listens"],
+    ids=["wrong-password", "unknown-ca", "no-such-folder", "nobody-listens", "unknown-name"],
 )  # fmt: skip
 def test_a_mailbox_that_cannot_be_read_gives_one_sentence(
     make_desk: Callable[..., DeskProcess], dovecot: Dovecot, lines: str, words: tuple[str, ...]
@@ -148,6 +154,7 @@ def test_a_mailbox_that_cannot_be_read_gives_one_sentence(
     assert "secret" not in said[0]
 
 
+@pytest.mark.fault("Connect, login", "DNS fails, refused, TLS error, wrong password")
 def test_a_wrong_password_is_tried_once_and_told_to_the_admins(make_desk: Callable[..., DeskProcess]):
     """The daemon stays up, sends what waits, mails its admins, and does not lock the account by trying."""
     lines = (

@@ -44,6 +44,7 @@ def _renumbered(desk: DeskProcess, *, without: bytes) -> None:
         assert client.response("UIDVALIDITY")[1] != before
 
 
+@pytest.mark.fault("Select", "UIDVALIDITY changed")
 @pytest.mark.dovecot
 def test_a_renumbered_folder_makes_nothing_happen_twice(desk: DeskProcess):
     """Every mail is known again; and a new mail is taken, though its UID had been another mail's."""
@@ -91,6 +92,7 @@ class SteadyImap(ScriptedImap):
         super()._answer(line, tag, name, rest)
 
 
+@pytest.mark.fault("Select", "UIDVALIDITY changed")
 def test_a_folder_that_was_made_anew_behind_an_open_connection_is_noticed(
     make_desk: Callable[..., DeskProcess],
 ):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.process import DeskProcess
 
 ANA = "Ana Client <ana@customer.example>"
 
 
+@pytest.mark.fault("Fetch", "same mail copied back or in two folders")
 def test_the_same_mail_delivered_twice_makes_one_ticket(desk: DeskProcess):
     """The same bytes, and the same mail by another way, are duplicates: one ticket, one acknowledgement, all in the books."""
     desk.start()

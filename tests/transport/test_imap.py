@@ -153,6 +153,7 @@ def test_many_mails_come_in_batches_of_one_fetch_each(dovecot: Dovecot, account:
     assert sizes == {mail.uid: len(mail.raw) for mail in mails}
 
 
+@pytest.mark.fault("Fetch", "mail moved, deleted or expunged meanwhile")
 def test_mail_expunged_since_the_search_is_absent_and_no_error(
     dovecot: Dovecot, account: str, mailbox: ImapMailbox
 ):
@@ -411,6 +412,7 @@ def test_tls_to_a_plain_port_says_so(dovecot: Dovecot, account: str):
     assert "does not speak TLS from the first byte" in error.reason
 
 
+@pytest.mark.fault("Connect, login", "DNS fails, refused, TLS error, wrong password")
 def test_refused_connection_and_unknown_name_are_told(dovecot: Dovecot, account: str):
     """With the keys to check."""
     assert "nothing listens on localhost:1" in refusal(replace(described(dovecot, account), port=1)).reason
@@ -450,6 +452,8 @@ def test_bytes_behind_starttls_are_not_read_as_protected():
         assert "unprotected bytes" in refusal(plain(server.port, security=Security.STARTTLS)).reason
 
 
+@pytest.mark.fault("Connect, login", "NO [LIMIT], throttle, BYE, drop, silence")
+@pytest.mark.fault("Connect, login", "DNS fails, refused, TLS error, wrong password")
 @pytest.mark.parametrize(
     ("answer", "retry", "words"),
     [
@@ -499,6 +503,7 @@ def test_alerts_are_kept_for_people(opened: Opener):
 # Hostile servers
 
 
+@pytest.mark.fault("Connect, login", "garbage, endless line, negative literal")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -571,6 +576,7 @@ def test_a_mail_that_the_server_refuses_does_not_stop_the_others(opened: Opener)
         assert "SERVERBUG" in box.unreadable[2]
 
 
+@pytest.mark.fault("Mark on server", "NO, drop, read-only folder, MOVE half done")
 def test_a_refused_store_leaves_the_mailbox_usable(opened: Opener):
     """NO to STORE is CommandRefused; mail can still be read."""
     with ScriptedImap([MAIL % b"x"], faults={"UID STORE": says(b"{tag} NO read-only folder\r\n")}) as server:
@@ -638,6 +644,7 @@ def test_a_password_that_cannot_be_had_is_told():
 # Back-off
 
 
+@pytest.mark.fault("Connect, login", "DNS fails, refused, TLS error, wrong password")
 def test_backoff_doubles_from_5_seconds_to_15_minutes():
     """Whatever the dice say."""
     assert [backoff(failures, 1.0).total_seconds() for failures in (0, 1, 2, 3, 8, 9, 10_000)] == [

@@ -302,6 +302,9 @@ def test_a_mail_too_large_is_rejected_before_it_is_sent(sink: SmtpSink):
 DROP, GARBAGE = says(hang_up=True), says(b"blah\r\n")
 
 
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
+@pytest.mark.fault("SMTP after dot", "4yz after dot, 552 too big")
 @pytest.mark.parametrize(
     ("step", "fault", "expected"),
     [
@@ -355,6 +358,7 @@ def test_a_server_that_stops_reading_is_given_up():
 # Account trouble
 
 
+@pytest.mark.fault("SMTP up to DATA", "535 or TLS failure")
 def test_wrong_password_is_account_trouble_and_not_tried_again_soon(certificates: Path):
     """The mail is kept, the reason names the keys, and five mails are one login."""
     with SmtpSink(security="tls", certificates=certificates, users={"support": "pw"}) as server:
@@ -390,6 +394,7 @@ def test_an_unknown_ca_is_told_with_the_key_to_set(certificates: Path, security:
     assert "set ca_file in [smtp]" in fate.reason
 
 
+@pytest.mark.fault("SMTP up to DATA", "535 or TLS failure")
 def test_a_certificate_for_another_name_is_refused(tmp_path: Path):
     """The chain is good, the name is not."""
     make_certificates(tmp_path, names="DNS:mail.elsewhere.example")
@@ -435,6 +440,7 @@ def test_a_server_that_is_down_and_comes_back(sink: SmtpSink):
     assert isinstance(up, Sent)
 
 
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
 def test_unknown_host_is_told():
     """With the key to check."""
     fate = send(SmtpAccount("nosuch.invalid", 465))
