@@ -43,16 +43,16 @@ def network() -> Iterator[FaultyNetwork]:
 def heard(network: FaultyNetwork, words: bytes = b"one two three", seconds: float = 0.3) -> tuple[bytes, str]:
     """Say something; return what came back, and how it ended: "eof", "reset" or "silence"."""
     got = b""
-    with socket.create_connection(("127.0.0.1", network.port), 5) as sock:
-        sock.settimeout(seconds)
-        try:
+    try:
+        with socket.create_connection(("127.0.0.1", network.port), 5) as sock:
+            sock.settimeout(seconds)
             sock.sendall(words)
             while said := sock.recv(65536):
                 got += said
-        except TimeoutError:
-            return got, "silence"
-        except ConnectionResetError:
-            return got, "reset"
+    except TimeoutError:
+        return got, "silence"
+    except ConnectionResetError:
+        return got, "reset"
     return got, "eof"
 
 
