@@ -171,9 +171,7 @@ class Ledger:
 
     def everything(self) -> Iterator[Copy]:
         """Yield every copy that was taken in, the oldest first."""
-        rows = self._connection.execute(
-            "SELECT id, mailbox, folder, name, digest, size, arrived_at, tries, truncated FROM copy WHERE digest IS NOT NULL ORDER BY id"
-        )
+        rows = self._connection.execute(f"SELECT {_COPY} FROM copy WHERE digest IS NOT NULL ORDER BY id")
         return (_copy(row) for row in rows)
 
     def taken_again(self, copy: Copy) -> Taken:
