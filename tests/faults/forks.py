@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
+HASTY = "FAULTS_HASTY"  # set in the environment of a child that is to have short waits
 
 
 class Child:
@@ -130,6 +131,10 @@ def _child(order: dict[str, object]) -> None:
     from mailtickets.cli import main
 
     crashpoints.arm()
+    if os.environ.get(HASTY):
+        from tests.faults.hasty import shorten
+
+        shorten()
     sys.argv = ["mailtickets", *list(order["arguments"])]  # type: ignore[call-overload]
     code = 1
     try:
@@ -149,7 +154,8 @@ def _parent() -> None:
     import mailtickets.cli.books
     import mailtickets.cli.running
     import mailtickets.daemon
-    import mailtickets.once  # noqa: F401
+    import mailtickets.once
+    import tests.faults.hasty  # noqa: F401
 
     said = sys.stdout.buffer
     ours: set[int] = set()

@@ -14,10 +14,16 @@ from mailtickets.transport.smtp_transaction import Timeouts
 
 TELL_SECONDS = 3
 
-if __name__ == "__main__":
+
+def shorten() -> None:
+    """Make the waits of this process short."""
     accounts.ImapAccount = partial(ImapAccount, timeout=2.0, connect_timeout=2.0)  # type: ignore[attr-defined,assignment]
     smtp.Timeouts = partial(Timeouts, connect=2.0, command=2.0, data=2.0, block=2.0, final=2.0)  # type: ignore[misc,assignment]
     backoff.FIRST = timedelta(seconds=0.5)
     intake.TELL_AFTER = timedelta(seconds=TELL_SECONDS)
     sending.TELL_AFTER_SECONDS = TELL_SECONDS
+
+
+if __name__ == "__main__":
+    shorten()
     main()

@@ -60,17 +60,35 @@ class Accepted:
 
 
 class FaultDesk(DeskProcess):
-    """A desk whose processes start quickly and die on command. `box` is its mailbox; its address is always support@."""
+    """A desk whose processes start quickly and die on command. `box` is its mailbox; its address is always support@.
 
-    def __init__(self, folder: Path, dovecot: Dovecot, sink: SmtpSink, forks: Forks, box: str = "", more: str = MORE, smtp: str = 'retry = ["1s"]', queue: str = QUEUE) -> None:  # fmt: skip
-        self.box = box or new_user()
+    ports   what stands in front of the IMAP and the SMTP server, if anything does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dovecot: Dovecot,
+        sink: SmtpSink,
+        forks: Forks,
+        *,
+        more: str = MORE,
+        smtp: str = 'retry = ["1s"]',
+        queue: str = QUEUE,
+        ports: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.box = new_user()
         self.forks = forks
         self.child: Child | None = None
-        mailbox = IMAP.replace("{user}", self.box) + 'start_from = "all"\n'
+        self.env: dict[str, str] = {}
+        imap, out = ports
+        mailbox = IMAP.replace("{user}", self.box).replace("{imap_port}", str(imap or dovecot.imap))
         super().__init__(
-            folder, dovecot, sink, "support", queue=queue, more=more, mailbox=mailbox, poll="60s",
+            folder, dovecot, sink, "support", queue=queue, more=more, mailbox=mailbox + 'start_from = "all"\n', poll="60s",
             smtp=smtp,
         )  # fmt: skip
+        if out:
+            self.edit(f"port = {sink.port}", f"port = {out}")
         self.deliveries: list[bytes] = []
         self.accepted = Accepted(sink, len(sink.mails))
         self.shift = self.since_boot = 0.0
@@ -112,7 +130,7 @@ class FaultDesk(DeskProcess):
 
     def begin(self, crash: str = "", *words: str) -> Child:
         """Start a process: the daemon, or another command; `crash` names the point at which it dies."""
-        env = {"MAILTICKETS_CLOCK": str(self.folder / "clock")}
+        env = {**self.env, "MAILTICKETS_CLOCK": str(self.folder / "clock")}
         env |= {"MAILTICKETS_CRASH_AT": crash, "MAILTICKETS_CRASH_LOG": str(self.folder / "crash")}
         arguments = ["--config", str(self.config), *(words or ("run",))]
         self.child = self.forks.start(arguments, self.folder / "log", env)
