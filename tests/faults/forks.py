@@ -151,10 +151,6 @@ def _child(order: dict[str, object]) -> None:
 
 def _parent() -> None:
     # Everything that a start would import.
-    import mailtickets.cli.books
-    import mailtickets.cli.running
-    import mailtickets.daemon
-    import mailtickets.once
     import tests.faults.hasty  # noqa: F401
 
     said = sys.stdout.buffer
