@@ -365,7 +365,7 @@ class Line:
     def _decide_mail(self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE) -> None:
         """Facts, decision and everything it says, inside the caller's transaction."""
         # What somebody lets go now was not let go before: there the mail that says so counts.
-        held = self._recorder.holds if grant else self._catching_up.why_held(copy.arrived)
+        held = self._recorder.holds if grant or copy.released else self._catching_up.why_held(copy.arrived)
         case = decided(
             self._store, self.rules, copy, incoming, self._clock(), self._code(), grant,
             partial(self._catching_up.facts, held=held),

@@ -250,3 +250,18 @@ def test_a_mail_held_for_its_agent(make):
     assert [m.text.startswith("Please try water.") for m in desk.sent_to("ana@customer.example")].count(
         True
     ) == 1
+
+
+def test_what_the_admin_lets_in_after_a_restore_is_told(make):
+    """A release is a word of now: its notices go out, though the mail is older than the restore."""
+    one = make()
+    desk = one.desk
+    desk.writes("support@desk.example", "From the web form.", Reply_To=ANA)
+    one.back_up()
+    desk.now += timedelta(hours=1)
+    one.restore()
+    with desk.store.transaction():
+        assert desk.store.ledger.release(1)
+    one.reads_mail()
+    assert {mail.recipients[0] for mail in one.new("agent_new")} == {"kim@desk.example", "lee@desk.example"}
+    assert one.held() == []
