@@ -57,6 +57,13 @@ def rates_of(config: Config) -> dict[str, int]:
     return {name: account.mails_per_minute for name, account in accounts.items() if account.mails_per_minute}
 
 
+def secret_variables(config: Config) -> frozenset[str]:
+    """Return the variables of the environment that hold passwords of this configuration."""
+    passwords = [one.password for one in (config.smtp, *config.smtp_accounts.values())]
+    passwords += [one.password for one in config.mailboxes.values()]
+    return frozenset(password.env for password in passwords if password and password.env)
+
+
 def takes_null_sender(config: Config) -> dict[str, bool]:
     """Return for each account whether acknowledgements may have an empty envelope sender."""
     return {"": config.smtp.envelope == "null"} | {

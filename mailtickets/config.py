@@ -9,7 +9,7 @@ paths are absolute; secrets are `Secret`: .resolve()):
     config.path            the file
     config.folder          its folder
     config.warnings        tuple[Problem, ...]: works, but probably not meant
-    config.desk            name  store: Path  admins: tuple[str, ...]  timezone  zone: ZoneInfo  echo
+    config.desk            name  store: Path  admins: tuple[str, ...]  alert: tuple["mail"|Route, ...]  timezone  zone: ZoneInfo  echo
                            organisations: Path|None
     config.smtp            host  port  security  username  password: Secret|None  ca_file: Path|None  auth
                            token: Secret|None (always a command: token.command)  envelope  max_size

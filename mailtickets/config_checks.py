@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mailtickets.config_problems import Finding, did_you_mean
+from mailtickets.config_types import Route
 from mailtickets.durations import size_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def contradictions(draft: Draft) -> Findings:
     yield from _mailboxes(draft)
     yield from _queues(draft)
     yield from _addresses(draft)
+    yield from _alerts(draft)
     if draft.templates and draft.templates.folder and not draft.templates.folder.is_dir():
         yield Finding(("templates", "folder"), "no such folder", "create it or leave the key out")
 
@@ -185,6 +187,13 @@ def _queues(draft: Draft) -> Findings:
         if written and account and queue.notify_attachments > account.max_size:
             reason = f"is more than the SMTP server takes ({size_text(account.max_size)})"
             yield Finding((*location, "notify_attachments"), reason, "write less, or raise max_size")
+
+
+def _alerts(draft: Draft) -> Findings:
+    for number, route in enumerate(draft.desk.alert if draft.desk else ()):
+        if isinstance(route, Route):
+            place = ("desk", "alert", number, "smtp_account")
+            yield from unknown(draft, place, route.smtp_account, "smtp_account")
 
 
 def _references(draft: Draft, name: str, queue: Queue) -> Findings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailtickets.config_checks import accounts
 from mailtickets.config_problems import Finding
 from mailtickets.config_rule_checks import CONDITIONS
+from mailtickets.config_types import Route
 from mailtickets.durations import size_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def doubts(draft: Draft) -> Findings:
             )
     if draft.desk and not draft.desk.admins:
         yield Finding(("desk", "admins"), "names nobody, so nobody is told of trouble", "add an address")
+    yield from _doubts_about_alerts(draft)
     if not draft.mailboxes:
         yield Finding(("mailbox",), "there is none, so mail comes in by `mailtickets receive` only")
     used = {queue.mailbox for queue in draft.queues.values()}
@@ -43,6 +45,19 @@ def doubts(draft: Draft) -> Findings:
             reason = "has no condition, so it holds for every mail"
             yield Finding(("rule", at), reason, "add one, such as words = [...], if that is not meant")
     yield from _doubts_about_people(draft)
+
+
+def _doubts_about_alerts(draft: Draft) -> Findings:
+    if draft.desk is None:
+        return
+    if not draft.desk.alert:
+        reason = "is empty, so nobody is told when the mail server or a mailbox is away"
+        yield Finding(("desk", "alert"), reason, 'write "mail" or a command')
+    ordinary = next((queue.smtp for queue in draft.queues.values()), "")
+    for number, route in enumerate(draft.desk.alert):
+        if isinstance(route, Route) and route.smtp_account and route.smtp_account == ordinary:
+            reason = "is the account that alarms go by anyway, so it is away together with it"
+            yield Finding(("desk", "alert", number), reason, "name another account, or a command")
 
 
 def _doubts_about_people(draft: Draft) -> Findings:

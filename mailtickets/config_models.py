@@ -23,6 +23,7 @@ from mailtickets.config_calendar import CalendarTable
 from mailtickets.config_table import Table
 from mailtickets.config_types import (
     After,
+    Alert,
     Alias,
     AnyDuration,
     AsList,
@@ -78,6 +79,7 @@ class Desk(Table):
     name: Text  # shown to customers
     store: FilePath  # the one file of the desk
     admins: Annotated[tuple[MailAddress, ...], AsList] = ()  # told of trouble and recovery
+    alert: Annotated[tuple[Alert, ...], AsList] = ("mail",)  # by which ways they are told of outages
     timezone: Zone = "UTC"  # of dates in mails
     echo: Literal["proven", "always", "never"] = "proven"  # who gets his own subject back
     organisations: OptionalPath = None  # a CSV file with further organisations
@@ -237,7 +239,6 @@ REQUIRED_TABLES = {
 # Known from the design and not in this version: refused with that reason instead of a guess.
 LATER_TABLES = frozenset({"form"})
 LATER_KEYS = {
-    "desk": frozenset({"alert"}),
     "queue": frozenset({"undo_window"}),
 }
 

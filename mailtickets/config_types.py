@@ -6,6 +6,7 @@ Every check raises ValueError("reason; remedy"); `config_problems.py` puts file,
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -267,15 +268,39 @@ def _secret(value: object, info: ValidationInfo) -> Secret:
     raise ValueError(f'does not know "{str(kind)[:20]}"; write one of {kinds}')
 
 
-def _argv(value: object) -> tuple[str, ...]:
+def _argv(value: object, sample: str = 'pass", "show", "mail') -> tuple[str, ...]:
     if (
         not isinstance(value, list)
         or not value
         or not all(isinstance(word, str) for word in value)
         or not value[0]
     ):
-        raise ValueError('not a command; write program and arguments as a list: ["pass", "show", "mail"]')
+        raise ValueError(f'not a command; write program and arguments as a list: ["{sample}"]')
     return tuple(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A second way to tell the admins of an outage; exactly one field is set."""
+
+    command: tuple[str, ...] = ()
+    smtp_account: str = ""
+
+
+def _alert(value: object) -> str | Route:
+    if isinstance(value, Route) or value == "mail":
+        return value
+    kinds = '"mail", { command = ["/usr/local/bin/page"] } or { smtp_account = "NAME" }'
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(f"not a way to tell the admins; write {kinds}")
+    (kind, target), *_ = value.items()
+    if kind == "command":
+        return Route(command=_argv(target, "/usr/local/bin/page"))
+    if kind == "smtp_account" and isinstance(target, str) and target:
+        return Route(smtp_account=target)
+    if kind == "smtp_account":
+        raise ValueError("names no account; write the NAME of an [smtp_account.NAME] in quotes")
+    raise ValueError(f'does not know "{str(kind)[:20]}"; write {kinds}')
 
 
 def _token(value: object, info: ValidationInfo) -> Secret:
@@ -311,4 +336,5 @@ FilePath = Annotated[Path, PlainValidator(_path)]
 OptionalPath = Annotated[Path | None, PlainValidator(_path_or_none)]
 Password = Annotated[Secret | None, PlainValidator(_secret)]
 Token = Annotated[Secret | None, PlainValidator(_token)]
+Alert = Annotated[str | Route, PlainValidator(_alert)]
 AsList = BeforeValidator(_list)

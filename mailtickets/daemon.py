@@ -33,6 +33,7 @@ from mailtickets.desk.ticket import Alarm
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, MailboxThread, sources
 from mailtickets.letters import Writer
+from mailtickets.lookout import Lookout
 from mailtickets.pipeline import Line
 from mailtickets.policies import own_addresses, policy_of
 from mailtickets.reading import Reading
@@ -45,6 +46,7 @@ from mailtickets.store.database import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.templates import Templates
 from mailtickets.transport.smtp import SmtpPool
+from mailtickets.watching import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +58,6 @@ CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read 
 STOP_SECONDS = 20.0
 REPORT_LOOK_SECONDS = 30
 KEEP_SENT_BYTES = timedelta(days=30)
-STUCK_SECONDS = 120.0
 OPEN_AGAIN_SECONDS = 5.0
 # After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
 READ_FIRST = timedelta(minutes=15)
@@ -136,9 +137,14 @@ class Daemon:
     """One desk at work: `run` returns when it was told to stop."""
 
     def __init__(
-        self, config: Config, clock: Callable[[], datetime] = utc_now, audit_every: timedelta = AUDIT_EVERY
+        self,
+        config: Config,
+        clock: Callable[[], datetime] = utc_now,
+        audit_every: timedelta = AUDIT_EVERY,
+        patience: Patience = Patience(),  # noqa: B008  (frozen)
     ) -> None:
         self._config, self._clock, self._audit_every = config, clock, audit_every
+        self._lookout = Lookout(config, clock, patience)
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._sending_now = False
@@ -159,6 +165,7 @@ class Daemon:
             if opened is None:
                 return 0
             self._parts = self._make_parts(self._config, *opened)
+            self._watch_parts()
             self._desk.call(self._parts.line.recovered_now, RELOAD)  # this configuration is a good one
             scheduler = self._clockwork()
             self._at_work.set()
@@ -168,12 +175,15 @@ class Daemon:
                 mailbox.start()
             if not self._parts.mailboxes:
                 self._ready()
-            sending = asyncio.create_task(self._send_for_ever())
+            self._lookout.sending = sending = asyncio.create_task(self._send_for_ever())
+            watching = asyncio.create_task(self._lookout.run())
             try:
                 await self._stop.wait()
             finally:
                 scheduler.shutdown(wait=False)
+                watching.cancel()
                 await self._end(sending)
+                await self._lookout.end()
             return 0
 
     def _open_line(self) -> tuple[Store, Line]:
@@ -192,7 +202,12 @@ class Daemon:
         stopped = asyncio.create_task(self._stop.wait())
         while not self._stop.is_set():
             self._desk = DeskThread(
-                self._open_line, self._wake_sender, self._slept, self._look, self._standstill
+                self._open_line,
+                self._wake_sender,
+                self._slept,
+                self._look,
+                self._standstill,
+                self._lookout.store,
             )
             opening = asyncio.wrap_future(self._desk.open())
             either: list[asyncio.Future[Any]] = [opening, stopped]
@@ -215,7 +230,10 @@ class Daemon:
     def _make_parts(self, config: Config, store: Store, line: Line) -> _Parts:
         pools = {name: SmtpPool(smtp_of(config, name)) for name in ("", *config.smtp_accounts)}
         ladders = {name: ladder_of(config, name) for name in pools}
-        sender = Sender(line, pools, ladders, self._desk.call_soon, self._clock, self._holder)
+        accounts = {name: self._lookout.account(name) for name in pools}
+        sender = Sender(
+            line, pools, ladders, self._desk.call_soon, self._clock, self._holder, accounts, self._lookout.sender.move
+        )  # fmt: skip
         return _Parts(config, store, line, self._make_mailboxes(config, store, line), sender, pools)
 
     def _make_mailboxes(self, config: Config, store: Store, line: Line) -> list[MailboxThread]:
@@ -226,16 +244,15 @@ class Daemon:
             intake = Intake(source, mailbox_of(config, source.name, source.folder), self._desk, ledger)
             threads.append(
                 MailboxThread(
-                    intake,
-                    self._desk,
-                    ledger,
-                    self._first_round,
-                    self._progress,
-                    self._standstill,
+                    intake, self._desk, ledger, self._first_round, self._lookout.mailbox(source), self._standstill,
                     self._audit_every,
                 )
-            )
+            )  # fmt: skip
         return threads
+
+    def _watch_parts(self) -> None:
+        parts = self._parts
+        self._lookout.use(parts.config, self._desk, parts.store, parts.line, parts.pools, parts.mailboxes)
 
     def _clockwork(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(
@@ -296,6 +313,7 @@ class Daemon:
                 self._standstill.end("sending")
             finally:
                 self._sending_now = False
+                self._lookout.sender.rest()
 
     def _slept(self) -> None:
         """The machine has slept: as after downtime, mail is read before timers fire. In the desk's thread."""
@@ -318,6 +336,8 @@ class Daemon:
     def _polled(self, mailbox: str, folder: str) -> None:
         was_waiting = bool(self._waiting_for_first_round)
         self._waiting_for_first_round.discard((mailbox, folder))
+        if was_waiting:
+            self._lookout.first_poll()
         if was_waiting and not self._waiting_for_first_round:
             self._ready()
 
@@ -328,15 +348,8 @@ class Daemon:
             store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()
         )
 
-    def _progress(self) -> None:
-        self._desk.call(self._note_poll)
-
-    def _note_poll(self) -> None:
-        with self._parts.store.transaction():
-            self._parts.store.set_setting("last_poll", self._clock().isoformat())
-
-    def _feed_watchdog(self) -> None:
-        if time.monotonic() - self._desk.last_turn < STUCK_SECONDS and self._desk.is_alive():
+    async def _feed_watchdog(self) -> None:
+        if self._lookout.moves():
             sd_notify("WATCHDOG=1")
 
     async def _reports(self) -> None:
@@ -447,6 +460,7 @@ class Daemon:
         await asyncio.to_thread(_join, old.mailboxes)
         await self._in_desk(old.line.use, rules)  # afterwards the desk moves timers
         self._config, self._parts = config, parts
+        self._watch_parts()
         parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:
             mailbox.start()
@@ -510,6 +524,7 @@ def sd_notify(state: str) -> bool:
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
+        door.settimeout(1.0)  # systemd may be busy; that must not hold up the desk
         try:
             door.connect(address)
             door.sendall(state.encode())

@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
+from mailtickets.clocks import awake
 from mailtickets.standstill import SAY_AGAIN_SECONDS
+from mailtickets.store import store_trouble
 from mailtickets.store.times import from_us
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.pausing import Look
     from mailtickets.desk.ticket import Alarm
     from mailtickets.pipeline import Line
+    from mailtickets.progress import Progress
     from mailtickets.standstill import Standstill
     from mailtickets.store import Store
     from mailtickets.store.ledger import Step, Taken
@@ -44,6 +47,9 @@ class DeskThread(threading.Thread):
     on_slept  called from this thread when the machine has slept; timers wait for `let_timers_go` again.
     look      reads all clocks.
     standstill  is told while decisions wait for the store.
+    store     is told when the store could not be written.
+
+    last_turn   when something in this thread last ended, in seconds awake.
     """
 
     def __init__(
@@ -53,16 +59,17 @@ class DeskThread(threading.Thread):
         on_slept: Callable[[], None],
         look: Callable[[], Look],
         standstill: Standstill,
+        store: Progress | None = None,
     ) -> None:
         super().__init__(name="desk", daemon=True)
         self._make, self._on_queued, self._on_slept, self._look = make, on_queued, on_slept, look
-        self._standstill = standstill
+        self._standstill, self._store_progress = standstill, store
         self._work: queue.SimpleQueue[
             tuple[Callable[..., object], tuple[object, ...], Future[object]] | None
         ] = queue.SimpleQueue()
         self._quick: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._opened: Future[tuple[Store, Line]] = Future()
-        self.last_turn = time.monotonic()
+        self.last_turn = awake()
         self._stopping = False
         self._trouble = 0
         self._decide_at = float("-inf")
@@ -127,7 +134,7 @@ class DeskThread(threading.Thread):
         self._line.between_mails = self._run_soon
         busy = True
         while True:
-            self.last_turn = time.monotonic()
+            self.last_turn = awake()
             if not self._handed_in(0.0 if busy else LOOK_SECONDS):
                 break
             busy = time.monotonic() >= self._decide_at and self._decide()
@@ -150,12 +157,30 @@ class DeskThread(threading.Thread):
                 return False
             wait = 0.0
             self._run_soon()
-            _run(*item)
+            self._run(*item)
 
     def _run_soon(self) -> None:
         """Run what the outbox asked for; also called by the line between two mails."""
         while (item := _next(self._quick)) is not None:
-            _run(*item)
+            self._run(*item)
+
+    def _run(
+        self, function: Callable[..., object], arguments: tuple[object, ...], future: Future[object]
+    ) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = function(*arguments)
+        except BaseException as error:  # noqa: BLE001  (it belongs to whoever waits for the future)
+            self._note_trouble(error)
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        self.last_turn = awake()  # a locked store makes each of many wait its 30 s, and that is no hanging
+
+    def _note_trouble(self, error: BaseException) -> None:
+        if self._store_progress and (trouble := store_trouble(error)):
+            self._store_progress.failed(trouble.reason, trouble.remedy, at_once=not trouble.passing)
 
     def _decide(self) -> bool:
         """Decide one batch and fire due timers; return whether there may be more to do at once."""
@@ -171,6 +196,7 @@ class DeskThread(threading.Thread):
                 self._fired_at = time.monotonic()
             busy = self._line.recount() or busy
         except Exception as error:  # noqa: BLE001  (a store in trouble must not end the desk; nothing was written)
+            self._note_trouble(error)
             self._say(error)
             # Meanwhile the thread does what it is handed: mail that is decided can be sent.
             self._decide_at = time.monotonic() + RETRY_SECONDS[min(self._trouble, len(RETRY_SECONDS) - 1)]
@@ -217,24 +243,13 @@ def _next(waiting: queue.SimpleQueue[_Item | None]) -> _Item | None:
         return None
 
 
-def _run(function: Callable[..., object], arguments: tuple[object, ...], future: Future[object]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = function(*arguments)
-    except BaseException as error:  # noqa: BLE001  (it belongs to whoever waits for the future)
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
 class Teller(Protocol):
     """Whoever tells the admins of trouble."""
 
-    def alarm_now(self, alarm: Alarm) -> None:
+    def alarm_now(self, alarm: Alarm) -> object:
         """See `Line.alarm_now`."""
 
-    def recovered_now(self, kind: str) -> None:
+    def recovered_now(self, kind: str) -> object:
         """See `Line.recovered_now`."""
 
 

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailtickets.config import Config
+    from mailtickets.progress import Progress
     from mailtickets.standstill import Standstill
     from mailtickets.transport.imap import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
-TELL_AFTER = timedelta(minutes=15)
 SLOW_RETRY_SECONDS = 15 * 60.0
 FULL_STORE_RETRY_SECONDS = 15.0
 UNREADABLE_TRIES = 3
@@ -111,6 +111,7 @@ class Intake:
         self, source: Source, mailbox: ImapMailbox | MaildirMailbox, desk: DeskDoor, ledger: LedgerReader
     ) -> None:
         self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
+        self.moved: Callable[[], None] = lambda: None  # called at each step of a round
         self._in_hand: list[Future[int]] = []
         self._unreadable: dict[int, int] = {}
         self._refused = False
@@ -153,6 +154,7 @@ class Intake:
                 self._refused = True
                 return
             self._desk.call(self._ledger.set_marked_in_desk, [number for number, _ in waiting]).result()
+            self.moved()
 
     def marks_soon(self) -> bool:
         """Tell whether mails are still to be decided and then marked; not where the server has just refused that."""
@@ -180,6 +182,7 @@ class Intake:
                 0.02
             )  # the desk is behind: what it has not decided is safe, and more would only take memory
         self._in_hand.append(self._desk.accept(taken, step))
+        self.moved()
 
     # -- IMAP --------------------------------------------------------------------------------
 
@@ -454,7 +457,7 @@ class MailboxThread(threading.Thread):
         desk: DeskDoor,
         ledger: LedgerReader,
         first_round: Callable[[str, str], None],
-        progress: Callable[[], None],
+        progress: Progress,
         standstill: Standstill,
         audit_every: timedelta = AUDIT_EVERY,
     ) -> None:
@@ -463,54 +466,63 @@ class MailboxThread(threading.Thread):
         self._audit_at = time.monotonic() + min(self._audit_every, FIRST_AUDIT_AFTER.total_seconds())
         self._intake, self._desk, self._ledger = intake, desk, ledger
         self._first_round, self._progress = first_round, progress
+        self._intake.moved = progress.move
         self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
         self._stop_event = threading.Event()
-        self._failing_since: float | None = None
         self._failures = 0
+
+    @property
+    def source(self) -> Source:
+        """What it takes mail from."""
+        return self._intake.source
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stop_event.is_set()
 
     def run(self) -> None:
         """Connect, take mail, wait; after trouble again, with back-off."""
         while not self._stop_event.is_set():
             pause = 0.0
+            self._progress.move()
             try:
                 self._intake.mailbox.connect()
                 self._listen()
             except (MailboxUnavailable, CredentialUnavailable) as error:
                 slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
                 pause = SLOW_RETRY_SECONDS if slow else self._back_off()
-                self._trouble(error.reason, error.remedy, pause, tell_now=slow)
+                self._trouble(error.reason, error.remedy, pause, at_once=slow)
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
                 pause = self._back_off()
                 if self._standstill.begin(self._work, error):
+                    self._progress.held_up()
                     # Nothing is marked on the server, so nothing is lost.
                     pause = min(pause, FULL_STORE_RETRY_SECONDS)
                 else:
                     maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
-                    self._trouble(
-                        f"a fault in the desk ({type(error).__name__})", "see the log", pause, tell_now=False
-                    )
+                    self._trouble(f"a fault in the desk ({type(error).__name__})", "see the log", pause)
             finally:
                 self._intake.mailbox.close()
+                self._progress.rest()
             self._stop_event.wait(pause)
         self._standstill.end(self._work)
         self._ledger.close()
 
     def _listen(self) -> None:
-        first = True
         while not self._stop_event.is_set():
             self._intake.round()
             self._failures = 0
             self._standstill.end(self._work)
-            self._progress()
-            if first:
-                self._well()
-                first = False
+            self._progress.well()
             self._first_round(self._intake.source.name, self._intake.source.folder)
             if time.monotonic() >= self._audit_at:
                 self._audit()
                 continue  # what was told of meanwhile is in no wait any more
             soon = self._intake.marks_soon()
+            self._progress.rest()
             told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
+            self._progress.move()
             if not (told or soon or self._stop_event.is_set()):
                 self._intake.look_again()
 
@@ -532,20 +544,10 @@ class MailboxThread(threading.Thread):
         self._failures += 1
         return backoff(self._failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
 
-    def _well(self) -> None:
-        self._failing_since = None
-        self._desk.call(self._ledger.recovered_in_desk, f"mailbox {self._intake.source.name}")
-
-    def _trouble(self, reason: str, remedy: str, pause: float, *, tell_now: bool) -> None:
+    def _trouble(self, reason: str, remedy: str, pause: float, *, at_once: bool = False) -> None:
         name = self._intake.source.name
         maillog.trouble(f"mailbox {name} cannot be read", reason, remedy, again_in_seconds=round(pause))
-        now = time.monotonic()
-        self._failing_since = self._failing_since or now
-        if tell_now or now - self._failing_since > TELL_AFTER.total_seconds():
-            self._desk.call(
-                self._ledger.alarm_in_desk,
-                Alarm(f"mailbox {name}", f"The mailbox {name} cannot be read", reason, remedy),
-            )
+        self._progress.failed(reason, remedy, at_once=at_once)
 
     def look_now(self) -> None:
         """Ask the thread to look for mail at once."""

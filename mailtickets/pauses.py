@@ -58,8 +58,8 @@ class Pauses:
     def __init__(
         self,
         store: Store,
-        alarm: Callable[[Alarm], None],
-        ended: Callable[[str], None],
+        alarm: Callable[[Alarm], object],
+        ended: Callable[[str], object],
         back: Callable[[], None],
     ) -> None:
         self._store, self._alarm, self._ended, self._back = store, alarm, ended, back

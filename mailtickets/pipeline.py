@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from mailtickets.recording import Written
     from mailtickets.reporting import Due
     from mailtickets.store import Store
+    from mailtickets.store.alarms import AlarmState
     from mailtickets.store.ledger import Copy, Step, Taken
     from mailtickets.store.outbox import Mail
 
@@ -405,16 +406,17 @@ class Line:
 
     # -- the admins --------------------------------------------------------------------------
 
-    def alarm_now(self, alarm: Alarm) -> None:
-        """Tell the admins of trouble, in a transaction of its own."""
+    def alarm_now(self, alarm: Alarm, accounts: Sequence[str] | None = None) -> bool:
+        """Tell the admins of trouble, in a transaction of its own; see `Recorder.alarm`."""
         with self._store.transaction():
-            self._recorder.alarm(alarm)
+            return self._recorder.alarm(alarm, accounts)
 
-    def recovered_now(self, kind: str) -> None:
+    def recovered_now(self, kind: str, accounts: Sequence[str] | None = None) -> AlarmState | None:
         """Tell the admins of recovery, in a transaction of its own; nothing is written where there was no trouble."""
-        if self._store.alarms.get(kind):
-            with self._store.transaction():
-                self._recorder.recovered(kind)
+        if not self._store.alarms.get(kind):
+            return None
+        with self._store.transaction():
+            return self._recorder.recovered(kind, accounts)
 
     # -- reports -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -16,7 +16,7 @@ from mailtickets.letters import Unwritten
 from mailtickets.reporting import with_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.delivery import Attempt
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailtickets.originals import Originals
     from mailtickets.reading import Reading
     from mailtickets.store import Store
+    from mailtickets.store.alarms import AlarmState
     from mailtickets.store.outbox import Mail, Prepared
 
     # Of each ticket that was written: its newest entry, the new entries, its cycle of silence.
@@ -187,36 +188,59 @@ class Recorder:
             )
             self._store.tickets.note(mail.ticket, note)
 
-    def alarm(self, alarm: Alarm) -> None:
-        """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction."""
+    def alarm(self, alarm: Alarm, accounts: Sequence[str] | None = None) -> bool:
+        """Tell the admins of trouble, at most once an hour for each kind; inside the caller's transaction.
+
+        accounts   by which the mail goes; None: that of the first queue.
+
+        Returns whether they are told now. A mail of before that still waits says it already.
+        """
         now = self._clock()
         maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
         if not self._store.alarms.raise_(alarm, now):
-            return
+            return False
+        self._store.outbox.take_back("recovered", f"recovered:{alarm.kind}:")
+        waiting = self._store.outbox.unsent("trouble", f"alarm:{alarm.kind}:")
+        state = self._store.alarms.get(alarm.kind)
         values = {
             "what": alarm.what,
             "why": alarm.why,
             "remedy": alarm.remedy,
-            "since": now,
+            "since": state.since if state else now,
             "lines": list(alarm.lines),
         }
-        occasion = f"alarm:{alarm.kind}:{now.isoformat()}"
-        self.queue(self.rules.writer.to_admins("trouble", values, occasion, self._originals.get, now))
+        self._to_admins("trouble", values, f"alarm:{alarm.kind}:{now.isoformat()}", accounts, waiting)
+        return True
 
-    def recovered(self, kind: str) -> None:
-        """Tell the admins once that a trouble is over; inside the caller's transaction."""
+    def recovered(self, kind: str, accounts: Sequence[str] | None = None) -> AlarmState | None:
+        """Tell the admins once that a trouble is over, if they were told of it; inside the caller's transaction.
+
+        Mails about the trouble that still wait are taken back: the one about its end says since when it was.
+        """
         state = self._store.alarms.clear(kind)
         if state is None:
-            return
+            return None
         now = self._clock()
         maillog.note("recovered", kind=kind)
+        self._store.outbox.take_back("trouble", f"alarm:{kind}:")
         values = {"what": state.what, "since": state.since, "until": now}
         if state.told:
-            self.queue(
-                self.rules.writer.to_admins(
-                    "recovered", values, f"recovered:{kind}:{now.isoformat()}", self._originals.get, now
-                ),
-            )
+            self._to_admins("recovered", values, f"recovered:{kind}:{now.isoformat()}", accounts)
+        return state
+
+    def _to_admins(
+        self,
+        kind: str,
+        values: Mapping[str, object],
+        occasion: str,
+        accounts: Sequence[str] | None,
+        but: Container[str] = (),
+    ) -> None:
+        mails = self.rules.writer.to_admins(kind, values, occasion, self._originals.get, self._clock())
+        for account in dict.fromkeys(mail.account for mail in mails) if accounts is None else accounts:
+            if account not in but:
+                # Within the occasion, since each recipient gets each occasion once.
+                self.queue(replace(m, account=account, occasion=f"{occasion}:{account}") for m in mails)
 
     def tell_failure(self, mail: Mail, attempt: Attempt) -> None:
         """Tell whom it concerns that a mail did not arrive."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from mailtickets import maillog
 from mailtickets.crashpoints import reach
 from mailtickets.delivery import Attempt, Ladder, attempt_of
-from mailtickets.desk.ticket import Alarm
+from mailtickets.errors import Retry
 from mailtickets.mail.compose import Slice, assemble, load_body
+from mailtickets.progress import Progress
 from mailtickets.store.outbox import Booking, State
 from mailtickets.transport.fate import Deferred, Phase, Rejected, Sent, Uncertain
 
@@ -31,22 +32,25 @@ CLAIM = 32  # while these are on their way the next ones are claimed: 64 in all,
 BOOK_AFTER_SECONDS = 0.25
 CUTS_KEPT_BYTES = 4 << 20
 OUTAGE_PAUSE = timedelta(seconds=30)  # or the first delay of smtp.retry, if that is shorter
-TELL_AFTER_SECONDS = 15 * 60
 
 
 class Sender:
     """Empties the outbox through one pool of connections for each account.
 
-    call    runs a function in the desk's thread.
+    call      runs a function in the desk's thread.
+    accounts  is told what each account's server makes of our mails.
+    moved     is called whenever something is done, so that a sender that hangs is known from one that waits.
     """
 
     def __init__(self, line: Line, pools: Mapping[str, SmtpPool], ladders: Mapping[str, Ladder], call: Callable[..., Future[object]],
-                 clock: Callable[[], datetime], holder: str) -> None:  # fmt: skip
+                 clock: Callable[[], datetime], holder: str, accounts: Mapping[str, Progress] | None = None,
+                 moved: Callable[[], None] = lambda: None) -> None:  # fmt: skip
         self._line, self._pools, self._ladders, self._call = line, pools, ladders, call
         self._clock, self._holder = clock, holder
         self._away_until: dict[str, datetime] = {}
         self._away_why: dict[str, str] = {}
-        self._away_since: dict[str, float] = {}
+        self._accounts = accounts or {name: Progress() for name in pools}
+        self._moved = moved
         self._stopping = False
         self._claimed: list[Mail] = []
         self._visiting = asyncio.Lock()
@@ -54,7 +58,6 @@ class Sender:
         self._cuts: dict[
             Slice, bytes
         ] = {}  # attachments on their way: every agent of a queue gets the same ones
-        self.last_sent_at: datetime | None = None
 
     async def send_due(self) -> int:
         """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried.
@@ -81,6 +84,7 @@ class Sender:
         What a full disk or a locked store kept from being written is written first next time.
         """
         async with self._visiting:
+            self._moved()
             results = list(self._unbooked)
             booking = self._call(self._line.book, results) if results else None
             claiming = claim and not self._stopping
@@ -185,7 +189,6 @@ class Sender:
         booking = attempt.booking
         match booking.state:
             case State.SENT:
-                self.last_sent_at = booking.at
                 maillog.sent(mail.id, mail.kind, mail.recipients, seconds)
             case State.DEFERRED:
                 maillog.deferred(mail.id, mail.recipients, booking.error, booking.next_at)
@@ -193,28 +196,22 @@ class Sender:
                 maillog.uncertain(mail.id, mail.recipients, booking.error)
             case _:
                 maillog.failed(mail.id, mail.recipients, booking.error)
-        if isinstance(fate, Deferred) and fate.account_trouble:
-            self._server_away(mail.account, fate)
-        elif isinstance(fate, Sent) and mail.account in self._away_since:
-            self._away_until.pop(mail.account, None)
-            del self._away_since[mail.account]
-            self._call(self._line.recovered_now, _alarm_kind(mail.account))
+        self._moved()
+        match fate:
+            case Deferred(account_trouble=True):
+                self._server_away(mail.account, fate)
+            case Deferred():
+                self._accounts[mail.account].answered()
+                self._accounts[mail.account].put_off_for(mail.recipients, fate.reason)
+            case Rejected():
+                self._accounts[mail.account].answered()
+            case Sent():
+                self._away_until.pop(mail.account, None)
+                self._accounts[mail.account].well()
 
     def _server_away(self, account: str, fate: Deferred) -> None:
-        """Leave a server alone for a while; the admins hear of it when that lasts."""
-        now = time.monotonic()
-        since = self._away_since.setdefault(account, now)
+        """Leave a server alone for a while; the admins hear of it when that lasts, and at once of a refused login."""
         pause = min(OUTAGE_PAUSE, self._ladders.get(account, Ladder()).retry[0])
         self._away_until[account] = self._clock() + pause
         self._away_why[account] = fate.reason
-        if now - since > TELL_AFTER_SECONDS or fate.retry.value == "slow":
-            self._call(
-                self._line.alarm_now,
-                Alarm(
-                    _alarm_kind(account), "Mail cannot be sent", fate.reason, "The mails wait in the outbox."
-                ),
-            )
-
-
-def _alarm_kind(account: str) -> str:
-    return f"smtp {account}".strip()
+        self._accounts[account].failed(fate.reason, at_once=fate.retry is Retry.SLOW)

@@ -11,6 +11,7 @@ import pytest
 
 from mailtickets import config as config_module
 from mailtickets.config import ConfigInvalid, Secret, find_config, load
+from mailtickets.config_types import Route
 
 BAD = sorted((Path(__file__).parent / "configs").glob("bad-*"))
 
@@ -213,6 +214,37 @@ def test_what_is_probably_not_meant_is_warned_about(tmp_path):
     )
     keys = [warning.key for warning in load(written(tmp_path, text)).warnings]
     assert keys == ["desk.admins", "smtp.max_size", "agent.kim.proof", "agent.lee"]
+
+
+def test_ways_to_tell_the_admins_of_an_outage(tmp_path):
+    """Mail, a command and another account, in any number; the default is mail."""
+    assert load(written(tmp_path)).desk.alert == ("mail",)
+    ways = 'alert = ["mail", { command = ["/usr/local/bin/page", "-v"] }, { smtp_account = "other" }]'
+    text = (
+        changed(("admins = ", f"{ways}\nadmins = ")) + '\n[smtp_account.other]\nhost = "mail.other.example"\n'
+    )
+    config = load(written(tmp_path, text))
+    assert config.desk.alert == (
+        "mail",
+        Route(command=("/usr/local/bin/page", "-v")),
+        Route(smtp_account="other"),
+    )
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("ways", "key"),
+    [("[]", "desk.alert"), ('["mail", { smtp_account = "other" }]', "desk.alert[2]")],
+    ids=["nobody", "the-same-server"],
+)
+def test_a_second_way_that_is_none_is_warned_about(ways, key, tmp_path):
+    """No way at all, or the account that alarms go by anyway: an outage of it would go unheard."""
+    text = changed(
+        ("admins = ", f"alert = {ways}\nadmins = "),
+        ('tag = "SUP"', 'tag = "SUP"\nsmtp = "other"'),
+    )
+    text += '\n[smtp_account.other]\nhost = "mail.other.example"\n'
+    assert [warning.key for warning in load(written(tmp_path, text)).warnings] == [key]
 
 
 def test_a_desk_may_have_no_mailbox_and_no_agents(tmp_path):

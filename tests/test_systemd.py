@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import click
@@ -106,3 +108,19 @@ def test_the_backup_is_made_by_a_command_that_there_is():
         "target": unit["ReadWritePaths"],
     }
     assert dict(settings(TIMER))["OnCalendar"] == "*-*-* 02:30:00"
+
+
+def test_a_systemd_that_does_not_listen_holds_nobody_up(tmp_path, monkeypatch):
+    """Its socket is full: what is said is lost after a second, and the desk goes on."""
+    from mailtickets.daemon import sd_notify
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        started = time.monotonic()
+        said = 0
+        while sd_notify("WATCHDOG=1"):
+            said += 1
+            assert said < 100_000
+        assert said > 0
+        assert time.monotonic() - started < 30

@@ -31,7 +31,7 @@ COMMANDS = {
     "replay": ("replay", "Read stored mails again; list what would land elsewhere today."),
     "outbox": ("outgoing", "List and show mails that are not sent yet; retry or cancel some."),
     "report": ("report", "Figures of a period: volume, response times, targets kept, backlog."),
-    "status": ("books", "Say how the desk is; exit code 1 where something is wrong."),
+    "status": ("status", "Say how the desk is; exit code 1 where something is wrong."),
     "backup": ("copies", "Copy the store to a file or folder while the desk runs; --keep rotates."),
     "restore": ("copies", "Put a backup in the place of the store; sends no automatic mail again."),
 }

@@ -18,7 +18,7 @@ TELL_AGAIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """An alarm as it stands: since when, and how often it was raised."""
+    """An alarm as it stands: since when, how often it was raised, and whether the admins were told of it."""
 
     kind: str
     what: str
@@ -31,7 +31,7 @@ class AlarmState:
 
 
 class Alarms:
-    """The open alarms."""
+    """The open alarms; one that is over is kept, with the count 0, for the hour in which its kind is not told again."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -43,6 +43,7 @@ class Alarms:
         self._connection.execute(
             "INSERT INTO alarm (kind, what, why, remedy, since, last_at, told_at, count) VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (kind) DO UPDATE SET what = excluded.what, why = excluded.why, remedy = excluded.remedy,"
+            " since = CASE WHEN count = 0 THEN excluded.since ELSE since END,"
             " last_at = excluded.last_at, told_at = coalesce(excluded.told_at, told_at), count = count + 1",
             (
                 alarm.kind,
@@ -59,7 +60,12 @@ class Alarms:
     def clear(self, kind: str) -> AlarmState | None:
         """End an alarm; return it if it was open."""
         state = self.get(kind)
-        self._connection.execute("DELETE FROM alarm WHERE kind = ?", (kind,))
+        if state:
+            self._connection.execute(
+                "DELETE FROM alarm WHERE count = 0 AND coalesce(told_at, 0) <= ?",
+                (to_us(state.last_at - TELL_AGAIN),),
+            )
+            self._connection.execute("UPDATE alarm SET count = 0 WHERE kind = ?", (kind,))
         return state
 
     def get(self, kind: str) -> AlarmState | None:
@@ -69,9 +75,10 @@ class Alarms:
     def open(self) -> list[AlarmState]:
         """Return the open alarms, the newest first."""
         rows = self._connection.execute(
-            "SELECT kind, what, why, remedy, since, last_at, count, told_at FROM alarm ORDER BY last_at DESC"
+            "SELECT kind, what, why, remedy, since, last_at, count, coalesce(told_at >= since, 0) FROM alarm"
+            " WHERE count > 0 ORDER BY last_at DESC"
         )
         return [
-            AlarmState(k, w, y, r, from_us(s), from_us(at), n, told is not None)
+            AlarmState(k, w, y, r, from_us(s), from_us(at), n, bool(told))
             for k, w, y, r, s, at, n, told in rows
         ]

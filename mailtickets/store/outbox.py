@@ -317,6 +317,22 @@ class Outbox:
         ).fetchone()
         return Stored(*row) if row and row[0] is not None and row[1] is not None else None
 
+    def unsent(self, kind: str, occasion: str) -> set[str]:
+        """Return the accounts for which mails of a kind, of occasions that begin so, wait or are being tried."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT account FROM outbox WHERE state IN ('queued', 'deferred', 'sending') AND kind = ? AND substr(occasion, 1, ?) = ?",
+            (kind, len(occasion), occasion),
+        )
+        return {account for (account,) in rows}
+
+    def take_back(self, kind: str, occasion: str) -> None:
+        """Give up mails of a kind, of occasions that begin so, that still wait: what they say is out of date."""
+        self._connection.execute(
+            "UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE state IN ('queued', 'deferred') AND kind = ?"
+            " AND substr(occasion, 1, ?) = ?",
+            (kind, len(occasion), occasion),
+        )
+
     def next_due(self) -> datetime | None:
         """Return when the next mail is due."""
         row = self._connection.execute(

@@ -333,6 +333,21 @@ class Views:
         ).fetchone()
         return from_us_or_none(row[0])
 
+    def oldest_waiting(self) -> datetime | None:
+        """Return when the oldest mail was taken in that is not decided yet."""
+        row = self._connection.execute(
+            "SELECT taken_at FROM copy WHERE state = 'waiting' ORDER BY id LIMIT 1"
+        ).fetchone()
+        return from_us(row[0]) if row else None
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """Return when the oldest mail was queued that should be out by now."""
+        row = self._connection.execute(
+            "SELECT min(queued_at) FROM outbox WHERE state IN ('queued', 'deferred') AND (next_at <= ? OR state = 'deferred')",
+            (to_us(now),),
+        ).fetchone()
+        return from_us_or_none(row[0])
+
     def search(self, words: str, limit: int = 50) -> list[Ticket]:
         """Return tickets in which these words stand, the best match first."""
         terms = " ".join('"' + word.replace('"', '""') + '"' for word in words.split()[:20])

@@ -7,6 +7,7 @@ arguments it is given and runs the command line's `main`. It is a process of its
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -18,6 +19,13 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (
+    "mailtickets.cli.running",
+    "mailtickets.cli.status",
+    "mailtickets.cli.outgoing",
+    "mailtickets.daemon",
+    "mailtickets.once",
+)
 HASTY = "FAULTS_HASTY"  # set in the environment of a child that is to have short waits
 
 
@@ -151,7 +159,8 @@ def _child(order: dict[str, object]) -> None:
 
 def _parent() -> None:
     # Everything that a start would import.
-    import tests.faults.hasty  # noqa: F401
+    for name in (*PROGRAM, "tests.faults.hasty"):
+        importlib.import_module(name)
 
     said = sys.stdout.buffer
     ours: set[int] = set()

@@ -1,18 +1,19 @@
 """`python -m tests.faults.hasty`: the real program with shorter waits, in seconds; nothing else is another.
 
-timeouts of sockets 60 -> 2, first back-off 5 -> 0.5, telling the admins of trouble that lasts 900 -> 3.
+timeouts of sockets 60 -> 2, first back-off 5 -> 0.5, telling the admins of trouble that lasts 900 -> 3, looking for it 10 -> 1.
 """
 
 from datetime import timedelta
 from functools import partial
 
-from mailtickets import accounts, intake, sending
+from mailtickets import accounts, daemon, lookout
 from mailtickets.cli import main
 from mailtickets.transport import backoff, smtp
 from mailtickets.transport.imap import ImapAccount
 from mailtickets.transport.smtp_transaction import Timeouts
+from mailtickets.watching import Patience
 
-TELL_SECONDS = 3
+TELL_AFTER = timedelta(seconds=3)
 
 
 def shorten() -> None:
@@ -20,8 +21,9 @@ def shorten() -> None:
     accounts.ImapAccount = partial(ImapAccount, timeout=2.0, connect_timeout=2.0)  # type: ignore[attr-defined,assignment]
     smtp.Timeouts = partial(Timeouts, connect=2.0, command=2.0, data=2.0, block=2.0, final=2.0)  # type: ignore[misc,assignment]
     backoff.FIRST = timedelta(seconds=0.5)
-    intake.TELL_AFTER = timedelta(seconds=TELL_SECONDS)
-    sending.TELL_AFTER_SECONDS = TELL_SECONDS
+    impatient = Patience(poll=TELL_AFTER, send=TELL_AFTER)
+    daemon.Daemon = partial(daemon.Daemon, patience=impatient)  # type: ignore[misc,assignment]
+    lookout.BEAT_SECONDS = 1.0  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

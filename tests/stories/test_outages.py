@@ -161,7 +161,7 @@ def test_a_wrong_password_is_tried_once_and_told_to_the_admins(make_desk: Callab
         'host = "127.0.0.1"\nport = {imap_port}\nsecurity = "none"\nusername = "{user}"\npassword = "wrong"'
     )
     desk = make_desk(mailbox=lines).start(ready=False)
-    trouble = desk.wait_to("it@desk.example", 1)[0]
+    trouble = desk.wait_to("it@desk.example", 1, 40)[0]  # the desk looks at itself every ten seconds
     assert "password" in trouble.text
     desk.wait_log("cannot be read")
     again = desk.wait_log("again_in_seconds=900")
