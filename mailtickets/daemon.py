@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import secrets
 import signal
 import socket
 import time
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from mailtickets import maillog
-from mailtickets.accounts import ladder_of, mailbox_of, rates_of, smtp_of, takes_null_sender
+from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import (
     AUDIT_EVERY,
     BOOKS,
@@ -31,30 +29,28 @@ from mailtickets.config import Config, ConfigInvalid, load
 from mailtickets.desk.pausing import Look
 from mailtickets.desk.ticket import Alarm
 from mailtickets.deskthread import DeskLedger, DeskThread
-from mailtickets.intake import Intake, MailboxThread, sources
-from mailtickets.letters import Writer
+from mailtickets.intake import Intake, sources
 from mailtickets.lookout import Lookout
-from mailtickets.pipeline import Line
-from mailtickets.policies import own_addresses, policy_of
-from mailtickets.reading import Reading
-from mailtickets.recording import Rules
+from mailtickets.mailboxthread import MailboxThread
+from mailtickets.readying import open_line, rules_of, templates_of
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.standstill import Standstill
 from mailtickets.store import Store, store_trouble
 from mailtickets.store.database import StoreLock
 from mailtickets.store.times import from_us
-from mailtickets.templates import Templates
+from mailtickets.systemd import sd_notify
 from mailtickets.transport.smtp import SmtpPool
 from mailtickets.watching import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailtickets.desk.policy import Policy
-    from mailtickets.mail.keys import KeyRing
+    from mailtickets.pipeline import Line
+    from mailtickets.recording import Rules
+    from mailtickets.templates import Templates
 
-CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that are read as others
+
 STOP_SECONDS = 20.0
 REPORT_LOOK_SECONDS = 30
 KEEP_SENT_BYTES = timedelta(days=30)
@@ -66,59 +62,6 @@ READ_FIRST = timedelta(minutes=15)
 RELOAD = "reload"  # the alarm that stands while the configuration file is not the one in use
 
 _Result = TypeVar("_Result")
-
-
-def new_id() -> str:
-    """Return a fresh word for a Message-ID."""
-    return secrets.token_hex(8)
-
-
-def new_code() -> str:
-    """Return a fresh one-time code, such as 7K3M-9QXD (40 bits)."""
-    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
-
-
-def rules_of(config: Config, store: Store, templates: Templates) -> Rules:
-    """Return a configuration's rules, ready for the line."""
-    policy, ring = policy_of(config), store.key_ring()
-    reading = reading_of(config, policy, ring)
-    writer = Writer(policy, ring, templates, takes_null_sender(config), new_id)
-    return Rules(policy, reading, writer, digest_of(config), rates_of(config))
-
-
-def digest_of(config: Config) -> str:
-    """Return what changes with every word of the configuration."""
-    written = hashlib.sha256()
-    for path in (config.path, config.desk.organisations):
-        with contextlib.suppress(OSError):
-            written.update(path.read_bytes() if path else b"")
-    return written.hexdigest()
-
-
-def reading_of(config: Config, policy: Policy, ring: KeyRing) -> Reading:
-    """Return how a configuration's mail is read."""
-    authserv_ids = {name: mailbox.authserv_id for name, mailbox in config.mailboxes.items()}
-    sent_folders = {name: mailbox.sent_folder for name, mailbox in config.mailboxes.items()}
-    return Reading(ring, own_addresses(policy), authserv_ids, sent_folders)
-
-
-def templates_of(config: Config) -> Templates:
-    """Return the wording that a configuration names."""
-    return Templates(config.templates.folder, zone=config.desk.zone, queues=frozenset(config.queues))
-
-
-def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[Store, Line]:
-    """Open the store and the line over it, and set right what an ended process left."""
-    store = Store.open(config.desk.store, clock())
-    try:
-        store.check_quickly()
-        line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
-        line.recover()
-    except BaseException:
-        store.close()
-        raise
-    return store, line
 
 
 @dataclass
@@ -514,20 +457,3 @@ def _join(threads: list[MailboxThread]) -> None:
     deadline = time.monotonic() + STOP_SECONDS / 2
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-
-
-def sd_notify(state: str) -> bool:
-    """Tell systemd about our state (sd_notify(3)); return whether there was anybody to tell."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return False
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
-        door.settimeout(1.0)  # systemd may be busy; that must not hold up the desk
-        try:
-            door.connect(address)
-            door.sendall(state.encode())
-        except OSError:
-            return False
-    return True

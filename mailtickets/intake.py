@@ -7,21 +7,17 @@ desk; only decided mails are flagged or moved. The cursor is our own UID ledger,
 from __future__ import annotations
 
 import hashlib
-import random
-import threading
 import time
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
-from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_of, audit
 from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
-from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
+from mailtickets.errors import CommandRefused, MailboxUnavailable
 from mailtickets.store.ledger import Step, Taken, compress
-from mailtickets.transport.backoff import backoff
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.transport.maildir import MaildirMail, MaildirMailbox
 
@@ -30,18 +26,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailtickets.config import Config
-    from mailtickets.progress import Progress
-    from mailtickets.standstill import Standstill
     from mailtickets.transport.imap import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
-SLOW_RETRY_SECONDS = 15 * 60.0
-FULL_STORE_RETRY_SECONDS = 15.0
 UNREADABLE_TRIES = 3
-MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided yet when it ended
-AUDIT_AGAIN_SECONDS = 3600.0  # after one that trouble with the server cut short
+# A mail at which the server ends the connection again and again: five times by itself may be no bad network any more.
+DROPPED_TRIES = 5
 
 
 class DeskDoor(Protocol):
@@ -114,6 +106,9 @@ class Intake:
         self.moved: Callable[[], None] = lambda: None  # called at each step of a round
         self._in_hand: list[Future[int]] = []
         self._unreadable: dict[int, int] = {}
+        self._dropped: dict[
+            int, int
+        ] = {}  # how often the connection ended at a mail that was fetched by itself
         self._refused = False
 
     def round(self) -> int:
@@ -209,8 +204,8 @@ class Intake:
             return 0
         sizes = mailbox.sizes(uids)
         count, since = 0, (uidvalidity, last)
-        for batch in self.batches([uid for uid in uids if uid in sizes], sizes):
-            mails = [mail for mail in self._fetched(mailbox, batch, sizes) if mail is not None]
+        for batch in self._cautious(self.batches([uid for uid in uids if uid in sizes], sizes)):
+            mails = self._fetched_cautiously(mailbox, batch, sizes)
             reach("fetched")
             missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
             taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
@@ -244,6 +239,32 @@ class Intake:
                 mailbox.unreadable = {batch[0]: error.reason}
         else:
             yield from mailbox.fetch(batch)
+
+    def _cautious(self, batches: Iterable[list[int]]) -> Iterator[list[int]]:
+        """Take mails one by one of a batch at which the server ended the connection: one of them is the cause."""
+        for batch in batches:
+            if self._dropped.keys() & set(batch):
+                yield from ([uid] for uid in batch)
+            else:
+                yield batch
+
+    def _fetched_cautiously(
+        self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]
+    ) -> list[FetchedMail]:
+        """Fetch a batch; remember at which mails the connection ends, and leave one out that always ends it."""
+        if len(batch) == 1 and self._dropped.get(batch[0], 0) >= DROPPED_TRIES:
+            mailbox.unreadable = {batch[0]: "the server ends the connection each time it is to hand it out"}
+            self._unreadable[batch[0]] = UNREADABLE_TRIES
+            return []
+        try:
+            mails = self.fetched_whole(mailbox, batch, sizes)
+        except MailboxUnavailable:
+            for uid in batch:
+                self._dropped[uid] = self._dropped.get(uid, 0) + (len(batch) == 1)
+            raise
+        for uid in batch:
+            self._dropped.pop(uid, None)
+        return mails
 
     def _missing(self, mailbox: ImapMailbox, batch: Sequence[int], got: set[int]) -> list[int]:
         """Return mails that are there but could not be read; after three rounds one is passed over, with an alarm."""
@@ -446,114 +467,3 @@ def _batches(uids: Sequence[int], sizes: dict[int, int], limit: int) -> Iterator
             batch, total = [], 0
     if batch:
         yield batch
-
-
-class MailboxThread(threading.Thread):
-    """Polls one mailbox for as long as the desk runs: IDLE for speed, a regular round as the net."""
-
-    def __init__(
-        self,
-        intake: Intake,
-        desk: DeskDoor,
-        ledger: LedgerReader,
-        first_round: Callable[[str, str], None],
-        progress: Progress,
-        standstill: Standstill,
-        audit_every: timedelta = AUDIT_EVERY,
-    ) -> None:
-        super().__init__(name=f"mailbox {intake.source.name}", daemon=True)
-        self._audit_every = audit_every.total_seconds()
-        self._audit_at = time.monotonic() + min(self._audit_every, FIRST_AUDIT_AFTER.total_seconds())
-        self._intake, self._desk, self._ledger = intake, desk, ledger
-        self._first_round, self._progress = first_round, progress
-        self._intake.moved = progress.move
-        self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
-        self._stop_event = threading.Event()
-        self._failures = 0
-
-    @property
-    def source(self) -> Source:
-        """What it takes mail from."""
-        return self._intake.source
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was asked to end."""
-        return self._stop_event.is_set()
-
-    def run(self) -> None:
-        """Connect, take mail, wait; after trouble again, with back-off."""
-        while not self._stop_event.is_set():
-            pause = 0.0
-            self._progress.move()
-            try:
-                self._intake.mailbox.connect()
-                self._listen()
-            except (MailboxUnavailable, CredentialUnavailable) as error:
-                slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
-                pause = SLOW_RETRY_SECONDS if slow else self._back_off()
-                self._trouble(error.reason, error.remedy, pause, at_once=slow)
-            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
-                pause = self._back_off()
-                if self._standstill.begin(self._work, error):
-                    self._progress.held_up()
-                    # Nothing is marked on the server, so nothing is lost.
-                    pause = min(pause, FULL_STORE_RETRY_SECONDS)
-                else:
-                    maillog.broken(f"taking mail from {self._intake.source.name} failed", None, error)
-                    self._trouble(f"a fault in the desk ({type(error).__name__})", "see the log", pause)
-            finally:
-                self._intake.mailbox.close()
-                self._progress.rest()
-            self._stop_event.wait(pause)
-        self._standstill.end(self._work)
-        self._ledger.close()
-
-    def _listen(self) -> None:
-        while not self._stop_event.is_set():
-            self._intake.round()
-            self._failures = 0
-            self._standstill.end(self._work)
-            self._progress.well()
-            self._first_round(self._intake.source.name, self._intake.source.folder)
-            if time.monotonic() >= self._audit_at:
-                self._audit()
-                continue  # what was told of meanwhile is in no wait any more
-            soon = self._intake.marks_soon()
-            self._progress.rest()
-            told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
-            self._progress.move()
-            if not (told or soon or self._stop_event.is_set()):
-                self._intake.look_again()
-
-    def _audit(self) -> None:
-        """Compare the mailbox with the books; mails that they do not explain are taken in, and the admins hear of them."""
-        self._audit_at = time.monotonic() + min(self._audit_every, AUDIT_AGAIN_SECONDS)
-        found = audit(self._intake, self._ledger, heal=True)
-        maillog.note(
-            "compared with the books", mailbox=found.mailbox, folder=found.folder, on_server=found.on_server, in_books=found.in_books,
-            to_come=found.to_come, older=found.older, unexplained=found.unexplained, taken_in=found.taken_in,
-        )  # fmt: skip
-        self._audit_at = time.monotonic() + self._audit_every
-        if found.unexplained:
-            self._desk.call(self._ledger.alarm_in_desk, alarm_of(found))
-        else:
-            self._desk.call(self._ledger.recovered_in_desk, alarm_kind(found.mailbox, found.folder))
-
-    def _back_off(self) -> float:
-        self._failures += 1
-        return backoff(self._failures, random.random()).total_seconds()  # noqa: S311  (spreads retries)
-
-    def _trouble(self, reason: str, remedy: str, pause: float, *, at_once: bool = False) -> None:
-        name = self._intake.source.name
-        maillog.trouble(f"mailbox {name} cannot be read", reason, remedy, again_in_seconds=round(pause))
-        self._progress.failed(reason, remedy, at_once=at_once)
-
-    def look_now(self) -> None:
-        """Ask the thread to look for mail at once."""
-        self._intake.mailbox.wake()
-
-    def stop(self) -> None:
-        """Ask the thread to end after the mail in hand."""
-        self._stop_event.set()
-        self._intake.mailbox.wake()

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from mailtickets.config import Config
     from mailtickets.deskthread import DeskThread
-    from mailtickets.intake import MailboxThread, Source
+    from mailtickets.intake import Source
+    from mailtickets.mailboxthread import MailboxThread
     from mailtickets.pipeline import Line
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState

@@ -15,11 +15,12 @@ from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
-from mailtickets.daemon import forget_old, open_line
+from mailtickets.daemon import forget_old
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.figures.apart import ReportFailed
 from mailtickets.intake import Intake, Source, sources
+from mailtickets.readying import open_line
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.store import Store, StoreBusy, StoreUnusable

@@ -18,19 +18,15 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.catching_up import CatchingUp
-from mailtickets.clocks import since_boot
+from mailtickets.claiming import Claims
 from mailtickets.crashpoints import reach
 from mailtickets.deciding import decided
-from mailtickets.delivery import Allowance
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import TimerDue
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
     Alarm,
-    Audience,
     Decision,
-    Entry,
-    EntryKind,
     Grant,
     Outcome,
     TimerKind,
@@ -46,7 +42,6 @@ from mailtickets.recounting import Recount
 from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
-from mailtickets.store.outbox import Held, State
 from mailtickets.unread import head_only
 
 if TYPE_CHECKING:
@@ -71,7 +66,6 @@ BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
 LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
-FEW = 16
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
 TRY_TIMER_AGAIN = timedelta(hours=1)
@@ -95,7 +89,7 @@ class Line:
         self._originals = Originals(store.ledger.original)
         self._recorder = Recorder(store, rules, clock, self._originals)
         self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._begin_recount)
-        self._allowances: dict[str, Allowance] = {}
+        self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
@@ -556,55 +550,12 @@ class Line:
     # -- the outbox --------------------------------------------------------------------------
 
     def claim_due(self, limit: int, holder: str) -> list[Mail]:
-        """Claim mails for sending: while few wait only what the connections take at once."""
-        now, outbox = self._clock(), self._store.outbox
-        held = Held.TO_CUSTOMERS if self.pauses.holds(Cause.CLOCK) else Held.NOTHING
-        held = Held.AUTOMATIC if self.pauses.holds(Cause.VOLUME) else held
-        with self._store.transaction():
-            limit = min(limit, FEW) if outbox.due_count(now) < 100 else limit
-            rates = self.rules.rates
-            mails = outbox.claim(now, limit, holder, held=held, but=tuple(rates))
-            for account in rates:
-                mails += self._claim_slowly(account, rates[account], limit - len(mails), holder, held)
-            automatic = sum(not mail.human for mail in mails)
-            self.pauses.count(automatic, self.rules.policy.limits.automatic_per_hour, now)
-        return mails
-
-    def _claim_slowly(self, account: str, per_minute: int, limit: int, holder: str, held: Held) -> list[Mail]:
-        """Claim for an account that may send so many mails a minute: what waits here is not yet on its way."""
-        allowance = self._allowances.get(account)
-        if allowance is None or allowance.per_minute != per_minute:
-            allowance = Allowance(per_minute, at=since_boot())
-        allowance = allowance.refilled(since_boot())
-        now, most = self._clock(), min(limit, int(allowance.left))
-        mails = self._store.outbox.claim(now, most, holder, held=held, account=account) if most > 0 else []
-        self._allowances[account] = allowance.spent(len(mails))
-        return mails
+        """See `Claims.claim_due`."""
+        return self._claims.claim_due(limit, holder)
 
     def book(self, attempts: Sequence[tuple[Mail, Attempt]]) -> None:
-        """Write what became of claimed mails, and tell whom it concerns."""
-        with self._store.transaction():
-            for mail, attempt in attempts:
-                if not self._store.outbox.book(attempt.booking):
-                    continue
-                if attempt.booking.state is State.UNCERTAIN and mail.ticket:
-                    reason = f"{mail.kind}: nobody knows whether it arrived; it is not sent again by itself"
-                    self._store.tickets.note(
-                        mail.ticket,
-                        Entry(
-                            EntryKind.FAILED,
-                            self._clock(),
-                            "desk",
-                            Audience.DESK,
-                            mail.recipients,
-                            reason=reason,
-                        ),
-                    )
-                if attempt.again_at:
-                    self._store.outbox.split(mail.id, attempt.again, attempt.again_at)
-                if attempt.failed:
-                    self._recorder.tell_failure(mail, attempt)
-        reach("sent")
+        """See `Claims.book`."""
+        self._claims.book(attempts)
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""

@@ -112,7 +112,7 @@ def test_the_backup_is_made_by_a_command_that_there_is():
 
 def test_a_systemd_that_does_not_listen_holds_nobody_up(tmp_path, monkeypatch):
     """Its socket is full: what is said is lost after a second, and the desk goes on."""
-    from mailtickets.daemon import sd_notify
+    from mailtickets.systemd import sd_notify
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))

@@ -46,8 +46,8 @@ def replay(
     mailtickets replay --dry-run --since 2026-11-01
     mailtickets replay --quarantined
     """  # noqa: D301
-    from mailtickets.daemon import rules_of, templates_of
     from mailtickets.guard import Guard
+    from mailtickets.readying import rules_of, templates_of
     from mailtickets.replaying import replay as replayed
 
     config = loaded()

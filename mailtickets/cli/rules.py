@@ -259,8 +259,8 @@ def _read(
     """Read a mail as the daemon does; which mailbox it came from follows from its queue."""
     import hashlib
 
-    from mailtickets.daemon import reading_of
     from mailtickets.once import beginning
+    from mailtickets.readying import reading_of
 
     reading = reading_of(config, policy, _ring(config))
     size, limit = len(raw), config.limits.mail_size

@@ -13,11 +13,11 @@ from typing import Self
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.clocks import utc_now
 from mailtickets.config import load
-from mailtickets.daemon import open_line
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import MailboxUnavailable
 from mailtickets.intake import Intake, sources
 from mailtickets.once import _Here
+from mailtickets.readying import open_line
 from mailtickets.sending import Sender
 from mailtickets.store.ledger import Taken, compress
 from mailtickets.store.views import Books
