@@ -190,7 +190,7 @@ def test_a_mail_server_away_is_told_by_the_pager_and_the_other_account(watch, do
 
 @OUTAGE
 def test_both_away_and_the_mailbox_back_first(watch, sink, book):
-    """The pager has each of both once; of the mailbox, which was back before mail went, the admin reads its end only."""
+    """The pager has each of both once; by mail each is told at most once, after the fact, and its end once."""
     with Dovecot() as imap, SmtpSink() as server:
         desk = watch(imap, server)
         desk.start()
@@ -210,8 +210,9 @@ def test_both_away_and_the_mailbox_back_first(watch, sink, book):
         desk.wait(lambda: desk.told()[UNSENT_OVER] == 1, "the end to be told", LONG)
         desk.looks(2)
         told = desk.told()
-        assert (told[UNREADABLE], told[UNREAD_OVER], told[UNSENT_OVER]) == (0, 1, 1)
-        assert told[UNSENT] <= 1
+        assert (told[UNREAD_OVER], told[UNSENT_OVER]) == (1, 1)
+        # A mail of trouble that is being tried at the very moment of the end is not taken back any more.
+        assert max(told[UNREADABLE], told[UNSENT]) <= 1
         assert sorted(desk.pages()) == sorted([*both, "recovered mailbox support", "recovered smtp"])
         answers = len(desk.to("ana@customer.example"))
         book(runs=1, lost=max(2 - answers, 0), doubled=max(answers - 2, 0))
