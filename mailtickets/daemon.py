@@ -201,7 +201,7 @@ class Daemon:
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        scheduler.add_job(self._outbox.set, "interval", seconds=1)
+        scheduler.add_job(self._look_at_outbox, "interval", seconds=1)
         scheduler.add_job(self._desk.let_timers_go, "date", run_date=datetime.now(UTC) + READ_FIRST)
         scheduler.add_job(
             self._reports,
@@ -237,6 +237,10 @@ class Daemon:
         self._stop.set()
 
     # -- at work -----------------------------------------------------------------------------
+
+    async def _look_at_outbox(self) -> None:
+        """Wake the sender; a coroutine, as only those run in the loop, where an Event may be set."""
+        self._outbox.set()
 
     def _wake_sender(self) -> None:
         self._loop.call_soon_threadsafe(self._outbox.set)
