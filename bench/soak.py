@@ -244,6 +244,10 @@ def figures(desk: Desk, report: Report, truth: list[dict], memory: Lives) -> Non
         Figure("soak: automatic mails doubled", float(doubled), f"of {sum(out.values())}", "0", doubled == 0)
     )
     report.add(Figure("soak: machines answered", float(answered), f"of {len(machines)}", "0", answered == 0))
+    twice = len(
+        ask(desk, "SELECT 1 FROM outbox WHERE kind = 'acknowledgement' GROUP BY ticket HAVING count(*) > 1")
+    )
+    report.add(Figure("soak: tickets acknowledged twice", float(twice), f"of {tickets}", "0", twice == 0))
     report.add(Figure("soak: uncertain, listed for the admin", float(len(uncertain)), "mails"))
     parts = [memory.peaks[part] for part in sorted(memory.peaks)]
     first, last = statistics.median(parts[1:4]), statistics.median(parts[-3:])  # the first tenth is the start

@@ -25,7 +25,8 @@ from tests.support.smtp_sink import SinkMail, SmtpSink
 
 ANA, BEN = "Ana Client <ana@customer.example>", "Ben Other <ben@other.example>"
 KIM = "Kim Archer <kim@desk.example>"
-STAFF = frozenset({"kim@desk.example", "lee@desk.example", "it@desk.example"})
+AGENTS = frozenset({"kim@desk.example", "lee@desk.example"})
+STAFF = AGENTS | {"it@desk.example"}
 # Each step of silence lies less than a day behind the one before: a longer gap makes the desk doubt the clock.
 QUEUE = 'reminders = ["20h"]\nclose_after = "40h"\nresolved_close_after = "20h"'
 MORE = """\
@@ -147,7 +148,11 @@ class FaultDesk(DeskProcess):
         end = time.monotonic() + seconds
         while self.child.poll() is None:
             if (left := self.left_to_do()) == "":
-                return True
+                # A point right behind the last commit: its end is on its way.
+                time.sleep(0.05)
+                if self.child.poll() is None:
+                    return True
+                break
             if time.monotonic() > end:
                 raise AssertionError(f"after {seconds} s still {left}\n{self.log[-5000:]}")
             time.sleep(0.01)
@@ -229,20 +234,21 @@ class FaultDesk(DeskProcess):
 
     # -- what must be true -------------------------------------------------------------------
 
-    def check(self, expected: Counter[tuple[str, str, int]] | None = None) -> tuple[int, int]:
-        """Check the assertions of the fault matrix; return (lost, doubled), both 0 or the test fails.
+    def check(self, expected: Counter[tuple[str, str, int]] | None = None) -> Counter[str]:
+        """Check the assertions of the fault matrix; return how many mails are "lost" and how many "doubled".
 
-        expected  what the same story says without faults, as `rows`.
+        expected  what the same story says without faults, as `rows`: one more of a kind is a double, one less is lost.
         """
         self._books()
-        lost, doubled = self._mail_out()
+        counts = self._mail_out()
         self._nobody_new()
         self._whole()
         if expected is not None:
-            assert self.rows() == expected, (
-                f"{self.rows() - expected} {expected - self.rows()}\n{self.log[-4000:]}"
-            )
-        return lost, doubled
+            counts["doubled"] += (self.rows() - expected).total()
+            counts["lost"] += (expected - self.rows()).total()
+        if counts.total():
+            print(f"{self.folder}: {counts}, {self.rows()} instead of {expected}\n{self.log[-4000:]}")
+        return counts
 
     def _books(self) -> None:
         """1. Every raw mail is in exactly one place, and on one ticket once."""
@@ -256,37 +262,39 @@ class FaultDesk(DeskProcess):
         )
         assert all(count == 1 for _, count in entries), entries
 
-    def _mail_out(self) -> tuple[int, int]:
+    def _mail_out(self) -> Counter[str]:
         """2. Automatic mail was taken once at most. 3. An answer was taken at least once, always the same bytes."""
         taken: dict[str, list[bytes]] = {}
         for mail in self.accepted.mails:
             taken.setdefault(self.id_of(mail.raw), []).append(mail.raw)
-        lost = doubled = 0
+        counts = Counter[str]()
         for number, kind, human, state, message_id in self.ask(
             "SELECT id, kind, human, state, message_id FROM outbox"
         ):
             copies = taken.pop(message_id, [])
             assert len(set(copies)) <= 1, f"mail {number} went out in different bytes"
-            assert state in {"sent", "uncertain"}, f"mail {number} ({kind}) is {state}"
+            # A trouble that was over before it was told is taken back.
+            assert state in {"sent", "uncertain", *({"cancelled"} if kind in TROUBLE else ())}, (
+                f"mail {number} ({kind}) is {state}"
+            )
             if human:
-                lost += not copies
+                counts["lost"] += not copies
             else:
-                doubled += max(len(copies) - 1, 0)
-                lost += not copies and state != "uncertain"
+                counts["doubled"] += max(len(copies) - 1, 0)
+                counts["lost"] += not copies and state == "sent"
         assert not taken, f"nobody queued {list(taken)}"
-        assert (lost, doubled) == (0, 0), f"{lost} lost, {doubled} doubled\n{self.log[-4000:]}"
-        return lost, doubled
+        return counts
 
     def _nobody_new(self) -> None:
-        """4. Only people of the ticket, agents and admins got mail."""
+        """4. Only people of the ticket and agents of its queue got its mail; what is of no ticket went to staff."""
         people: dict[int, set[str]] = {}
         for ticket, address in self.ask("SELECT ticket, address FROM participant"):
             people.setdefault(ticket, set()).add(address)
         ticket_of = dict(self.ask("SELECT message_id, ticket FROM outbox"))
         for mail in self.accepted.mails:
             ticket = ticket_of.get(self.id_of(mail.raw), 0)
-            strangers = set(mail.recipients) - STAFF - people.get(ticket, set())
-            assert not strangers, f"{strangers} got mail of ticket {ticket}"
+            may = AGENTS | people[ticket] if ticket else STAFF
+            assert set(mail.recipients) <= may, f"{mail.recipients} got mail of ticket {ticket}"
 
     def _whole(self) -> None:
         """5. The store is whole, and nothing lies about."""
@@ -324,6 +332,17 @@ class Stage:
     name: str
     happens: Callable[[FaultDesk], None]
     hours: float = 0.0
+    files: bool = False
+
+    @property
+    def points(self) -> set[str]:
+        """The points of its way, each of which must be reached."""
+        out = {"sending", "dot-sent", "250-read", "sent", "recovered"} | (
+            {"attachment-temp"} if self.files else set()
+        )
+        if self.hours:
+            return out | {"timer-due", "timer-committed"}
+        return out | {"fetched", "raw-stored", "parsed", "written", "committed", "marking", "marked"}
 
 
 def _newest(desk: FaultDesk, address: str, words: str = "") -> Received:
@@ -390,9 +409,9 @@ def _silence(_: FaultDesk) -> None:
 
 
 STAGES = (
-    Stage("new mail", _writes),
+    Stage("new mail", _writes, files=True),
     Stage("another one", lambda desk: desk.writes(BEN, "My scanner is wet.", subject="A wet scanner")),
-    Stage("answer", _answers),
+    Stage("answer", _answers, files=True),
     Stage("bounce", _bounce),
     Stage("reminder", _silence, hours=21),
     Stage("closing", _silence, hours=21),
@@ -423,7 +442,7 @@ def play(desk: FaultDesk, folder: Path, stages: tuple[Stage, ...] = STAGES) -> L
         line.mails.append(desk.deliveries[known:])
         desk.begin()
         assert desk.settle()
-        desk.check()
+        assert not desk.check().total()
         desk.down()
         line.says.append(desk.rows())
     return line

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.forks import HASTY, Forks
-from tests.faults.story import STAGES, FaultDesk
+from tests.faults.story import STAGES, FaultDesk, play
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Side, Stall
 from tests.support.smtp_sink import SmtpSink
@@ -79,8 +79,10 @@ def test_faults_at_random(
     seed = random.randrange(1_000_000) if asked is None else asked + part
     print(f"seed {seed - part}")
     wanted = max(pytestconfig.getoption("--kills") // 2, 1)
+    (tmp_path / "without").mkdir()
+    expected = play(FaultDesk(tmp_path / "without", dovecot, sink, forks), tmp_path).says[-1]
     with FaultyNetwork(dovecot.imap) as imap, FaultyNetwork(sink.port) as smtp:
-        fate, stories = Fate(seed, (imap, smtp)), 0
+        fate, stories, wrong = Fate(seed, (imap, smtp)), 0, Counter[str]()
         while fate.fallen.total() < wanted:
             stories += 1
             folder = tmp_path / f"story-{stories}"
@@ -88,8 +90,9 @@ def test_faults_at_random(
             desk = FaultDesk(folder, dovecot, sink, forks, ports=(imap.port, smtp.port))
             desk.env = {HASTY: "1"}
             fate.story(desk, cuts=stories % 2 == 0)
-            desk.check()
+            wrong += desk.check(expected)
             desk.restart_changes_nothing()
         cuts = imap.struck + smtp.struck
     print(f"{dict(fate.fallen)}, {cuts} cuts of the network, in {stories} stories")
-    book(runs=fate.fallen.total() + cuts)
+    book(runs=fate.fallen.total() + cuts, lost=wrong["lost"], doubled=wrong["doubled"])
+    assert not wrong.total()
