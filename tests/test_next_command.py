@@ -51,7 +51,7 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "smtp-password").write_text("x")
     (tmp_path / "imap-password").write_text("x")
     made = ConfiguredDesk(written(tmp_path, CONFIG), tmp_path, "2026-11-23 09:00")
-    monkeypatch.setattr("mailtickets.daemon.utc_now", lambda: made.now)
+    monkeypatch.setattr("mailtickets.clocks.utc_now", lambda: made.now)
     yield made
     made.close()
 

@@ -144,7 +144,7 @@ def test_a_full_disk_while_a_stored_mail_is_decided(tmp_path: Path, dovecot: Dov
         assert picture in desk.wait_to("kim@desk.example", 2)[1].files.values(), "cut from the raw mail"
         desk.wait(lambda: unseen(desk) == 0, "all marks")
         assert {path.name for path in disk.folder.iterdir()} <= {
-            "desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "lost+found",
+            "desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "desk.db.heartbeat", "lost+found",
         }, "no half-written file"  # fmt: skip
         put_down(book, runs=1, **tally(desk, [ANA, BEN]))
 
@@ -411,5 +411,5 @@ def test_kill_9_on_a_full_disk(tmp_path: Path, dovecot: Dovecot, account: str, b
         desk.at_rest(2)
         assert picture in desk.wait_to("kim@desk.example", 2)[1].files.values()
         left = {path.name for path in disk.folder.iterdir()}
-        assert left <= {"desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock"}
+        assert left <= {"desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "desk.db.heartbeat"}
         put_down(book, runs=3, **tally(desk, [ANA, BEN]))
