@@ -8,6 +8,7 @@ import pwd
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -65,6 +66,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.dovecot = Dovecot(layout="maildir", extra=DOVECOT_EXTRA)
+        self._filled = Counter[str]()
 
     def __enter__(self) -> Self:
         self.dovecot.start()
@@ -79,7 +81,8 @@ class Servers:
         folders = [inbox / name for name in ("cur", "new", "tmp")]
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        there = sum(1 for _ in folders[0].iterdir())
+        there = self._filled[user]  # not counted in the folder, where Dovecot renames files
+        self._filled[user] += len(mails)
         nobody = pwd.getpwnam("nobody")
         as_root = os.getuid() == 0
         for path in (inbox, *folders) if as_root else ():
