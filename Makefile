@@ -10,8 +10,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
-# Most tests wait for servers: three at a time keep two cores busy.
-SEVERAL := -n 3 --dist loadfile
+# Most tests wait for servers: so many at a time keep two cores busy.
+SEVERAL := -n 6 --dist worksteal
 KILLS ?= 2400
 
 .PHONY: demo test faults soak check format lint types bench lock tidy servers
