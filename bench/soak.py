@@ -123,11 +123,11 @@ def make(work: Path, count: int) -> tuple[list[Path], list[dict]]:
         )
         said = json.loads((work / "corpus" / name / "truth.json").read_text())
         truth += said["mails"]
-    order = list(range(len(mails)))
-    random.Random(29).shuffle(order)
-    # What a mail repeats or answers comes before it.
-    half = len(order) // 2
-    order = sorted(order[:half]) + sorted(order[half:])
+    # Mixed, each half in its own order: what a mail repeats or answers comes before it.
+    half, dice = count // 2, random.Random(29)
+    first = set(dice.sample(range(count), half))
+    halves = iter(range(half)), iter(range(half, count))
+    order = [next(halves[place not in first]) for place in range(count)]
     return [mails[i] for i in order], [truth[i] for i in order]
 
 
