@@ -49,6 +49,7 @@ class Claims:
                 mails += self._claim_slowly(account, rates[account], limit - len(mails), holder, held)
             automatic = sum(not mail.human for mail in mails)
             self._pauses.count(automatic, self._recorder.rules.policy.limits.automatic_per_hour, now)
+        self._pauses.went_out(automatic, now)
         return mails
 
     def _claim_slowly(self, account: str, per_minute: int, limit: int, holder: str, held: Held) -> list[Mail]:

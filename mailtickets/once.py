@@ -16,6 +16,7 @@ from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
 from mailtickets.daemon import forget_old
+from mailtickets.desk.pausing import Cause
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.figures.apart import ReportFailed
@@ -94,7 +95,8 @@ async def one_round(config: Config) -> int:
                 _report(config, line)
             await _send(config, line)
             last = store.setting("forgot_at")
-            if not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1):
+            old = not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1)
+            if old and not line.pauses.holds(Cause.CLOCK):
                 forget_old(store, utc_now())
         finally:
             line.end_cleanly()
@@ -246,6 +248,7 @@ async def _round_for_received(config: Config) -> None:
     with StoreLock(config.desk.store):
         store, line = open_line(config)
         try:
+            line.pauses.end_what_is_over(utc_now())
             # No timer: an answer that stops a reminder may lie in a mailbox that nobody has read.
             _decide(line)
             await _send(config, line)

@@ -88,7 +88,7 @@ class Line:
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
         self._recorder = Recorder(store, rules, clock, self._originals)
-        self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._begin_recount)
+        self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
         self._alone: set[int] = set()
@@ -445,6 +445,11 @@ class Line:
 
     def _begin_recount(self, *, closed: bool = False) -> None:
         self._recount = Recount(self._store, self.rules.policy, closed=closed)
+
+    def _recount_for_clock(self) -> None:
+        """Count all timers again, inside the caller's transaction; an end of the program on the way begins it anew."""
+        self._store.set_setting(COUNTED_UNDER, "a wrong clock")
+        self._begin_recount()
 
     def recount(self) -> bool:
         """Go on with what changed rules mean for open tickets; return whether there is more to do."""

@@ -185,10 +185,11 @@ def outbox_cancel(*, number: tuple[int, ...]) -> None:
 def outbox_resume() -> None:
     """Let automatic mail go again that is held back, because the clock was in doubt or too much went out."""
     from mailtickets import pauses
+    from mailtickets.clocks import utc_now
 
     store = writing_store(loaded())
     with store.transaction():
-        ended = pauses.forget(store)
+        ended = pauses.forget(store, utc_now())
     for pause in ended:
         click.echo(f"automatic mail goes again; it was held back because {pause.why}")
     if not ended:

@@ -57,6 +57,33 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Leap:
+    """The clock went far ahead: `before` is the latest time known until then, `after` where it stood at once.
+
+    Either it was put wrong, or that much time did pass; only what comes later tells.
+    """
+
+    before: datetime
+    after: datetime
+
+    def is_undone(self, now: datetime) -> bool:
+        """Tell whether the clock stands before its leap again: what was written since has wrong times.
+
+        Not where it stands before all that was known: then it is the present time that is wrong.
+        """
+        return self.before - JUMP <= now < self.after - JUMP
+
+    def text(self) -> str:
+        """Return it as it is stored."""
+        return f"{self.before.isoformat()} {self.after.isoformat()}"
+
+    @classmethod
+    def of(cls, text: str) -> Leap | None:
+        """Return a stored leap, None for an empty text."""
+        return cls(*map(datetime.fromisoformat, text.split())) if text else None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All clocks at one moment: wall time, seconds since the machine was started with its sleep, and without."""
 
@@ -75,9 +102,28 @@ def slept(before: Look, now: Look) -> timedelta:
     return timedelta(seconds=(now.since_boot - before.since_boot) - (now.awake - before.awake))
 
 
-def doubt_at_start(last_stored: datetime | None, now: datetime) -> str:
-    """Return why the clock is in doubt when the desk starts, or an empty string."""
+def leap_between(before: Look, now: Look, latest: datetime) -> Leap | None:
+    """Return the leap between two looks; None where the clock only came back to what was known, as after a start in 1970.
+
+    latest   the latest time known, of all there ever were.
+    """
+    leap = Leap(max(latest, before.wall), now.wall - timedelta(seconds=now.since_boot - before.since_boot))
+    return leap if leap.after - leap.before > JUMP else None
+
+
+def doubt_at_start(last_stored: datetime | None, now: datetime, last_gap: Leap | None = None) -> str:
+    """Return why the clock is in doubt when the desk starts, or an empty string.
+
+    last_gap   the last gap of more than a day between two starts. Where nothing was stored since the start that ended it,
+               this is a desk of single rounds that lie days apart: a gap of up to twice its length is no news.
+    """
     if last_stored is None or now - last_stored <= GAP:
+        return ""
+    if (
+        last_gap
+        and last_stored == last_gap.after
+        and now - last_stored <= 2 * (last_gap.after - last_gap.before)
+    ):
         return ""
     return f"the desk last worked {_long(now - last_stored)} ago by the clock of this machine"
 

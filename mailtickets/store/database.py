@@ -226,9 +226,9 @@ class Store:
         """Store a setting, inside the caller's transaction or by itself."""
         set_setting(self._connection, name, value)
 
-    def bring_back(self, now: datetime, gap: timedelta) -> None:
+    def bring_back(self, now: datetime, gap: timedelta, wrong_since: datetime | None) -> None:
         """See `future.bring_back`."""
-        bring_back(self._connection, now, gap)
+        bring_back(self._connection, now, gap, wrong_since)
 
     def key_ring(self) -> KeyRing:
         """Return the desk's keys for replies and for the loop field."""

@@ -8,7 +8,7 @@ import pytest
 
 from mailtickets.delivery import Allowance
 from mailtickets.desk import pausing
-from mailtickets.desk.pausing import Cause, Look, Pause
+from mailtickets.desk.pausing import Cause, Leap, Look, Pause
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -52,6 +52,53 @@ def test_a_start_after_more_than_a_day_is_a_doubt(gap, words):
 
 def test_a_first_start_is_no_doubt():
     assert pausing.doubt_at_start(None, NOON) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "gap", "doubt"),
+    [
+        (25 * HOUR, timedelta(0), 25 * HOUR, False),  # a round each 25 hours
+        (25 * HOUR, timedelta(0), 50 * HOUR, False),  # one of them was left out
+        (25 * HOUR, timedelta(0), 51 * HOUR, True),
+        (7 * DAY, timedelta(0), 7 * DAY, False),  # a round each week
+        (25 * HOUR, timedelta(0), 400 * DAY, True),
+        (3 * DAY, MINUTE, 3 * DAY, True),  # a daemon that was down twice: it was at work in between
+        (3 * DAY, -DAY, 3 * DAY, True),  # the clock was put back in between
+    ],
+)
+def test_rounds_that_lie_days_apart_are_doubted_once(before, since, gap, doubt):
+    """A gap that follows on one like it, with nothing stored in between, is the way in which this desk is run."""
+    last_gap = Leap(NOON - before, NOON)
+    last_stored = NOON + since
+    assert bool(pausing.doubt_at_start(last_stored, last_stored + gap, last_gap)) == doubt
+
+
+@pytest.mark.parametrize(
+    ("now", "undone"),
+    [
+        (timedelta(0), True),
+        (HOUR, True),  # an hour later, put right
+        (200 * DAY, True),  # put right in steps
+        (400 * DAY - MINUTE, False),  # NTP
+        (401 * DAY, False),
+        (-3 * DAY, False),  # now it is the present time that is wrong
+        (-56 * 365 * DAY, False),  # a machine that starts in 1970
+    ],
+)
+def test_a_leap_is_undone_where_the_clock_stands_between_its_ends(now, undone):
+    """Only then are the times wrong that were written since."""
+    leap = Leap(NOON, NOON + 400 * DAY)
+    assert leap.is_undone(NOON + now) == undone
+    assert Leap.of(leap.text()) == leap
+    assert Leap.of("") is None
+
+
+def test_a_clock_that_comes_back_to_what_was_known_has_not_leapt():
+    """From 1970 to the present is no leap: what was written before is right. Else it counts from the look before."""
+    then = look(-56 * 365 * DAY, timedelta(0), timedelta(0))
+    assert pausing.leap_between(then, look(MINUTE, MINUTE, MINUTE), NOON) is None
+    there = look(3 * DAY, MINUTE, MINUTE)
+    assert pausing.leap_between(BEFORE, there, NOON - MINUTE) == Leap(NOON, NOON + 3 * DAY - MINUTE)
 
 
 def test_a_pause_ends_by_time_or_when_the_clock_is_put_back():
