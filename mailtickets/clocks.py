@@ -11,6 +11,12 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailtickets.desk.pausing import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _shifts() -> tuple[float, float]:
@@ -34,3 +40,8 @@ def since_boot() -> float:
 def awake() -> float:
     """Return seconds since this machine was started, without those in which it slept (CLOCK_MONOTONIC)."""
     return time.monotonic()
+
+
+def look_at_clocks(clock: Callable[[], datetime] = utc_now) -> Look:
+    """Return all clocks at this moment; `clock` gives the wall time."""
+    return Look(clock(), since_boot(), awake())

@@ -26,13 +26,16 @@ class Ladder:
     retry: tuple[timedelta, ...] = DEFAULT_RETRY
     give_up: timedelta = DEFAULT_GIVE_UP
 
-    def next_at(self, attempts: int, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
+    def next_at(
+        self, attempts: int, queued_at: datetime, now: datetime, jitter: float, *, in_doubt: bool = False
+    ) -> datetime | None:
         """Return when to try again, or None to give up.
 
         attempts  tries so far, 1 after the first failure.
         jitter    0.0 to 1.0; spreads retries by up to a tenth after a failure of many.
+        in_doubt  `now` is a doubtful time, by which nothing is given up.
         """
-        if now - queued_at >= self.give_up:
+        if now - queued_at >= self.give_up and not in_doubt:
             return None
         delay = self.retry[min(max(attempts, 1), len(self.retry)) - 1]
         return now + delay * (1 + jitter / 10)
@@ -76,16 +79,18 @@ class Attempt:
     again_at: datetime | None = None
 
 
-def attempt_of(mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: float) -> Attempt:
-    """Return what a fate means for a mail (design section 8; `reliability.md` R5)."""
+def attempt_of(
+    mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: float, *, in_doubt: bool = False
+) -> Attempt:
+    """Return what a fate means for a mail (design section 8; `reliability.md` R5); see `Ladder.next_at`."""
+    next_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter, in_doubt=in_doubt)
     match fate:
         case Sent(refused=refused):
-            again_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter)
-            again = tuple(a for a, refusal in refused.items() if not refusal.permanent) if again_at else ()
+            again = tuple(a for a, refusal in refused.items() if not refusal.permanent) if next_at else ()
             reasons = tuple((address, refusal.reason) for address, refusal in refused.items())
             failed = tuple((address, reason) for address, reason in reasons if address not in again)
             booking = Booking(mail.id, State.SENT, now, refused=reasons)
-            return Attempt(booking, failed, _permanent(refused), again, again_at if again else None)
+            return Attempt(booking, failed, _permanent(refused), again, next_at if again else None)
         case Uncertain(reason=reason):
             if not mail.human:
                 return Attempt(
@@ -98,7 +103,7 @@ def attempt_of(mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: fl
                 f"no answer after the whole mail was sent; sent again with the same bytes: {reason}",
                 ladder,
                 now,
-                jitter,
+                next_at,
             )
         case Rejected(code=code, reason=reason, refused=refused, phase=phase):
             failed = tuple((address, refusal.reason) for address, refusal in refused.items())
@@ -108,8 +113,8 @@ def attempt_of(mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: fl
         case Deferred(reason=reason, account_trouble=account_trouble):
             if account_trouble:
                 # Nothing is wrong with the mail: its own tries are not used up while the server is away.
-                return _again(mail, reason, ladder, now, jitter, counts=False)
-            return _again(mail, reason, ladder, now, jitter)
+                return _again(mail, reason, ladder, now, next_at, counts=False)
+            return _again(mail, reason, ladder, now, next_at)
 
 
 def _permanent(refused: dict[str, Refusal]) -> tuple[str, ...]:
@@ -117,9 +122,8 @@ def _permanent(refused: dict[str, Refusal]) -> tuple[str, ...]:
 
 
 def _again(
-    mail: Mail, reason: str, ladder: Ladder, now: datetime, jitter: float, *, counts: bool = True
+    mail: Mail, reason: str, ladder: Ladder, now: datetime, next_at: datetime | None, *, counts: bool = True
 ) -> Attempt:
-    next_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter)
     if next_at is None:
         days = f"given up after {ladder.give_up.total_seconds() / 86400:g} days: {reason}"
         return Attempt(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.clocks import look_at_clocks, since_boot
 from mailtickets.crashpoints import reach
 from mailtickets.delivery import Attempt, Ladder, attempt_of
 from mailtickets.errors import Retry
@@ -47,7 +48,9 @@ class Sender:
                  moved: Callable[[], None] = lambda: None) -> None:  # fmt: skip
         self._line, self._pools, self._ladders, self._call = line, pools, ladders, call
         self._clock, self._holder = clock, holder
-        self._away_until: dict[str, datetime] = {}
+        self._away_until: dict[
+            str, float
+        ] = {}  # in seconds since the start of the machine: nobody sets that clock
         self._away_why: dict[str, str] = {}
         self._accounts = accounts or {name: Progress() for name in pools}
         self._moved = moved
@@ -127,10 +130,13 @@ class Sender:
 
     async def _attempt(self, mail: Mail) -> tuple[Mail, Attempt]:
         now = self._clock()
-        away_until = now if self._stopping else self._away_until.get(mail.account)
-        if away_until and (now < away_until or self._stopping):
-            why = self._away_why.get(mail.account, "the desk was stopping")
-            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, why, away_until, counts=False))
+        away = 0.0 if self._stopping else self._away_until.get(mail.account, 0.0) - since_boot()
+        if away > 0 or self._stopping:
+            why, until = (
+                self._away_why.get(mail.account, "the desk was stopping"),
+                now + timedelta(seconds=away),
+            )
+            return mail, Attempt(Booking(mail.id, State.DEFERRED, now, why, until, counts=False))
         pool = self._pools.get(mail.account)
         if pool is None:
             why = f"the configuration has no [smtp_account.{mail.account}] any more"
@@ -159,7 +165,10 @@ class Sender:
         if self._stopping and isinstance(fate, Deferred):
             return mail, Attempt(Booking(mail.id, State.DEFERRED, now, fate.reason, now, counts=False))
         jitter = random.random()  # noqa: S311  (spreads retries)
-        attempt = attempt_of(mail, fate, self._ladders.get(mail.account, Ladder()), self._clock(), jitter)
+        # The clock may have been set in the last half second.
+        now, in_doubt = self._clock(), self._line.pauses.in_doubt(look_at_clocks(self._clock))
+        ladder = self._ladders.get(mail.account, Ladder())
+        attempt = attempt_of(mail, fate, ladder, now, jitter, in_doubt=in_doubt)
         self._note(mail, fate, attempt, time.monotonic() - started)
         return mail, attempt
 
@@ -212,6 +221,6 @@ class Sender:
     def _server_away(self, account: str, fate: Deferred) -> None:
         """Leave a server alone for a while; the admins hear of it when that lasts, and at once of a refused login."""
         pause = min(OUTAGE_PAUSE, self._ladders.get(account, Ladder()).retry[0])
-        self._away_until[account] = self._clock() + pause
+        self._away_until[account] = since_boot() + pause.total_seconds()
         self._away_why[account] = fate.reason
         self._accounts[account].failed(fate.reason, at_once=fate.retry is Retry.SLOW)

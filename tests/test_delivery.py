@@ -11,6 +11,7 @@ from mailtickets.store.outbox import Mail, State
 from mailtickets.transport.fate import Deferred, Phase, Refusal, Rejected, Sent, Uncertain
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+NOON_OF_OLD = NOW - timedelta(days=400)
 MINUTE = timedelta(minutes=1)
 GONE, BUSY = Refusal(550, "no such user", permanent=True), Refusal(450, "mailbox busy", permanent=False)
 
@@ -57,6 +58,18 @@ def test_it_is_given_up_after_five_days():
     assert late.failed[0][0] == "ana@customer.example"
     assert "5 days" in late.failed[0][1]
     assert late.permanent == ()
+
+
+@pytest.mark.parametrize(
+    "fate", [Deferred("busy"), Deferred("away", account_trouble=True), Sent({"bob@customer.example": BUSY})]
+)
+def test_nothing_is_given_up_by_a_doubtful_clock(fate):
+    """It is tried again, for as long as the doubt lasts."""
+    late = mail(queued_at=NOON_OF_OLD, recipients=("ana@customer.example", "bob@customer.example"))
+    assert attempt_of(late, fate, Ladder(), NOW, 0.0).failed
+    held = attempt_of(late, fate, Ladder(), NOW, 0.0, in_doubt=True)
+    assert held.failed == ()
+    assert (held.again_at or held.booking.next_at) == NOW + 5 * MINUTE
 
 
 def test_an_outage_uses_up_no_tries():
