@@ -24,9 +24,8 @@ from mailtickets.audit import (
     books_alarm,
     check_books,
 )
-from mailtickets.clocks import awake, since_boot, utc_now
+from mailtickets.clocks import look_at_clocks, utc_now
 from mailtickets.config import Config, ConfigInvalid, load
-from mailtickets.desk.pausing import Look
 from mailtickets.desk.ticket import Alarm
 from mailtickets.deskthread import DeskLedger, DeskThread
 from mailtickets.intake import Intake, sources
@@ -46,6 +45,7 @@ from mailtickets.watching import Patience
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailtickets.desk.pausing import Look
     from mailtickets.pipeline import Line
     from mailtickets.recording import Rules
     from mailtickets.templates import Templates
@@ -55,8 +55,6 @@ STOP_SECONDS = 20.0
 REPORT_LOOK_SECONDS = 30
 KEEP_SENT_BYTES = timedelta(days=30)
 OPEN_AGAIN_SECONDS = 5.0
-# After a start, timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
-READ_FIRST = timedelta(minutes=15)
 
 
 RELOAD = "reload"  # the alarm that stands while the configuration file is not the one in use
@@ -100,13 +98,12 @@ class Daemon:
             self._loop = asyncio.get_running_loop()
             self._stop, self._outbox, self._at_work = asyncio.Event(), asyncio.Event(), asyncio.Event()
             self._reloading = asyncio.Lock()
-            self._waiting_for_first_round = {
-                (source.name, source.folder) for source in sources(self._config, self._clock())
-            }
+            self._waiting_for_first_round = _names_of(self._config, self._clock())
             self._signals()
             opened = await self._opened()
             if opened is None:
                 return 0
+            self._held_since = self._desk.held_since
             self._parts = self._make_parts(self._config, *opened)
             self._watch_parts()
             self._desk.call(self._parts.line.recovered_now, RELOAD)  # this configuration is a good one
@@ -135,7 +132,7 @@ class Daemon:
         return store, line
 
     def _look(self) -> Look:
-        return Look(self._clock(), since_boot(), awake())
+        return look_at_clocks(self._clock)
 
     async def _opened(self) -> tuple[Store, Line] | None:
         """Open the store, and wait while its disk is full or another program holds it; None: told to stop meanwhile.
@@ -202,7 +199,6 @@ class Daemon:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_job(self._look_at_outbox, "interval", seconds=1)
-        scheduler.add_job(self._desk.let_timers_go, "date", run_date=datetime.now(UTC) + READ_FIRST)
         scheduler.add_job(
             self._reports,
             "interval",
@@ -262,25 +258,25 @@ class Daemon:
                 self._sending_now = False
                 self._lookout.sender.rest()
 
-    def _slept(self) -> None:
+    def _slept(self, held_since: float) -> None:
         """The machine has slept: as after downtime, mail is read before timers fire. In the desk's thread."""
-        self._loop.call_soon_threadsafe(self._read_anew)
+        self._loop.call_soon_threadsafe(self._read_anew, held_since)
 
-    def _read_anew(self) -> None:
+    def _read_anew(self, held_since: float) -> None:
+        self._held_since = held_since
         maillog.note("awake again; mail is read before timers fire")
-        self._waiting_for_first_round = {
-            (source.name, source.folder) for source in sources(self._config, self._clock())
-        }
+        self._waiting_for_first_round = _names_of(self._config, self._clock())
         for mailbox in self._parts.mailboxes:
             mailbox.look_now()
         if not self._waiting_for_first_round:
-            self._desk.let_timers_go()
-        self._loop.call_later(READ_FIRST.total_seconds(), self._desk.let_timers_go)
+            self._desk.let_timers_go(held_since)
 
-    def _first_round(self, mailbox: str, folder: str) -> None:
-        self._loop.call_soon_threadsafe(self._polled, mailbox, folder)
+    def _first_round(self, mailbox: str, folder: str, began: float) -> None:
+        self._loop.call_soon_threadsafe(self._polled, mailbox, folder, began)
 
-    def _polled(self, mailbox: str, folder: str) -> None:
+    def _polled(self, mailbox: str, folder: str, began: float) -> None:
+        if began < self._held_since:
+            return  # before the machine slept: it may have seen an old state of the mailbox
         was_waiting = bool(self._waiting_for_first_round)
         self._waiting_for_first_round.discard((mailbox, folder))
         if was_waiting:
@@ -290,7 +286,7 @@ class Daemon:
 
     def _ready(self) -> None:
         self._desk.call(self._parts.line.mailboxes_are_read)
-        self._desk.let_timers_go()
+        self._desk.let_timers_go(self._held_since)
         maillog.ready(
             store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()
         )
@@ -339,6 +335,8 @@ class Daemon:
             self._desk.call(line.recovered_now, BOOKS)
 
     def _forget_old(self) -> None:
+        if self._parts.line.pauses.in_doubt(self._look()):
+            return  # what seems old may be new; tomorrow is another day
         forget_old(self._parts.store, self._clock())
 
     # -- reload and end ----------------------------------------------------------------------
@@ -406,13 +404,23 @@ class Daemon:
             mailbox.stop()
         await asyncio.to_thread(_join, old.mailboxes)
         await self._in_desk(old.line.use, rules)  # afterwards the desk moves timers
-        self._config, self._parts = config, parts
+        before, self._config, self._parts = self._config, config, parts
         self._watch_parts()
+        self._await_rounds_anew(before)
         parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:
             mailbox.start()
         for pool in old.pools.values():
             await pool.close(STOP_SECONDS)
+
+    def _await_rounds_anew(self, before: Config) -> None:
+        """After a reload: wait for no mailbox that is there no more, and for new ones where timers wait anyway."""
+        if not self._waiting_for_first_round:
+            return
+        read = _names_of(before, self._clock()) - self._waiting_for_first_round
+        self._waiting_for_first_round = _names_of(self._config, self._clock()) - read
+        if not self._waiting_for_first_round:
+            self._ready()
 
     async def _end(self, sending: asyncio.Task[None]) -> None:
         """Finish the mail in hand, then end: threads first, then what is being sent, then the store.
@@ -440,6 +448,10 @@ class Daemon:
         while self._sending_now and not sending.done() and time.monotonic() < deadline + 3:
             await asyncio.wait({sending}, timeout=0.05)
         sending.cancel()
+
+
+def _names_of(config: Config, now: datetime) -> set[tuple[str, str]]:
+    return {(source.name, source.folder) for source in sources(config, now)}
 
 
 def _books_trouble(config: Config, now: datetime) -> BooksTrouble:

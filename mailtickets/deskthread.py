@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 TIDY_AFTER_SECONDS = 5.0
 RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
+# After a start or a sleep timers wait for every mailbox to be read; one that cannot be read holds them up no longer.
+READ_FIRST_SECONDS = 15 * 60.0
 # Timers wait while mail waits to be decided, since an answer stops a reminder; but not for longer than this.
 FIRE_SECONDS = 5.0
 
@@ -40,23 +42,24 @@ FIRE_SECONDS = 5.0
 class DeskThread(threading.Thread):
     """Runs the line. Work from outside goes first, then due decisions, one batch at a time, then due timers.
 
-    No timer fires before `let_timers_go`: after downtime mail is read first.
+    No timer fires before `let_timers_go`, or READ_FIRST_SECONDS awake: after downtime mail is read first.
 
     make      opens store and line; runs in this thread, which keeps both to itself.
     on_queued called from this thread when the outbox may hold something new.
-    on_slept  called from this thread when the machine has slept; timers wait for `let_timers_go` again.
+    on_slept  called from this thread when the machine has slept, with `held_since`; timers wait again.
     look      reads all clocks.
     standstill  is told while decisions wait for the store.
     store     is told when the store could not be written.
 
     last_turn   when something in this thread last ended, in seconds awake.
+    held_since  since when timers wait, or last waited, for mail to be read, in seconds awake.
     """
 
     def __init__(
         self,
         make: Callable[[], tuple[Store, Line]],
         on_queued: Callable[[], None],
-        on_slept: Callable[[], None],
+        on_slept: Callable[[float], None],
         look: Callable[[], Look],
         standstill: Standstill,
         store: Progress | None = None,
@@ -75,8 +78,8 @@ class DeskThread(threading.Thread):
         self._decide_at = float("-inf")
         self._tidy_at = float("inf")
         self._said_at = float("-inf")
-        self._mail_is_read = False
         self._timers_held = True
+        self.held_since, self._read_since = look().awake, float("-inf")
         self._fired_at = time.monotonic()
 
     def open(self) -> Future[tuple[Store, Line]]:
@@ -114,9 +117,12 @@ class DeskThread(threading.Thread):
         """Return how much was accepted and is not yet decided; from any thread. 0 once the desk ends."""
         return 0 if self._stopping or not self.is_alive() else self._line.undecided_bytes
 
-    def let_timers_go(self) -> None:
-        """Say that every mailbox was read: timers fire as soon as what was read is decided. From any thread."""
-        self._mail_is_read = True
+    def let_timers_go(self, since: float) -> None:
+        """Say that every mailbox was read: timers fire as soon as what was read is decided. From any thread.
+
+        since   the `held_since` from which on that is so; where the machine slept meanwhile it says nothing.
+        """
+        self._read_since = since
 
     def stop(self, seconds: float) -> None:
         """Finish what was handed in, then end. A store that is locked is not waited for longer than this."""
@@ -185,11 +191,13 @@ class DeskThread(threading.Thread):
     def _decide(self) -> bool:
         """Decide one batch and fire due timers; return whether there may be more to do at once."""
         try:
-            if self._line.pauses.look(self._look()):
-                self._timers_held, self._mail_is_read = True, False
-                self._on_slept()
+            look = self._look()
+            if self._line.pauses.look(look):
+                self._timers_held, self.held_since = True, look.awake
+                self._on_slept(look.awake)
             busy = self._line.settle() > 0
-            if self._timers_held and self._mail_is_read and not busy:
+            read = self._read_since >= self.held_since or look.awake - self.held_since > READ_FIRST_SECONDS
+            if read and not busy:
                 self._timers_held = False
             if not self._timers_held and (not busy or time.monotonic() - self._fired_at > FIRE_SECONDS):
                 busy = self._line.fire_due() > 0 or busy

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_of, audit
+from mailtickets.clocks import awake
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable, Retry
 from mailtickets.transport.backoff import backoff
 
@@ -30,14 +31,17 @@ AUDIT_AGAIN_SECONDS = 3600.0  # after one that trouble with the server cut short
 
 
 class MailboxThread(threading.Thread):
-    """Polls one mailbox for as long as the desk runs: IDLE for speed, a regular round as the net."""
+    """Polls one mailbox for as long as the desk runs: IDLE for speed, a regular round as the net.
+
+    first_round   is told of each round that ended well: mailbox, folder, and when it began, in seconds awake.
+    """
 
     def __init__(
         self,
         intake: Intake,
         desk: DeskDoor,
         ledger: LedgerReader,
-        first_round: Callable[[str, str], None],
+        first_round: Callable[[str, str, float], None],
         progress: Progress,
         standstill: Standstill,
         audit_every: timedelta = AUDIT_EVERY,
@@ -92,11 +96,12 @@ class MailboxThread(threading.Thread):
 
     def _listen(self) -> None:
         while not self._stop_event.is_set():
+            began = awake()
             self._intake.round()
             self._failures = 0
             self._standstill.end(self._work)
             self._progress.well()
-            self._first_round(self._intake.source.name, self._intake.source.folder)
+            self._first_round(self._intake.source.name, self._intake.source.folder, began)
             if time.monotonic() >= self._audit_at:
                 self._audit()
                 continue  # what was told of meanwhile is in no wait any more
