@@ -260,6 +260,9 @@ class Teller(Protocol):
     def recovered_now(self, kind: str) -> object:
         """See `Line.recovered_now`."""
 
+    def note_read(self, mailbox: str, *, read: bool) -> None:
+        """See `Line.note_read`."""
+
 
 class DeskLedger:
     """What a mailbox's thread needs of the ledger: its reads on a connection of its own, its writes in the desk's thread."""
@@ -297,6 +300,10 @@ class DeskLedger:
         with self._store.transaction():
             self._store.ledger.mark_folder(mailbox, folder)
             self._store.set_setting(f"moved_since:{mailbox}", "")
+
+    def note_read_in_desk(self, mailbox: str, read: bool) -> None:
+        """See `Line.note_read`."""
+        self._line.note_read(mailbox, read=read)
 
     def last_poll(self) -> datetime | None:
         """Return when a mailbox was last read to its end."""

@@ -209,6 +209,9 @@ class _Stored:
     def recovered_now(self, kind: str) -> None:
         """Nothing was raised here."""
 
+    def note_read(self, mailbox: str, *, read: bool) -> None:
+        """No round is made here."""
+
 
 def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
     """Compare every mailbox with the books, also beside a running daemon; in the place of one the reason why not.

@@ -539,18 +539,22 @@ class Line:
         """Say that every mailbox was read: nothing of before a restore is still to come."""
         self._catching_up.mailboxes_read = True
 
+    def note_read(self, mailbox: str, *, read: bool) -> None:
+        """Say whether a mailbox was read since the start: those that were not are named where a restore does not end."""
+        (self._catching_up.unread.discard if read else self._catching_up.unread.add)(mailbox)
+
     def _end_catching_up(self) -> None:
-        """Tell the admins once what a restore holds, when all that arrived or was due before it is decided."""
-        if not self._catching_up.may_end():
+        """Tell admins and agents once what a restore holds, when all that arrived or was due before it is decided."""
+        if not self._catching_up.may_tell():
             return
-        now = self._clock()
         with self._store.transaction():
-            values = self._catching_up.end()
-            occasion = f"restored:{self._catching_up.restored_at}"
-            self._recorder.queue(
-                self.rules.writer.to_admins("restored", values, occasion, self._originals.get, now)
-            )
-        self._catching_up.ended = True
+            for one in self._catching_up.tell(self.rules.policy):
+                self._recorder.queue(
+                    self.rules.writer.to_people(
+                        one.kind, one.values, one.people, one.occasion, self._originals.get, self._clock()
+                    )
+                )
+        self._catching_up.said()
 
     # -- the outbox --------------------------------------------------------------------------
 

@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     Lost = tuple[int, int | None, int, Unwritable]
 
 
+# Questions about a mail that is held for its agent. Each has a code of its own, so one asked earlier is none for it.
+QUESTIONS = frozenset({"held", "leak"})
+ASKED_AGAIN = (
+    "The desk was restored from a backup since: if you answered this question before, what it is about may have"
+    " gone out then, so look before you say yes."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """One configuration, ready for use: swapped whole by a reload, one for each mail from start to end.
@@ -66,7 +74,7 @@ class Recorder:
 
     @contextmanager
     def holding(self, why: str) -> Iterator[None]:
-        """Send nothing of what is decided meanwhile, except alarms: it may have been sent already; "" sends."""
+        """Send nothing of what is decided meanwhile, except alarms and questions: it may have been sent already; "" sends."""
         before, self.holds = self.holds, why
         try:
             yield
@@ -140,7 +148,9 @@ class Recorder:
         """Queue the mails of tickets that were written; return those that cannot be made."""
         now = self._clock()
         unwritten: list[Lost] = []
-        for outgoing in mail:
+        for said in mail:
+            asks = said.notice.kind in QUESTIONS
+            outgoing = _asked_again(said) if asks and self.holds else said
             last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
             if raw is not None and incoming is not None and outgoing.original == incoming.digest:
                 self._originals.keep(incoming.digest, raw)
@@ -152,7 +162,7 @@ class Recorder:
                 prepared = trouble.mails
                 seq = seqs[outgoing.entry] if outgoing.entry is not None else None
                 unwritten.extend((outgoing.ticket or 0, seq, cycle, lost) for lost in trouble.lost)
-            self.queue(prepared, seqs, last, held=self.holds)
+            self.queue(prepared, seqs, last, held="" if asks else self.holds)
         return unwritten
 
     def queue(
@@ -180,12 +190,11 @@ class Recorder:
                 maillog.queued(number, mail.kind, mail.recipients)
 
     def _note_held(self, mail: Prepared, why: str) -> None:
-        """Say on the ticket that a mail to its customer was not sent."""
+        """Say on the ticket that a mail to its customer was not sent; an agent's words are news to agents, too."""
         if mail.ticket and mail.reader == Reader.CUSTOMER.value:
             reason = f"{mail.kind}: {why}; it is not sent by itself"
-            note = Entry(
-                EntryKind.FAILED, self._clock(), "desk", Audience.DESK, mail.recipients, reason=reason
-            )
+            audience = Audience.AGENTS if mail.human else Audience.DESK
+            note = Entry(EntryKind.FAILED, self._clock(), "desk", audience, mail.recipients, reason=reason)
             self._store.tickets.note(mail.ticket, note)
 
     def alarm(self, alarm: Alarm, accounts: Sequence[str] | None = None) -> bool:
@@ -288,3 +297,10 @@ class Recorder:
         )
         facts = self._store.facts.for_ticket(ticket, policy.limits, now)
         self.record(decide(event, facts, policy, now), None, None)
+
+
+def _asked_again(question: Outgoing) -> Outgoing:
+    """Return a question about a held mail that may have been asked, and answered, before a restore."""
+    notice = question.notice
+    values = {**notice.values, "why": f"{notice.values['why']} {ASKED_AGAIN}"}
+    return replace(question, notice=replace(notice, values=values))

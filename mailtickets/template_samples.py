@@ -642,6 +642,22 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             notices=31,
             reminders=2,
             answers=4,
+            early=False,
+            unread=[],
+        ),
+        "early": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            made_at=_OPENED,
+            restored_at=_REMINDER,
+            acknowledgements=12,
+            notices=31,
+            reminders=2,
+            answers=0,
+            early=True,
+            unread=["sales (INBOX)"],
         ),
         "nothing": _values(
             reference="",
@@ -654,6 +670,53 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             notices=0,
             reminders=0,
             answers=0,
+            early=False,
+            unread=[],
+        ),
+    },
+    "kept_back": {
+        "answers": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            made_at=_OPENED,
+            restored_at=_REMINDER,
+            answers=[
+                {
+                    "number": 17,
+                    "to": "ana@customer.example",
+                    "subject": "Re: [SUP-1042] Printer on fire",
+                    "text": "Please try water.\n\nDid that help?",
+                }
+            ],
+            returned=[
+                {
+                    "number": 19,
+                    "to": "kim@desk.example",
+                    "subject": "[SUP-1042] Not sent: Printer",
+                    "text": "",
+                }
+            ],
+            more=3,
+        ),
+        "returned": _values(
+            reference="",
+            subject="",
+            status="",
+            key_line="",
+            made_at=_OPENED,
+            restored_at=_REMINDER,
+            answers=[],
+            returned=[
+                {
+                    "number": 19,
+                    "to": "kim@desk.example",
+                    "subject": "[SUP-1042] Not sent: Printer",
+                    "text": "",
+                }
+            ],
+            more=0,
         ),
     },
     "report": {

@@ -213,12 +213,16 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the store says: alarms of the last day, whether mail was ever taken in, mails nobody can account for."""
+    """What the store says: alarms of the last day, whether mail was ever taken in, mails nobody can account for.
+
+    answers_held   people's words of which nobody knows whether they were sent.
+    """
 
     alarms: Sequence[AlarmState] = ()
     has_mailboxes: bool = True
     polled: bool = True
     unexplained: int = 0
+    answers_held: int = 0
 
 
 def whats_wrong(alive: Alive, kept: Kept) -> list[str]:
@@ -242,6 +246,11 @@ def whats_wrong(alive: Alive, kept: Kept) -> list[str]:
     wrong += [_sentence(one.what, one.why, one.remedy) for one in kept.alarms if one.kind not in said]
     if kept.unexplained:
         wrong.append(f"{kept.unexplained} mails are nowhere; see `mailtickets ledger`, and tell us")
+    if kept.answers_held:
+        wrong.append(
+            f"answers of agents that may never have been sent: {kept.answers_held}; see `mailtickets outbox`,"
+            " then `outbox retry NUMBER` for those that were not, `outbox cancel NUMBER` for those that were"
+        )
     return wrong
 
 

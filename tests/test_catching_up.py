@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from mailtickets.desk.agreement import ReportPlan
 from mailtickets.desk.policy import Limits
 from mailtickets.desk.ticket import Alarm
+from mailtickets.reporting import make as make_report
 from mailtickets.store.restoring import restore
 from mailtickets.transport.fate import Deferred, Sent
 from tests.support.desk import POLICY, START, Desk
@@ -42,6 +44,13 @@ class RestoredDesk:
         """Every mailbox was read."""
         self.desk.line.mailboxes_are_read()
         self.desk.run()
+
+    def receives_of_before(self, *mails):
+        """Mails that arrived an hour before the restore are read now."""
+        now, self.desk.now = self.desk.now, self.desk.now - timedelta(hours=1)
+        for raw in mails:
+            self.desk.receives(raw, settle=False)
+        self.desk.now = now
 
     def new(self, kind=""):
         """What was sent since the restore."""
@@ -265,3 +274,206 @@ def test_what_the_admin_lets_in_after_a_restore_is_told(make):
     one.reads_mail()
     assert {mail.recipients[0] for mail in one.new("agent_new")} == {"kim@desk.example", "lee@desk.example"}
     assert one.held() == []
+
+
+def answer_to(desk, notice, text, agent=KIM):
+    """Write an agent's answer that has not arrived yet."""
+    quoted = "\n".join(f"> {line}" for line in notice.text.split("\n"))
+    return desk.mail(
+        agent, f"{text}\n\nAcme Support wrote:\n{quoted}", subject=f"Re: {notice['Subject']}", to=notice["Reply-To"],
+        in_reply_to=notice,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def unread_answer(make):
+    """Kim's answer to Ana arrived while no desk ran, before the restore; it is held now, and all is told."""
+    one = make()
+    desk = one.desk
+    desk.writes(ANA, "My printer is on fire.")
+    one.back_up()
+    answer = answer_to(desk, desk.last("kim@desk.example"), "Please try water.")
+    desk.now += timedelta(hours=2)
+    one.restore()
+    one.receives_of_before(answer)
+    one.reads_mail()
+    assert ("answer", "ana@customer.example") in one.held()
+    return one
+
+
+def test_a_held_answer_is_told_to_its_agent_and_nobody_is_reminded_of_it(unread_answer):
+    """The agent gets its text once; no reminder, no closing; the ticket comes back to the agents, who hear why."""
+    one = unread_answer
+    desk = one.desk
+    (told,) = one.new("kept_back")
+    assert told.recipients == ("kim@desk.example",)
+    (held,) = (mail for mail in desk.store.views.outbox() if mail.kind == "answer")
+    for words in (
+        "> Please try water.",
+        f"{held.id}, to ana@customer.example",
+        "[SUP-1001]",
+        "may well have gone out",
+    ):
+        assert words in told.text, told.text
+    (restored,) = one.new("restored")
+    assert "- 1 answer of" in restored.text
+    assert "Each agent has been told" in " ".join(restored.text.split())
+    assert desk.store.views.answers_held() == 1
+    desk.restart()
+    one.reads_mail()
+    desk.lives(timedelta(days=10), timedelta(hours=1))
+    assert [mail.kind for mail in one.new() if "ana@customer.example" in mail.recipients] == []
+    assert desk.ticket().status == "open"
+    events = [mail for mail in one.new("agent_event") if "kim@desk.example" in mail.recipients]
+    assert len(events) == 1
+    for words in (
+        "nobody knows whether the last answer reached the customer",
+        f"`mailtickets outbox retry {held.id}`",
+    ):
+        assert words in " ".join(events[0].text.split())
+    assert len(one.new("kept_back")) == len(one.new("restored")) == 1
+
+
+def test_a_held_answer_that_the_admin_sends_begins_its_silence_then(unread_answer):
+    """It is the customer's turn from its sending on: the reminder keeps its full distance."""
+    desk = unread_answer.desk
+    desk.lives(timedelta(hours=20), timedelta(hours=1))
+    (held,) = (mail for mail in desk.store.views.outbox() if mail.kind == "answer")
+    with desk.store.transaction():
+        assert desk.store.outbox.retry(held.id, desk.now)
+    desk.lives(timedelta(hours=23), timedelta(hours=1))
+    assert desk.kinds("ana@customer.example") == ["acknowledgement", "answer"]
+    assert desk.store.views.answers_held() == 0
+    desk.lives(timedelta(hours=2), timedelta(hours=1))
+    assert desk.kinds("ana@customer.example") == ["acknowledgement", "answer", "reminder"]
+
+
+def test_a_held_resolution_is_not_closed_either(make):
+    """What resolved the ticket may never have arrived: nobody could object. Also where agents close by hand."""
+    support = replace(POLICY.queues["support"], confirm_close=True)
+    one = make(replace(POLICY, queues={"support": support}))
+    desk = one.desk
+    desk.writes(ANA, "My printer is on fire.")
+    one.back_up()
+    answer = answer_to(desk, desk.last("kim@desk.example"), "#resolve\nIt should be out now.")
+    desk.now += timedelta(hours=2)
+    one.restore()
+    one.receives_of_before(answer)
+    one.reads_mail()
+    assert ("resolved", "ana@customer.example") in one.held()
+    assert "It should be out now." in one.new("kept_back")[0].text
+    desk.lives(timedelta(days=10), timedelta(hours=1))
+    assert desk.ticket().status == "open"
+    assert [mail.kind for mail in one.new() if "ana@customer.example" in mail.recipients] == []
+
+
+def test_what_would_have_come_back_to_an_agent_is_told_too(make):
+    """A mail with a wrong command did nothing; the mail that says so is held, so it is named."""
+    one = make()
+    desk = one.desk
+    desk.writes(ANA, "My printer is on fire.")
+    one.back_up()
+    answer = answer_to(desk, desk.last("kim@desk.example"), "#reslove\nDone.")
+    desk.now += timedelta(hours=2)
+    one.restore()
+    one.receives_of_before(answer)
+    one.reads_mail()
+    assert one.held() == [("not_sent", "kim@desk.example")]
+    (told,) = one.new("kept_back")
+    assert f"- {desk.store.views.outbox()[0].id}: [SUP-1001] Not sent" in told.text
+
+
+def test_a_question_about_a_mail_that_is_held_for_its_agent_goes_out(make):
+    """Its code is new, so one that was asked then is none for it; it says so, and a yes of now is done."""
+    one = make()
+    desk = one.desk
+    desk.writes(ANA, "My printer is on fire.")
+    one.back_up()
+    answer = desk.mail(KIM, "Please try water.", subject="[SUP-1001] Printer on fire")
+    desk.now += timedelta(hours=2)
+    one.restore()
+    one.receives_of_before(answer)
+    one.reads_mail()
+    (question,) = one.new("held")
+    assert question.recipients == ("kim@desk.example",)
+    assert "if you answered this question before" in " ".join(question.text.split())
+    assert desk.books().held == 1
+    assert one.held() == []
+    desk.now += timedelta(minutes=5)
+    desk.answers(question, KIM, "yes", quote=False)
+    assert desk.last("ana@customer.example").text.startswith("Please try water.")
+
+
+def test_a_mailbox_that_cannot_be_read_is_named_after_a_while(make, monkeypatch, tmp_path):
+    """Admins and agents hear of what is held after 15 minutes; what comes later of that time is held and told, too."""
+    clock = tmp_path / "clock"
+    clock.write_text("0 0")
+    monkeypatch.setenv("MAILTICKETS_CLOCK", str(clock))
+    one = make()
+    desk = one.desk
+    for person in (ANA, BEN):
+        desk.writes(person, "My printer is on fire.")
+    notices = [mail for mail in desk.sent_to("kim@desk.example") if mail.kind == "agent_new"]
+    answers = [answer_to(desk, notice, f"Water, number {n}.") for n, notice in enumerate(notices)]
+    one.back_up()
+    desk.now += timedelta(hours=2)
+    one.restore()
+    desk.line.note_read("support (INBOX)", read=False)
+    desk.line.note_read("sales (INBOX)", read=False)
+    one.receives_of_before(answers[0])
+    desk.line.note_read("support (INBOX)", read=True)
+    desk.run()
+    assert one.new() == []
+    clock.write_text("0 899")
+    desk.run()
+    assert one.new() == []
+    clock.write_text("0 901")
+    desk.run()
+    assert sorted(mail.kind for mail in one.new()) == ["kept_back", "restored"]
+    early = " ".join(one.new("restored")[0].text.split())
+    assert "This is not finished: sales (INBOX) cannot be read." in early
+    assert "support (INBOX)" not in early
+    assert "- 1 answer of" in early
+    clock.write_text("0 1000")
+    desk.run()
+    assert len(one.new()) == 2
+    one.receives_of_before(answers[1])
+    desk.run()
+    assert [kind for kind, _ in one.held()].count("answer") == 2
+    clock.write_text("0 1100")
+    desk.run()
+    assert [mail.kind for mail in one.new()].count("kept_back") == 2
+    assert "Water, number 1." in one.new("kept_back")[1].text
+    assert "Water, number 0." not in one.new("kept_back")[1].text
+    one.reads_mail()
+    first, last = one.new("restored")
+    assert "- 2 answers of" in last.text
+    assert "not finished" not in last.text
+    desk.restart()
+    one.reads_mail()
+    assert sorted(mail.kind for mail in one.new()) == ["kept_back", "kept_back", "restored", "restored"]
+    assert first.recipients == last.recipients == ("it@desk.example",)
+
+
+def test_a_report_that_was_due_before_the_restore_is_held(make):
+    """It went out at its time; also where it is made only when all is read. The next one goes out as ever."""
+    weekly = ReportPlan("weekly", "week", ("boss@acme.example",), at_minute=7 * 60)
+    one = make(replace(POLICY, reports={"weekly": weekly}))
+    desk = one.desk
+
+    def reports():
+        for due in desk.line.due_reports():
+            desk.line.queue_report(due, make_report(desk.folder / "desk.db", due, desk.policy, desk.now))
+        desk.run()
+
+    reports()
+    one.back_up()
+    desk.now += timedelta(days=8)  # Tuesday; it was due on Monday
+    one.restore()
+    one.reads_mail()
+    reports()
+    assert one.held() == [("report", "boss@acme.example")]
+    assert one.new("report") == []
+    desk.now += timedelta(days=7)
+    reports()
+    assert len(one.new("report")) == 1

@@ -148,6 +148,7 @@ OPEN = AlarmState("smtp", "Mail cannot be sent", "refused", "start it", NEVER, N
         (Alive(True, 61), Kept(), ["hangs"]),
         (Alive(True, 500, 3), Kept(polled=False), ["no mailbox was read yet"]),
         (Alive(True, 500, 3), Kept(polled=False, has_mailboxes=False), []),
+        (Alive(True, 500, 3), Kept(answers_held=2), ["may never have been sent: 2"]),
         (Alive(True, 500, 3, [TROUBLE_SAID]), Kept(), ["Mail cannot be sent"]),
         (Alive(True, 500, 3, [TROUBLE_SAID]), Kept([OPEN]), ["Mail cannot be sent"]),
         (Alive(True, 500, 3), Kept([OPEN]), ["Mail cannot be sent"]),

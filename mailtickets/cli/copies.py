@@ -65,8 +65,10 @@ def restore(*, file: Path) -> None:
 
     FILE is checked first and brought to the present schema, and the present store is kept beside it under another
     name. After the next start the desk reads again what arrived since the backup was made. Nothing automatic of
-    that time is sent again, and no answer of an agent: such mail is listed by `mailtickets outbox` as uncertain,
-    and sent with `mailtickets outbox retry`. Tickets that the backup does not know get new numbers.
+    that time is sent again, nor is an answer of an agent that is read again: such mail is listed by `mailtickets
+    outbox` as uncertain, and sent with `mailtickets outbox retry`; each agent is told of the own answers. An answer
+    that still waited to be sent when the backup was made is sent: it may arrive twice, with the same bytes. Tickets
+    that the backup does not know get new numbers.
 
     \b
     systemctl stop mailtickets
@@ -111,9 +113,10 @@ def restore(*, file: Path) -> None:
     )
     click.echo(f"- the next new ticket has the number {done.next_number}, so that no number comes twice")
     click.echo(
-        "Start the desk now. It reads again what arrived since the backup, and sends none of the mails of that time"
-        " twice: it holds them. The admins get one mail when that is done; `mailtickets outbox` lists them, and"
-        " `mailtickets outbox retry NUMBER` sends those that were never sent."
+        "Start the desk now. It reads again what arrived since the backup, and holds the mails that follow from it, as"
+        " they may have been sent then. Admins get one mail when that is done, and agents one with their own held"
+        " answers; `mailtickets outbox` lists them, and `mailtickets outbox retry NUMBER` sends those that were never"
+        " sent. Answers of agents that waited to be sent in the backup are sent: they may arrive twice."
     )
 
 

@@ -37,7 +37,8 @@ def status(*, as_json: bool) -> None:
     """Say how the desk is: the daemon, last poll and send, what waits, and open troubles.
 
     Exit code 0 where all is well, 1 where something is wrong: a daemon that does not run or hangs, a mailbox
-    that cannot be read, mail that cannot be sent, any alarm of the last day.
+    that cannot be read, mail that cannot be sent, an agent's answer that may never have been sent, any alarm of
+    the last day.
 
     \b
     mailtickets status || page-somebody
@@ -65,7 +66,9 @@ def status(*, as_json: bool) -> None:
     # What ended without a sign is shown for a day; a refused reload until one succeeds.
     recent = tuple(one for one in alarms if one.kind == "reload" or now - one.last_at < timedelta(hours=24))
     alive = Alive(bool(pid), held_for, age if beat else None, beat.troubles if beat else ())
-    wrong = whats_wrong(alive, Kept(recent, bool(config.mailboxes), last_poll is not None, books.unexplained))
+    held = store.views.answers_held()
+    kept = Kept(recent, bool(config.mailboxes), last_poll is not None, books.unexplained, held)
+    wrong = whats_wrong(alive, kept)
     wrong += [
         f"automatic mail is held back until {stamp(pause.until, config.desk.zone)}: {pause.why}; see `mailtickets outbox resume`"
         for pause in pauses.stored(store)

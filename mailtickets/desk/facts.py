@@ -102,7 +102,7 @@ class TicketFacts:
     public        the last public mails, oldest first (at most 10).
     notes         texts of the last notes: what must not leave in an answer.
     generations   the present key generation of each agent that ever got one above 0.
-    last_notice   delivery of the last reminder or resolved mail of this cycle, if any.
+    last_notice   delivery of the last answer, reminder or resolved mail of this cycle, if any.
     newest_seq    the highest entry.
     history       what the clocks need, the oldest first.
     """
@@ -127,11 +127,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class NoticeState:
-    """What became of an automatic mail: the outbox state, and when it was sent."""
+    """What became of a mail of ours: the outbox state, and when it was sent; its number there, and whether a person wrote it."""
 
     kind: str
     state: str
     sent_at: datetime | None
+    number: int = 0
+    human: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ def _silence(
     last = facts.last_notice
     if last and last.state in STILL_SENDING:
         return _later(ticket, queue, policy, now + min(LOOK_AGAIN, rhythm.first(now)))
+    if last and last.human and _lost(last):
+        # Nobody is reminded of words that may never have arrived.
+        return _unreachable(facts, queue, policy, now, *_not_arrived(last))
     step = ticket.silent_step
     if last and last.state == "sent" and last.sent_at:
         full = silence.step_after(last.sent_at, ticket, rhythm)
@@ -190,12 +193,13 @@ def _unreachable(
     policy: Policy,
     now: datetime,
     why: str = "our mail to the customer comes back",
+    remedy: str = "",
 ) -> Decision:
     after = silence.end_silence(replace(facts.ticket, updated_at=now), Status.OPEN, now)
     entry = Entry(EntryKind.STATUS, now, "desk", Audience.AGENTS, reason=f"open: {why}; nobody was reminded")
     told = saying.event_to_agents(
         "status", after, queue, policy, actor="desk", occasion=f"unreachable:{facts.ticket.cycle}",
-        detail=f"No reminder was sent: {why}. The ticket is open again, so that somebody looks at it.",
+        detail=f"No reminder was sent: {why}. The ticket is open again, so that somebody looks at it. {remedy}".rstrip(),
     )  # fmt: skip
     return Decision(changes=(Change(after, (entry,), drop=SILENCE_TIMERS),), mail=told)
 
@@ -221,9 +225,11 @@ def _resolved(
         full = rhythm.calendar.after(last.sent_at, rhythm.resolved_close_after)
         if now < full:
             return _later(ticket, queue, policy, full)
+    if last and _lost(last):
+        return _unreachable(facts, queue, policy, now, *_not_arrived(last))
     if rhythm.confirm_close:
         return _ask_agent_to_close(facts, queue, policy, now)
-    if (ticket.participants and not people) or _lost(last):
+    if ticket.participants and not people:
         return _unreachable(facts, queue, policy, now, "our mail to the customer did not arrive")
     if not people or ticket.automatic:
         after = silence.end_silence(replace(ticket, updated_at=now), Status.CLOSED, now)
@@ -234,8 +240,20 @@ def _resolved(
     return _close(facts, people, queue, policy, now, "resolved, and nobody objected")
 
 
-def _lost(last: NoticeState | None) -> bool:
-    return last is not None and last.state in {"failed", "uncertain"}
+def _lost(last: NoticeState) -> bool:
+    return last.state in {"failed", "uncertain"}
+
+
+def _not_arrived(last: NoticeState) -> tuple[str, str]:
+    """Return why the customer's silence says nothing, and what an agent can do."""
+    what = "the last answer" if last.human else "our last mail"
+    by_admin = f"`mailtickets outbox retry {last.number}`"
+    if last.state == "failed":
+        return f"{what} did not arrive", f"Answer once more; or an admin tries it again with {by_admin}."
+    return (
+        f"nobody knows whether {what} reached the customer",
+        f"Answer once more; or an admin sends it as it was, with {by_admin}.",
+    )
 
 
 def _acknowledge(

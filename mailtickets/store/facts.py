@@ -197,12 +197,16 @@ class FactsReader:
         """The last mail of the present silence to the customer: the answer that began it, or a reminder since."""
         if ticket.status not in {Status.WAITING, Status.RESOLVED}:
             return None
+        # Of a mail that one got and another did not, the part that was sent counts: it is one mail.
         row = self._connection.execute(
-            "SELECT kind, state, sent_at FROM outbox WHERE ticket = ? AND kind IN ('answer', 'ask', 'reminder', 'resolved') AND reader = 'customer'"
-            " AND cycle = ? ORDER BY id DESC LIMIT 1",
+            "SELECT last.kind, coalesce(part.state, last.state), coalesce(part.sent_at, last.sent_at), last.id, last.human FROM outbox AS last"
+            " LEFT JOIN outbox AS part ON part.ticket = last.ticket AND part.kind = last.kind AND part.occasion = last.occasion"
+            " AND part.reader = last.reader AND part.state = 'sent' AND last.state IN ('failed', 'uncertain')"
+            " WHERE last.ticket = ? AND last.kind IN ('answer', 'ask', 'reminder', 'resolved') AND last.reader = 'customer'"
+            " AND last.cycle = ? ORDER BY last.id DESC LIMIT 1",
             (ticket.number, ticket.cycle),
         ).fetchone()
-        return NoticeState(row[0], row[1], from_us_or_none(row[2])) if row else None
+        return NoticeState(row[0], row[1], from_us_or_none(row[2]), row[3], bool(row[4])) if row else None
 
     def _person(self, address: str, before: datetime | None = None) -> PersonFacts:
         if not address:

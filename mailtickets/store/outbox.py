@@ -117,6 +117,22 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptBack:
+    """A mail that a restore keeps back: an agent's words, or what came back to an agent.
+
+    author   the key of the agent whose words they are; "" where it is nobody's or came back.
+    human    somebody's words to a customer.
+    """
+
+    number: int
+    author: str
+    human: bool
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Booking:
     """What became of one attempt.
 
@@ -292,6 +308,19 @@ class Outbox:
             (BEFORE_BACKUP, BEFORE_RESTORE),
         )
         return [(kind, bool(human), reader == "customer") for kind, human, reader in rows]
+
+    def kept_from_agents(self, after: int) -> list[KeptBack]:
+        """Return what a restore keeps back and its agent should hear of, above a number, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT mail.id, mail.author, mail.human, mail.recipients, mail.subject, coalesce(entry.text, '') FROM outbox AS mail"
+            " LEFT JOIN entry ON entry.ticket = mail.ticket AND entry.seq = mail.seq WHERE mail.state = 'uncertain'"
+            " AND mail.last_error IN (?, ?) AND mail.id > ? AND (mail.human = 1 OR mail.kind = 'not_sent') ORDER BY mail.id",
+            (BEFORE_BACKUP, BEFORE_RESTORE, after),
+        )
+        return [
+            KeptBack(number, author, bool(human), tuple(json.loads(to)), subject, text)
+            for number, author, human, to, subject, text in rows
+        ]
 
     def retry(self, number: int, now: datetime) -> bool:
         """Queue a failed, uncertain or deferred mail again, with the same bytes; return whether there was one."""

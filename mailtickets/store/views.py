@@ -310,6 +310,13 @@ class Views:
         )
         return dict(rows.fetchall())
 
+    def answers_held(self) -> int:
+        """Return how many mails with people's words wait for an admin's word, as nobody knows whether they were sent."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM outbox WHERE human = 1 AND state = 'uncertain'"
+        ).fetchone()
+        return int(row[0])
+
     def oldest_unsent(self) -> datetime | None:
         """Return when the oldest mail still to be sent was queued."""
         row = self._connection.execute(

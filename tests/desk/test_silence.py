@@ -10,7 +10,7 @@ import pytest
 from mailtickets.desk import silence
 from mailtickets.desk.agreement import hours
 from mailtickets.desk.ticket import TimerKind
-from mailtickets.transport.fate import Deferred, Rejected, Sent, Uncertain
+from mailtickets.transport.fate import Deferred, Refusal, Rejected, Sent, Uncertain
 from tests.support.desk import POLICY, SUPPORT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -195,6 +195,28 @@ def test_a_resolving_mail_that_was_lost_is_never_closed_by_silence(desk):
     assert desk.ticket().status == "open"
     assert "closed" not in desk.kinds("ana@customer.example")
     assert desk.kinds("kim@desk.example")[-1] == "not_sent"
+
+
+def test_a_mail_that_one_of_two_got_is_no_lost_mail(desk):
+    """Ben's server puts him off for five days and then for good; Ana has the answer, and is reminded of it."""
+    desk.writes("ana@customer.example", "It burns.", cc="ben@customer.example")
+    desk.writes("ben@customer.example", "For me, too.", subject="Re: [SUP-1001] Printer on fire")
+    full = {"ben@customer.example": Refusal(450, "full", permanent=False)}
+    desk.fate = lambda mail: (
+        Sent(full) if len(mail.recipients) > 1
+        else Deferred("full") if mail.recipients == ("ben@customer.example",) else Sent()
+    )  # fmt: skip
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Have you tried water?\n")
+    states = [
+        (mail.kind, mail.state) for mail in desk.store.views.outbox(ticket=1001) if mail.kind == "answer"
+    ]
+    assert states == [("answer", "sent"), ("answer", "deferred")]
+    desk.lives(6 * DAY, HOUR)
+    states = [
+        (mail.kind, mail.state) for mail in desk.store.views.outbox(ticket=1001) if mail.kind == "answer"
+    ]
+    assert states == [("answer", "sent"), ("answer", "failed")]
+    assert "reminder" in to_ana(desk)
 
 
 def test_a_reminder_that_is_refused_opens_the_ticket(desk):
