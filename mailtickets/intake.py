@@ -11,12 +11,14 @@ import time
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from mailtickets import maillog
+from mailtickets.care import Care
 from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
-from mailtickets.errors import CommandRefused, MailboxUnavailable
+from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable
 from mailtickets.store.ledger import Step, Taken, compress
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.transport.maildir import MaildirMail, MaildirMailbox
@@ -31,9 +33,8 @@ if TYPE_CHECKING:
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
-UNREADABLE_TRIES = 3
-# A mail at which the server ends the connection again and again: five times by itself may be no bad network any more.
-DROPPED_TRIES = 5
+MOVED_AGAIN_SECONDS = 60.0  # after trouble with the folder of moved mail
+MOVED_TROUBLES = 3  # in a row, before the admins are told
 
 
 class DeskDoor(Protocol):
@@ -105,11 +106,14 @@ class Intake:
         self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
         self.moved: Callable[[], None] = lambda: None  # called at each step of a round
         self._in_hand: list[Future[int]] = []
-        self._unreadable: dict[int, int] = {}
-        self._dropped: dict[
-            int, int
-        ] = {}  # how often the connection ended at a mail that was fetched by itself
+        self._care = Care(lambda uid, why: self._tell_unreadable(uid, source.folder, why))
         self._refused = False
+        self.moved_waits = False  # after a restore: there is moved mail that was not looked through yet
+        self._moved_care = Care(
+            lambda uid, why: self._tell_unreadable(uid, source.after.removeprefix("move:"), why)
+        )
+        self._moved_done: set[tuple[int, int]] = set()  # (UIDVALIDITY, UID)
+        self._moved_again, self._moved_troubles = 0.0, 0
 
     def round(self) -> int:
         """Take in everything that is new and mark what is decided; return how many mails were taken.
@@ -204,10 +208,10 @@ class Intake:
             return 0
         sizes = mailbox.sizes(uids)
         count, since = 0, (uidvalidity, last)
-        for batch in self._cautious(self.batches([uid for uid in uids if uid in sizes], sizes)):
-            mails = self._fetched_cautiously(mailbox, batch, sizes)
+        for batch in self._care.one_by_one(self.batches([uid for uid in uids if uid in sizes], sizes)):
+            mails = self._care.fetched(mailbox, batch, partial(self.fetched_whole, mailbox, batch, sizes))
             reach("fetched")
-            missing = self._missing(mailbox, batch, {mail.uid for mail in mails})
+            missing = self._care.missing(mailbox, batch, {mail.uid for mail in mails})
             taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
             old = [
                 (f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date)
@@ -239,45 +243,6 @@ class Intake:
                 mailbox.unreadable = {batch[0]: error.reason}
         else:
             yield from mailbox.fetch(batch)
-
-    def _cautious(self, batches: Iterable[list[int]]) -> Iterator[list[int]]:
-        """Take mails one by one of a batch at which the server ended the connection: one of them is the cause."""
-        for batch in batches:
-            if self._dropped.keys() & set(batch):
-                yield from ([uid] for uid in batch)
-            else:
-                yield batch
-
-    def _fetched_cautiously(
-        self, mailbox: ImapMailbox, batch: list[int], sizes: dict[int, int]
-    ) -> list[FetchedMail]:
-        """Fetch a batch; remember at which mails the connection ends, and leave one out that always ends it."""
-        if len(batch) == 1 and self._dropped.get(batch[0], 0) >= DROPPED_TRIES:
-            mailbox.unreadable = {batch[0]: "the server ends the connection each time it is to hand it out"}
-            self._unreadable[batch[0]] = UNREADABLE_TRIES
-            return []
-        try:
-            mails = self.fetched_whole(mailbox, batch, sizes)
-        except MailboxUnavailable:
-            for uid in batch:
-                self._dropped[uid] = self._dropped.get(uid, 0) + (len(batch) == 1)
-            raise
-        for uid in batch:
-            self._dropped.pop(uid, None)
-        return mails
-
-    def _missing(self, mailbox: ImapMailbox, batch: Sequence[int], got: set[int]) -> list[int]:
-        """Return mails that are there but could not be read; after three rounds one is passed over, with an alarm."""
-        missing: list[int] = []
-        for uid in batch:
-            if uid in got or uid not in mailbox.unreadable:
-                continue
-            self._unreadable[uid] = self._unreadable.get(uid, 0) + 1
-            if self._unreadable[uid] < UNREADABLE_TRIES:
-                missing.append(uid)
-                continue
-            self._tell_unreadable(uid, self.source.folder, mailbox.unreadable[uid])
-        return missing
 
     def _tell_unreadable(self, uid: int, folder: str, reason: str) -> None:
         self._desk.call(
@@ -348,47 +313,73 @@ class Intake:
     # -- after a restore ---------------------------------------------------------------------
 
     def _moved(self, mailbox: ImapMailbox) -> int:
-        """Take in mail that was handled and moved away after the restored backup was made; it is older than the rest."""
+        """Take in mail that was handled and moved away after the restored backup was made; it is older than the rest.
+
+        So it comes before the inbox. Where its folder cannot be read it does not hold the inbox up: it is tried again,
+        and until it was read, the mailbox does not count as read, and what belongs to that time is still held.
+        """
         name, after = self.source.name, self.source.after
         since = self._ledger.moved_since(name) if after.startswith("move:") else None
-        if since is None:
+        self.moved_waits = since is not None
+        if since is None or time.monotonic() < self._moved_again:
             return 0
-        folder = after.removeprefix("move:")
-        count = 0
-        for batch in self._in_folder(mailbox, folder, since):
-            unknown = [
-                mail
-                for mail in batch
-                if not self.source.is_old(mail.arrived) and not self._ledger.knows(mail.digest)
-            ]
-            self._give(unknown, None)
-            count += len(unknown)
-        self.settle_in_hand()
+        folder, kind = after.removeprefix("move:"), f"moved mail {name}"
+        try:
+            count = self._look_through(mailbox, folder, since)
+        except (MailboxUnavailable, CredentialUnavailable) as error:
+            self._moved_again = time.monotonic() + MOVED_AGAIN_SECONDS
+            self._moved_troubles += 1
+            what = f"The folder {folder} of mailbox {name} cannot be looked through for mail handled before the restore"
+            remedy = error.remedy or "It is tried again by itself; look at the folder with a mail program."
+            if self._moved_troubles >= MOVED_TROUBLES:
+                self._desk.call(self._ledger.alarm_in_desk, Alarm(kind, what, error.reason, remedy))
+            else:
+                maillog.trouble(what, error.reason, remedy, mailbox=name)
+            return 0
         self._desk.call(self._ledger.moved_is_taken_in_desk, name, folder).result()
+        self._desk.call(self._ledger.recovered_in_desk, kind)
+        self.moved_waits = False
         maillog.note(
             "moved mail looked through", mailbox=name, folder=folder, since=since.isoformat(), taken=count
         )
         return count
 
-    def _in_folder(self, mailbox: ImapMailbox, folder: str, since: datetime) -> Iterator[list[Taken]]:
+    def _look_through(self, mailbox: ImapMailbox, folder: str, since: datetime) -> int:
+        """Take in what is unknown of a folder, over a connection of its own; what one try has done the next leaves out."""
         if not mailbox.has_folder(folder):
-            return
+            return 0
         other = ImapMailbox(replace(mailbox.account, folder=folder, readonly=True))
-        other.connect()
+        count, left = 0, 0
         try:
+            other.connect()
+            version = other.uidvalidity
             arrivals = other.arrivals(other.new_uids(0))
-            uids = sorted(uid for uid, arrived in arrivals.items() if arrived >= since)
+            uids = sorted(
+                uid for uid, at in arrivals.items() if at >= since and (version, uid) not in self._moved_done
+            )
             sizes = other.sizes(uids)
-            for batch in self.batches([uid for uid in uids if uid in sizes], sizes):
-                mails = [mail for mail in self._fetched(other, batch, sizes) if mail is not None]
-                for uid in set(batch) & set(other.unreadable):
-                    self._tell_unreadable(uid, folder, other.unreadable[uid])
-                yield [
-                    replace(self._taken_of(mail), folder=folder, name=f"{other.uidvalidity}/{mail.uid}")
+            for batch in self._moved_care.one_by_one(self.batches([u for u in uids if u in sizes], sizes)):
+                mails = self._moved_care.fetched(
+                    other, batch, partial(self.fetched_whole, other, batch, sizes)
+                )
+                missing = self._moved_care.missing(other, batch, {mail.uid for mail in mails})
+                taken = [
+                    replace(self._taken_of(mail), folder=folder, name=f"{version}/{mail.uid}")
                     for mail in mails
                 ]
+                unknown = [
+                    mail for mail in taken
+                    if not self.source.is_old(mail.arrived) and not self._ledger.knows(mail.digest)
+                ]  # fmt: skip
+                self._give(unknown, None)
+                self.settle_in_hand()
+                self._moved_done |= {(version, uid) for uid in batch if uid not in missing}
+                count, left = count + len(unknown), left + len(missing)
         finally:
             other.close()
+        if left:
+            raise CommandRefused(self.source.name, f"the server does not hand out {left} mails")
+        return count
 
     # -- both --------------------------------------------------------------------------------
 
@@ -428,6 +419,9 @@ class LedgerReader(Protocol):
 
     def moved_is_taken_in_desk(self, mailbox: str, folder: str) -> None:
         """Note that this was done; only in the desk's thread."""
+
+    def note_read_in_desk(self, mailbox: str, read: bool) -> None:
+        """See `Line.note_read`; only in the desk's thread."""
 
     def last_poll(self) -> datetime | None:
         """Return when a mailbox was last read to its end."""

@@ -14,6 +14,7 @@ from mailtickets import maillog
 from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_of, audit
 from mailtickets.clocks import awake
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable, Retry
+from mailtickets.intake import MOVED_AGAIN_SECONDS
 from mailtickets.transport.backoff import backoff
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class MailboxThread(threading.Thread):
         self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
         self._stop_event = threading.Event()
         self._failures = 0
+        self._read: bool | None = None
 
     @property
     def source(self) -> Source:
@@ -68,6 +70,7 @@ class MailboxThread(threading.Thread):
 
     def run(self) -> None:
         """Connect, take mail, wait; after trouble again, with back-off."""
+        self._note_read(read=False)
         while not self._stop_event.is_set():
             pause = 0.0
             self._progress.move()
@@ -101,16 +104,30 @@ class MailboxThread(threading.Thread):
             self._failures = 0
             self._standstill.end(self._work)
             self._progress.well()
-            self._first_round(self._intake.source.name, self._intake.source.folder, began)
+            if not self._intake.moved_waits:
+                self._note_read(read=True)
+                self._first_round(self._intake.source.name, self._intake.source.folder, began)
             if time.monotonic() >= self._audit_at:
                 self._audit()
                 continue  # what was told of meanwhile is in no wait any more
             soon = self._intake.marks_soon()
             self._progress.rest()
-            told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._intake.source.poll_seconds)
+            told = self._intake.mailbox.wait(MARK_SOON_SECONDS if soon else self._rest())
             self._progress.move()
             if not (told or soon or self._stop_event.is_set()):
                 self._intake.look_again()
+
+    def _rest(self) -> float:
+        poll = self._intake.source.poll_seconds
+        return min(poll, MOVED_AGAIN_SECONDS) if self._intake.moved_waits else poll
+
+    def _note_read(self, *, read: bool) -> None:
+        """Say whether it was read since the start, once each."""
+        if read is not self._read:
+            self._read = read
+            source = self._intake.source
+            name = f"{source.name} ({source.folder})" if source.folder else source.name
+            self._desk.call(self._ledger.note_read_in_desk, name, read)
 
     def _audit(self) -> None:
         """Compare the mailbox with the books; mails that they do not explain are taken in, and the admins hear of them."""

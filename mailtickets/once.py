@@ -81,7 +81,7 @@ async def one_round(config: Config) -> int:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
             for source in sources(config, from_us(int(store.setting("first_start", "0")))):
                 try:
-                    _take(config, source, store, line)
+                    failed += not _take(config, source, store, line)
                 except (MailboxUnavailable, CredentialUnavailable) as error:
                     failed += 1
                     maillog.trouble(f"mailbox {source.name} cannot be read", error.reason, error.remedy)
@@ -121,14 +121,17 @@ def _decide(line: Line) -> None:
         pass
 
 
-def _take(config: Config, source: Source, store: Store, line: Line) -> None:
+def _take(config: Config, source: Source, store: Store, line: Line) -> bool:
+    """Make one round; return whether it read all there is, also after a restore. Raises as `connect`."""
     mailbox = mailbox_of(config, source.name, source.folder)
     here = _Here(line)
     mailbox.connect()
     try:
-        Intake(source, mailbox, here, DeskLedger(store, store, line, utc_now)).round()
+        intake = Intake(source, mailbox, here, DeskLedger(store, store, line, utc_now))
+        intake.round()
     finally:
         mailbox.close()
+    return not intake.moved_waits
 
 
 async def _send(config: Config, line: Line) -> None:

@@ -1,12 +1,13 @@
 """`python -m tests.faults.hasty`: the real program with shorter waits, in seconds; nothing else is another.
 
-timeouts of sockets 60 -> 2, first back-off 5 -> 0.5, telling the admins of trouble that lasts 900 -> 3, looking for it 10 -> 1.
+timeouts of sockets 60 -> 2, first back-off 5 -> 0.5, telling the admins of trouble that lasts 900 -> 3, looking for it 10 -> 1,
+trying a folder of moved mail again 60 -> 1.
 """
 
 from datetime import timedelta
 from functools import partial
 
-from mailtickets import accounts, daemon, lookout
+from mailtickets import accounts, daemon, intake, lookout
 from mailtickets.cli import main
 from mailtickets.transport import backoff, smtp
 from mailtickets.transport.imap import ImapAccount
@@ -20,6 +21,7 @@ def shorten() -> None:
     """Make the waits of this process short."""
     accounts.ImapAccount = partial(ImapAccount, timeout=2.0, connect_timeout=2.0)  # type: ignore[attr-defined,assignment]
     smtp.Timeouts = partial(Timeouts, connect=2.0, command=2.0, data=2.0, block=2.0, final=2.0)  # type: ignore[misc,assignment]
+    intake.MOVED_AGAIN_SECONDS = 1.0  # type: ignore[misc]
     backoff.FIRST = timedelta(seconds=0.5)
     impatient = Patience(poll=TELL_AFTER, send=TELL_AFTER)
     daemon.Daemon = partial(daemon.Daemon, patience=impatient)  # type: ignore[misc,assignment]

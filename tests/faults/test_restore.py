@@ -14,6 +14,7 @@ from tests.faults.forks import Forks
 from tests.faults.story import FaultDesk
 from tests.faults.test_clock import got, reminders, round_of, status
 from tests.support.dovecot import Dovecot
+from tests.support.faulty_network import Cut, FaultyNetwork
 from tests.support.process import IMAP, DeskProcess, Received
 from tests.support.smtp_sink import SmtpSink
 
@@ -251,3 +252,69 @@ def test_an_answer_that_nobody_ever_sent(
     answers = [mail for mail in got(desk, "ana@customer.example") if "Please try water." in mail.text]
     book(runs=1, lost=not answers, doubled=max(len(answers) - 1, 0))
     assert len(answers) == 1
+
+
+def lost_with_its_disk(desk: DeskProcess, *later: tuple[str, str]) -> None:
+    """Ana's mail is in the backup; the later ones were handled and moved, and are in the mailbox only. Restored, not started."""
+    desk.writes(ANA, "My printer is on fire.", subject="Printer")
+    desk.start()
+    desk.at_rest(1)
+    desk.command("backup", str(desk.folder / "old.db"))
+    for person, words in later:
+        desk.writes(person, words)
+    desk.at_rest(1 + len(later))
+    desk.wait(lambda: len(desk.dovecot.flags(desk.user, "Done")) == desk.delivered, "all mails to be moved")
+    desk.stop()
+    lose(desk.folder / "desk.db", "gone")
+    desk.command("restore", str(desk.folder / "old.db"))
+
+
+@pytest.mark.fault("Backup, restore", "restore of yesterday's store")
+def test_a_folder_of_moved_mail_that_cannot_be_read(
+    hasty: Callable[..., DeskProcess], network: FaultyNetwork, book
+):
+    """New mail is taken in and answered all the same, admins are told; it is read when it can be, and sends nothing again."""
+    desk = hasty('after = "move:Done"\nstart_from = "all"\n')
+    lost_with_its_disk(desk, (BEN, "My scanner is wet."))
+    desk.writes(ZOE, "My phone is mute.")
+    network.arm(Cut(b"EXAMINE", side="client"), always=True)
+    desk.start(ready=False)
+    desk.wait_to("zoe@customer.example", 1)
+    told = desk.wait_to("it@desk.example", 1, 30)[0]
+    assert "The folder Done of mailbox support cannot be looked through" in " ".join(told.text.split())
+    assert desk.json("ledger")["on_tickets"] == 2
+    assert "Restored from a backup" not in told["Subject"]
+    network.mend()
+    restored = next(
+        mail for mail in desk.wait_to("it@desk.example", 3, 30) if "Restored from a backup" in mail["Subject"]
+    )
+    assert "- 1 acknowledgement" in restored.text
+    books = desk.at_rest()
+    doubled = len(desk.to("ben@customer.example")) - 1
+    book(runs=network.struck, lost=3 - books["on_tickets"], doubled=doubled)
+    assert (books["on_tickets"], doubled) == (3, 0)
+
+
+@pytest.mark.fault("Backup, restore", "restore of yesterday's store")
+def test_a_moved_mail_at_which_the_connection_ends(
+    hasty: Callable[..., DeskProcess], network: FaultyNetwork, book
+):
+    """As in the inbox: its neighbours are taken in one by one, and after five tries by itself it is told of."""
+    poison = "these words end the connection"
+    desk = hasty('after = "move:Done"\nstart_from = "all"\n')
+    lost_with_its_disk(
+        desk, (BEN, "My scanner is wet."), (EVE, f"It is {poison}."), (TOM, "My chair is new.")
+    )
+    network.arm(Cut(poison.encode()), always=True)
+    desk.start(ready=False)
+    desk.wait(
+        lambda: "Restored from a backup" in str([m["Subject"] for m in desk.to("it@desk.example")]),
+        "the end",
+        60,
+    )
+    texts = " ".join(" ".join(mail.text.split()) for mail in desk.to("it@desk.example"))
+    assert "does not hand out mail 3 in Done" in texts
+    books = desk.at_rest(3)
+    assert len(desk.to("tom@customer.example")) == len(desk.to("ben@customer.example")) == 1
+    book(runs=network.struck, lost=3 - books["on_tickets"])
+    assert books["on_tickets"] == 3
