@@ -1,10 +1,15 @@
-"""One function for each event of a mail's life. No body, no password and no key ever stands in a log line."""
+"""One function for each event of a mail's life. No body, no password and no key ever stands in a log line.
+
+What is said inside a transaction of the store is written when that is committed, and never where it is undone.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,8 +17,19 @@ from mailtickets.mail.compose import visible_line
 from mailtickets.mail.keys import without_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    Line = tuple[int, str, dict[str, object]]
+
+
+class _Unsaid(threading.local):
+    """What this thread has to say in each of its open transactions, the outermost first."""
+
+    def __init__(self) -> None:
+        self.lines: list[list[Line]] = []
+
+
+_unsaid = _Unsaid()
 _log = logging.getLogger("mailtickets")
 MAX_VALUE = 300
 
@@ -78,7 +94,27 @@ def _value(value: object) -> str:
     return f'"{text}"' if " " in text or not text else text
 
 
+@contextmanager
+def when_kept() -> Iterator[None]:
+    """Write what is said inside at the end of the outermost of these, and drop it where its own raises."""
+    _unsaid.lines.append([])
+    try:
+        yield
+    except BaseException:
+        _unsaid.lines.pop()
+        raise
+    for level, event, fields in _unsaid.lines.pop():
+        _say(level, event, **fields)
+
+
 def _say(level: int, event: str, **fields: object) -> None:
+    if _unsaid.lines:
+        _unsaid.lines[-1].append((level, event, fields))
+    else:
+        _write(level, event, fields)
+
+
+def _write(level: int, event: str, fields: dict[str, object]) -> None:
     _log.log(level, event, extra={"fields": fields})
 
 
@@ -139,14 +175,22 @@ def trouble(what: str, why: str = "", remedy: str = "", **fields: object) -> Non
     _say(logging.ERROR, what, why=why, remedy=remedy, **fields)
 
 
+def doubtful(what: str, why: str = "", remedy: str = "", **fields: object) -> None:
+    """Something is unusual that a person may want to see; the desk goes on."""
+    _say(logging.WARNING, what, why=why, remedy=remedy, **fields)
+
+
 def broken(event: str, copy: int | None, error: BaseException) -> None:
-    """Handling something raised; the exception's own words may hold a customer's, so only its name and place are logged."""
+    """Handling something raised; the exception's own words may hold a customer's, so only its name and place are logged.
+
+    Written at once, whatever becomes of the transaction: it did raise.
+    """
     place = ""
     trace = error.__traceback__
     while trace is not None:
         place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
         trace = trace.tb_next
-    _say(logging.ERROR, event, mail=copy, exception=type(error).__name__, place=place)
+    _write(logging.ERROR, event, {"mail": copy, "exception": type(error).__name__, "place": place})
 
 
 def note(event: str, **fields: object) -> None:

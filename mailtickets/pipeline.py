@@ -158,8 +158,8 @@ class Line:
                 self._size_of[number] = copy.size
                 if self.undecided_bytes <= KEPT_RAW_BYTES:
                     self._raw[number] = mail.raw  # else it is read back from the store
-        if taken:
-            maillog.taken(taken[0].mailbox, len(numbers), sum(mail.size for mail in taken))
+        if numbers:
+            maillog.taken(taken[0].mailbox, len(numbers), sum(self._size_of.get(one, 0) for one in numbers))
         return len(numbers)
 
     # -- settle ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from mailtickets import maillog
 from mailtickets.crashpoints import reach
 from mailtickets.mail.keys import KeyRing
 from mailtickets.store.alarms import Alarms
@@ -198,8 +199,8 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together, or nothing is."""
-        with immediate(self._connection):
+        """Everything inside is committed together, or nothing is; the log says only what was committed."""
+        with maillog.when_kept(), immediate(self._connection):
             yield
 
     @contextlib.contextmanager
@@ -207,7 +208,8 @@ class Store:
         """Everything inside is undone if it raises, without undoing the transaction around it."""
         self._connection.execute("SAVEPOINT one_mail")
         try:
-            yield
+            with maillog.when_kept():
+                yield
         except BaseException:
             if (
                 self._connection.in_transaction
