@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 60  # letters of a value in a message
 MAX_NAMES = 40  # that a message lists
+NEARLY = 0.82  # of the letters of a key are those of a known one
 
 _SECRET_NAME = re.compile(r"pas|pwd|secret|token|cred|auth_?key|api_?key|kenn?wort|mot_?de", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(//[^:@/\s]{0,200}:)[^@\s]{1,200}@")
@@ -195,7 +196,7 @@ def shown(location: Location, value: object) -> str:
 
 
 def _may_be_secret(names: list[str], value: object) -> bool:
-    """A misspelt `pasword` holds a password too: in an account no unknown text is shown."""
+    """A misspelt `pasword` holds a password too: in an account unknown text is shown only where its key is nearly another's."""
     if len(names) > 2 and names[0] in NAMED_TABLES and names[0] not in _ACCOUNT_TABLES:
         names = [
             names[0],
@@ -207,4 +208,8 @@ def _may_be_secret(names: list[str], value: object) -> bool:
         return False
     model = TABLES[names[0]]
     depth = 1 if names[0] in SINGLE_TABLES else 2
-    return len(names) <= depth or names[depth] not in model.model_fields
+    if len(names) <= depth:
+        return True
+    # "pol" is nearly "poll"; "user_pw" is not nearly "user".
+    near = difflib.get_close_matches(names[depth], list(model.model_fields), n=1, cutoff=NEARLY)
+    return not near or bool(_SECRET_NAME.search(near[0]))

@@ -109,7 +109,8 @@ def attempt_of(
             failed = tuple((address, refusal.reason) for address, refusal in refused.items())
             failed = failed or tuple((address, reason) for address in mail.recipients)
             permanent = _permanent(refused) if phase is Phase.RCPT else ()
-            return Attempt(Booking(mail.id, State.FAILED, now, f"{code} {reason}"), failed, permanent)
+            said = reason if reason.startswith(str(code)) else f"{code} {reason}"
+            return Attempt(Booking(mail.id, State.FAILED, now, said), failed, permanent)
         case Deferred(reason=reason, account_trouble=account_trouble):
             if account_trouble:
                 # Nothing is wrong with the mail: its own tries are not used up while the server is away.

@@ -190,7 +190,7 @@ class Intake:
         uidvalidity, last = self._ledger.cursor(source.name, source.folder)
         fresh = uidvalidity != mailbox.uidvalidity
         if fresh and uidvalidity:
-            maillog.trouble(
+            maillog.doubtful(
                 "the server renumbered the folder",
                 "UIDVALIDITY changed",
                 "nothing to do: known mails are recognised",

@@ -199,7 +199,7 @@ class Pauses:
                 self._store.set_setting(CLOCK_LEAP, Leap(undone.before, now).text())
                 self._store.set_setting(CLOCK_LATEST, now.isoformat())
                 self._back()
-        maillog.trouble("the clock was put back", why, "nothing to do: what was done is not done again")
+        maillog.doubtful("the clock was put back", why, "nothing to do: what was done is not done again")
 
     def _begin_clock(self, why: str, now: datetime, leap: Leap | None) -> None:
         with self._store.transaction():

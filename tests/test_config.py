@@ -349,6 +349,21 @@ def test_no_message_shows_a_secret_however_the_file_is_broken(tmp_path):
         assert "hunter2" not in said, said
 
 
+@pytest.mark.parametrize("key", ["pasword", "pxassword", "pw", "user_pw", "wachtwoord", "key"])
+def test_an_unknown_key_of_an_account_may_hold_a_password(key, tmp_path):
+    """Its value is not shown."""
+    said = said_about(
+        written(tmp_path, changed(('password = { file = "imap-password" }', f'{key} = "hunter2"')))
+    )
+    assert f'mailbox.support.{key} = "***": is no known key' in said
+
+
+def test_a_slip_in_another_key_shows_what_is_written(tmp_path):
+    """`pol` is nearly `poll`, which is no secret."""
+    said = said_about(written(tmp_path, SHORT + '\n[mailbox.other]\nhost = "h"\npol = "10s"\n'))
+    assert 'mailbox.other.pol = "10s": is no known key; did you mean "poll"?' in said
+
+
 def test_an_unreadable_file_is_refused_in_words(tmp_path):
     """A folder in place of the file ends in one sentence."""
     (tmp_path / "config.toml").mkdir()

@@ -97,3 +97,9 @@ def test_only_a_refused_address_is_marked_for_good():
     assert attempt(Rejected(550, "no", refused, Phase.RCPT)).permanent == ("ana@customer.example",)
     assert attempt(Rejected(554, "spam", refused, Phase.DATA)).permanent == ()
     assert attempt(Rejected(554, "spam")).failed == (("ana@customer.example", "spam"),)
+
+
+@pytest.mark.parametrize("said", ["550 5.1.1 no such user", "5.1.1 no such user"])
+def test_the_code_stands_once_before_the_servers_words(said):
+    """Whether the server's words begin with it or not."""
+    assert attempt(Rejected(550, said)).booking.error == "550 5.1.1 no such user"

@@ -60,7 +60,7 @@ def test_a_renumbered_folder_makes_nothing_happen_twice(desk: DeskProcess):
     assert desk.stop() == 0
     _renumbered(desk, without=b"My scanner is wet.")
     desk.start()
-    desk.wait_log(TOLD)
+    assert " warning " in desk.wait_log(TOLD)
     desk.writes(ZOE, "My phone is mute.", subject="Phone")
     desk.wait_to("zoe@customer.example", 1)
     assert sorted(desk.dovecot.flags(desk.user)) == [1, 2, 3, 4]
@@ -105,7 +105,7 @@ def test_a_folder_that_was_made_anew_behind_an_open_connection_is_noticed(
         desk.start()
         desk.wait_to("ana@customer.example", 1)
         server.there = (78, [])
-        desk.wait_log(TOLD)
+        assert " warning " in desk.wait_log(TOLD)
         selected = sum(b" SELECT " in said for said in server.heard)
         desk.wait(lambda: sum(b" SELECT " in said for said in server.heard) >= selected + 2, "more looks")
         server.there = (78, [old, new])
