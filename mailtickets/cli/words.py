@@ -26,14 +26,16 @@ def explained(error: Exception) -> tuple[str, int] | None:
     """Return what to tell a person about an error and the exit code, or None for a fault of ours."""
     from mailtickets.config import ConfigInvalid
     from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
-    from mailtickets.store import StoreBusy, StoreUnusable
+    from mailtickets.store import StoreBusy, StoreUnusable, store_trouble
 
     if isinstance(error, ConfigInvalid):
         return "\n".join(str(problem) for problem in error.problems), EXIT_CONFIG
     if isinstance(error, StoreBusy | StoreUnusable | MailboxUnavailable | CredentialUnavailable):
         return str(error), EXIT_FAILED
     if isinstance(error, sqlite3.OperationalError):
-        return f"the store cannot be used now: {error}", EXIT_TRY_LATER
+        trouble = store_trouble(error)
+        said = f"{trouble.reason}; {trouble.remedy}" if trouble else f"the store cannot be used now: {error}"
+        return said, EXIT_TRY_LATER
     if isinstance(error, sqlite3.DatabaseError):
         return f"the store is damaged: {error}; stop the desk and put a backup in its place", EXIT_FAILED
     return None

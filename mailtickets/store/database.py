@@ -29,7 +29,7 @@ from mailtickets.store.migrations import NEWEST, migrations
 from mailtickets.store.outbox import Outbox
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import to_us
-from mailtickets.store.trouble import store_trouble
+from mailtickets.store.trouble import disk_words, store_trouble
 from mailtickets.store.views import Views
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CACHE_KIB = 16_000
 BUSY_TIMEOUT_S = 30
 LOCK_TRIES, LOCK_SECONDS = 6, 0.1
+READABLE = "check the file's permissions"
 WRITABLE = "check that the folder exists and is writable"
 DAMAGED_REMEDY = (
     "stop the desk and put a backup in its place with `mailtickets restore FILE`, which keeps this file too"
@@ -53,6 +54,12 @@ class StoreUnusable(Exception):  # noqa: N818  (named for the situation, not for
     def __init__(self, path: Path, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}; {remedy}")
         self.path, self.reason, self.remedy = path, reason, remedy
+
+
+def _unusable(path: Path, what: str, error: Exception, remedy: str) -> StoreUnusable:
+    """Return what to raise: where the disk itself is the cause, that is said, and what to do about it."""
+    reason, remedy = disk_words(path.parent) or ("", remedy)
+    return StoreUnusable(path, f"{what}: {reason} ({error})" if reason else f"{what} ({error})", remedy)
 
 
 class StoreNewer(StoreUnusable):
@@ -80,8 +87,8 @@ class StoreLock:
         try:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            reason = f"its lock {self._path.name} cannot be opened for writing ({error.strerror})"
-            raise StoreUnusable(self._store, reason, WRITABLE) from error
+            what = f"its lock {self._path.name} cannot be opened for writing"
+            raise _unusable(self._store, what, OSError(error.strerror), WRITABLE) from error
         for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,7 +162,7 @@ class Store:
             path.chmod(0o600)
             connection = _connect(path)
         except (OSError, sqlite3.OperationalError) as error:
-            raise StoreUnusable(path, f"cannot be opened ({error})", WRITABLE) from error
+            raise _unusable(path, "cannot be opened", error, WRITABLE) from error
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(path, f"cannot be used ({error})", DAMAGED_REMEDY) from error
         try:
@@ -167,35 +174,31 @@ class Store:
         except sqlite3.DatabaseError as error:
             connection.close()
             trouble = store_trouble(error)
-            remedy = trouble.remedy if trouble else DAMAGED_REMEDY
-            raise StoreUnusable(path, f"cannot be used ({error})", remedy) from error
+            if trouble is None or not isinstance(error, sqlite3.OperationalError):
+                raise StoreUnusable(
+                    path, f"cannot be used ({error})", trouble.remedy if trouble else DAMAGED_REMEDY
+                ) from error
+            raise _unusable(path, "cannot be used", error, trouble.remedy) from error
         return cls(path, connection)
 
     @classmethod
     def read(cls, path: Path) -> Store:
-        """Open the store for reading only. Raises StoreUnusable, StoreNewer."""
+        """Open the store for reading only, also on a disk that is full or cannot be written. Raises StoreUnusable, StoreNewer."""
         _check_there(path)
         if not path.exists():
             raise StoreUnusable(path, "there is no store yet", "start the desk with `mailtickets run` first")
         try:
-            connection = sqlite3.connect(
-                f"file:{path}?mode=ro",
-                uri=True,
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            try:
+                return cls(path, _connect_to_read(path, "mode=ro"))
+            except sqlite3.OperationalError:
+                # SQLite cannot make its index of the journal. At rest the file is whole without both.
+                if not _at_rest(path):
+                    raise
+                return cls(path, _connect_to_read(path, "mode=ro&immutable=1"))
         except sqlite3.OperationalError as error:
-            raise StoreUnusable(path, f"cannot be read ({error})", "check the file's permissions") from error
-        try:
-            check_is_store(path, connection)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            raise StoreUnusable(path, f"cannot be read ({error})", "check the file's permissions") from error
+            raise _unusable(path, "cannot be read", error, READABLE) from error
         except sqlite3.DatabaseError as error:
-            connection.close()
             raise StoreUnusable(path, f"cannot be read ({error})", DAMAGED_REMEDY) from error
-        return cls(path, connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -341,6 +344,33 @@ def _connect(path: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _connect_to_read(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{path}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        check_is_store(path, connection)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def _at_rest(path: Path) -> bool:
+    """Tell whether surely no daemon has the store, and nothing stands in its journal alone."""
+    journal, lock = (path.with_name(path.name + end) for end in ("-wal", ".lock"))
+    try:
+        if journal.exists() and journal.stat().st_size:
+            return False
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOM = "make room on the disk that holds it; nothing is lost, mail stays on the server, and the desk goes on by itself"
 DAMAGED = "stop the desk and put a backup in its place with `mailtickets restore FILE`; mail stays on the server until then"
@@ -18,6 +23,7 @@ _MEANINGS = {
     sqlite3.SQLITE_CORRUPT: ("it is damaged", DAMAGED),
     sqlite3.SQLITE_NOTADB: ("it is damaged", DAMAGED),
 }  # fmt: skip
+NEEDED_BYTES = 1 << 16  # what SQLite needs beside a store to read it while others may write
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -31,6 +37,23 @@ class StoreTrouble:
     reason: str
     remedy: str
     passing: bool
+
+
+def disk_words(folder: Path) -> tuple[str, str] | None:
+    """Return what is wrong with the disk of a folder and what to do, None where it has room and may be written."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    if disk.f_flag & os.ST_RDONLY:
+        return (
+            "its disk can only be read",
+            "mount it for writing; the system's log says why it is not (`dmesg`)",
+        )
+    blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
+    if blocks * disk.f_frsize < NEEDED_BYTES or (disk.f_files and not disk.f_favail):
+        return "its disk is full", "make room on the disk that holds it"
+    return None
 
 
 def store_trouble(error: BaseException) -> StoreTrouble | None:
