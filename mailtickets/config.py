@@ -1,6 +1,7 @@
 """The configuration: config.toml read whole, checked whole, and given out as frozen values.
 
     load(path) -> Config            raises ConfigInvalid with every problem at once
+    load_in_part(path) -> Config    what suffices to look at the store, where a file has mistakes
     find_config(option) -> Path     --config, else ./config.toml, else /etc/mailtickets/config.toml
 
 What the rest of the program reads (durations are `Duration`: .seconds, .timedelta, str(); sizes are bytes;
@@ -43,6 +44,7 @@ paths are absolute; secrets are `Secret`: .resolve()):
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tomllib
@@ -92,7 +94,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent", "Config", "ConfigInvalid", "Desk", "Duration", "Limits", "Log", "Mailbox", "Problem", "Queue",
-    "Secret", "SmtpAccount", "TemplateFolder", "find_config", "load",
+    "Secret", "SmtpAccount", "TemplateFolder", "find_config", "load", "load_in_part",
 ]  # fmt: skip
 
 DEFAULT_PATHS = (Path("config.toml"), Path("/etc/mailtickets/config.toml"))
@@ -196,6 +198,39 @@ def load(path: Path, organisations: Path | None = None) -> Config:
         log=draft.log,
         warnings=tuple(_problems(path, (*doubts(draft), *agreement_doubts(draft)), draft, lines)),
     )
+
+
+def load_in_part(path: Path) -> Config | None:
+    """Return what suffices to look at the store while the file has mistakes: [desk], and the mailboxes that can be read.
+
+    None where not even `desk.store` can be.
+    """
+    try:
+        written = _before_syntax_error(_read(path)[0])
+    except ConfigInvalid:
+        return None
+    draft, findings = draft_of(written, path.absolute().parent)
+    stated = draft.has("desk", "store") and not any(f.location[:2] == ("desk", "store") for f in findings)
+    if draft.desk is None or not stated:
+        return None
+    return Config(
+        path=path.absolute(), desk=draft.desk, smtp=draft.smtp or SmtpAccount(host="localhost"), smtp_accounts={},
+        mailboxes=draft.mailboxes, queues={}, agents={}, calendars={}, service_levels={}, organisations={}, types={}, rules=(),
+        escalations=(), reports={}, limits=Limits(), templates=TemplateFolder(), log=Log(),
+    )  # fmt: skip
+
+
+def _before_syntax_error(text: str) -> dict[str, Any]:
+    """Return the tables that stand whole before the first place that is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = syntax_words(text, str(error))[0]
+        with contextlib.suppress(tomllib.TOMLDecodeError, RecursionError):
+            return tomllib.loads("\n".join(text.split("\n")[: line - 1]))
+    except RecursionError:
+        pass
+    return {}
 
 
 def _read(path: Path) -> tuple[str, int]:

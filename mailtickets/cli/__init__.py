@@ -53,6 +53,26 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name in BUILTIN else cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; with --json a fault is JSON too, and a configuration with mistakes is no full success."""
+        from mailtickets.cli.words import EXIT_FAILED, FOR_SCRIPTS, MISTAKES, explained, print_json
+
+        done: object = None
+        try:
+            done = super().invoke(ctx)
+        except SystemExit as end:
+            if end.code or MISTAKES not in ctx.meta:
+                raise
+        except Exception as error:
+            answer = explained(error) if FOR_SCRIPTS in ctx.meta else None
+            if answer is None:
+                raise
+            print_json({"error": answer[0]})
+            ctx.exit(answer[1])
+        if MISTAKES in ctx.meta:
+            ctx.exit(EXIT_FAILED)
+        return done
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])

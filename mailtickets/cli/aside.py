@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.looking import as_json
 from mailtickets.cli.words import (
     EXIT_FAILED,
+    as_json,
     harmless,
     loaded,
+    loaded_to_look,
     numbers,
     print_json,
     reading_store,
@@ -43,7 +44,7 @@ def aside_json(copy: CopyView) -> dict[str, Any]:
 
 
 def _print_aside(state: str, *, as_json: bool) -> None:
-    config = loaded()
+    config = loaded_to_look()
     copies = reading_store(config).views.aside(state)
     if as_json:
         print_json([aside_json(copy) for copy in copies])
@@ -86,7 +87,7 @@ def quarantine_list(*, as_json: bool) -> None:
 @click.argument("number", type=int)
 def quarantine_show(*, number: int) -> None:
     """Print one mail as it came, without anything that a terminal would obey."""
-    store = reading_store(loaded())
+    store = reading_store(loaded_to_look())
     copy = store.ledger.copy(number)
     if copy is None:
         click.echo(f"there is no mail {number} in the ledger", err=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, loaded, print_json, rfc3339, stamp
+from mailtickets.cli.words import EXIT_FAILED, as_json, loaded, print_json, rfc3339, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +76,7 @@ def _duration(_ctx: click.Context, _param: click.Parameter, text: str | None) ->
 )
 @click.option("--deadline", callback=_moment, metavar="MOMENT", help="Count from here, with --after.")
 @click.option("--after", callback=_duration, metavar="DURATION", help="How long: 90m, 4wh, 5wd.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@as_json
 def calendar(
     *,
     name: str | None,

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, reading_store, stamp
+from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, loaded_to_look, reading_store, stamp
 from mailtickets.clocks import utc_now
 
 
@@ -35,7 +35,7 @@ def backup(*, target: Path, keep: int | None) -> None:
     """  # noqa: D301
     from mailtickets.backups import rotate, write
 
-    config = loaded()
+    config = loaded_to_look()
     store = reading_store(config)
     own = {
         config.desk.store.with_name(config.desk.store.name + end).resolve()

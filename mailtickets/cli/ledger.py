@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.looking import as_json
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, print_json, reading_store, rfc3339
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    as_json,
+    harmless,
+    loaded,
+    loaded_to_look,
+    print_json,
+    reading_store,
+    rfc3339,
+)
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ def ledger(*, server: bool, heal: bool, as_json: bool) -> None:
     older than the start of the desk is named and taken in. Exit code 1 where one is left, where a mailbox cannot be
     read, or where an original is gone. The daemon does the same once a day and tells the admins.
     """
-    config = loaded()
+    config = loaded() if server else loaded_to_look()
     found, failed = _compared(config, heal=heal) if server else ([], [])
     with closing(reading_store(config)) as store:
         books = store.views.books()

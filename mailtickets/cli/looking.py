@@ -9,8 +9,10 @@ import click
 
 from mailtickets.cli.words import (
     EXIT_FAILED,
+    as_json,
     harmless,
     loaded,
+    loaded_to_look,
     number_of,
     print_json,
     reading_store,
@@ -43,8 +45,6 @@ TURNS = frozenset(
         "escalated",
     }
 )  # fmt: skip
-
-as_json = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
 
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def list_(*, everything: bool, queue: str, assignee: str, status: str, limit: in
     mailtickets list --assignee kim
     mailtickets list --status waiting --json
     """  # noqa: D301
-    config = loaded()
+    config = loaded_to_look()
     tickets = reading_store(config).views.tickets(
         unfinished=not everything, queue=queue, assignee=assignee, status=status, limit=limit
     )
@@ -121,7 +121,7 @@ def list_(*, everything: bool, queue: str, assignee: str, status: str, limit: in
 @as_json
 def search(*, words: tuple[str, ...], as_json: bool) -> None:
     """Find tickets by words in subjects, mails and notes, the best match first."""
-    config = loaded()
+    config = loaded_to_look()
     tickets = reading_store(config).views.search(" ".join(words))
     if as_json:
         print_json([ticket_json(ticket) for ticket in tickets])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from mailtickets.cli.looking import as_json
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, print_json, table
+from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

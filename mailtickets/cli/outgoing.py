@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.looking import as_json
 from mailtickets.cli.words import (
     EXIT_FAILED,
+    as_json,
     harmless,
     loaded,
+    loaded_to_look,
     numbers,
     print_json,
     reading_store,
@@ -58,7 +59,7 @@ def outbox_list(*, as_json: bool, everything: bool) -> None:
 
 
 def _print_outbox(*, as_json: bool, everything: bool) -> None:
-    config = loaded()
+    config = loaded_to_look()
     mails = reading_store(config).views.outbox(everything=everything)
     if as_json:
         print_json([_outbox_json(mail) for mail in mails])
@@ -99,7 +100,7 @@ def outbox_show(*, number: int, as_json: bool) -> None:
     The bytes of a mail that was sent or given up are kept for 30 days; after that its words in the ticket's history
     are shown. Nothing is printed that a terminal would obey.
     """
-    config = loaded()
+    config = loaded_to_look()
     store = reading_store(config)
     found = store.views.outgoing(number)
     if found is None:

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailtickets.cli.aside import aside_json, have_decided
-from mailtickets.cli.looking import as_json
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, print_json, reading_store, writing_store
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    as_json,
+    harmless,
+    loaded,
+    print_json,
+    reading_store,
+    writing_store,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mailtickets.cli.looking import as_json
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, print_json
+from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.looking import as_json
 from mailtickets.cli.words import (
-    EXIT_CONFIG,
     EXIT_FAILED,
+    as_json,
     harmless,
-    loaded,
+    loaded_to_look,
     print_json,
     reading_store,
     rfc3339,
@@ -44,16 +43,10 @@ def status(*, as_json: bool) -> None:
     mailtickets status || page-somebody
     """  # noqa: D301
     from mailtickets import heartbeat, pauses
-    from mailtickets.config import ConfigInvalid
     from mailtickets.store.database import lock_holder
     from mailtickets.watching import Alive, Kept, whats_wrong
 
-    try:
-        config = loaded()
-    except ConfigInvalid as invalid:
-        click.echo(str(invalid), err=True)
-        click.echo("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
-        sys.exit(EXIT_CONFIG)
+    config = loaded_to_look()
     store = reading_store(config)
     now = utc_now()
     pid = lock_holder(config.desk.store)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailtickets.cli.looking import as_json
 from mailtickets.cli.words import (
     EXIT_FAILED,
+    as_json,
     harmless,
     loaded,
     number_of,

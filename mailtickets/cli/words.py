@@ -14,11 +14,13 @@ from mailtickets.mail.compose import visible_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from mailtickets.config import Config
     from mailtickets.store import Store
 
+MISTAKES, FOR_SCRIPTS = "mistakes", "for scripts"  # what a command notes in its context
 EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits.h
 
 
@@ -41,12 +43,37 @@ def explained(error: Exception) -> tuple[str, int] | None:
     return None
 
 
-def loaded() -> Config:
-    """Return the configuration the command line names. Raises ConfigInvalid."""
-    from mailtickets.config import find_config, load
+def _config_file() -> Path:
+    from mailtickets.config import find_config
 
     given = click.get_current_context().find_root().params.get("config")
-    return load(find_config(None if given is None else str(given)))
+    return find_config(None if given is None else str(given))
+
+
+def loaded() -> Config:
+    """Return the configuration the command line names. Raises ConfigInvalid."""
+    from mailtickets.config import load
+
+    return load(_config_file())
+
+
+def loaded_to_look() -> Config:
+    """As `loaded`, for commands that only look at the store: they go on with a file that has mistakes.
+
+    The mistakes are said, and the exit code is not 0. Raises ConfigInvalid where not even `desk.store` can be read.
+    """
+    from mailtickets.config import ConfigInvalid, load_in_part
+
+    try:
+        return loaded()
+    except ConfigInvalid as invalid:
+        config = load_in_part(_config_file())
+        if config is None:
+            raise
+        click.echo(str(invalid), err=True)
+        click.echo("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
+        click.get_current_context().meta[MISTAKES] = True
+        return config
 
 
 def reading_store(config: Config) -> Store:
@@ -63,6 +90,13 @@ def writing_store(config: Config) -> Store:
     return Store.open(config.desk.store, utc_now())
 
 
+def _note_json(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value:
+        context.meta[FOR_SCRIPTS] = True
+    return value
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="For scripts.", callback=_note_json)
 numbers = click.argument("number", nargs=-1, required=True, type=int)
 
 
