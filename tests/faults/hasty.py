@@ -7,7 +7,7 @@ trying a folder of moved mail again 60 -> 1.
 from datetime import timedelta
 from functools import partial
 
-from mailtickets import accounts, daemon, intake, lookout
+from mailtickets import accounts, daemon, intake, lookout, mailboxthread
 from mailtickets.cli import main
 from mailtickets.transport import backoff, smtp
 from mailtickets.transport.imap import ImapAccount
@@ -21,7 +21,7 @@ def shorten() -> None:
     """Make the waits of this process short."""
     accounts.ImapAccount = partial(ImapAccount, timeout=2.0, connect_timeout=2.0)  # type: ignore[attr-defined,assignment]
     smtp.Timeouts = partial(Timeouts, connect=2.0, command=2.0, data=2.0, block=2.0, final=2.0)  # type: ignore[misc,assignment]
-    intake.MOVED_AGAIN_SECONDS = 1.0  # type: ignore[misc]
+    intake.MOVED_AGAIN_SECONDS = mailboxthread.MOVED_AGAIN_SECONDS = 1.0  # type: ignore[attr-defined]
     backoff.FIRST = timedelta(seconds=0.5)
     impatient = Patience(poll=TELL_AFTER, send=TELL_AFTER)
     daemon.Daemon = partial(daemon.Daemon, patience=impatient)  # type: ignore[misc,assignment]
