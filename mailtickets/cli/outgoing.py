@@ -26,6 +26,7 @@ from mailtickets.clocks import utc_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailtickets.config import Config
     from mailtickets.store import Store
     from mailtickets.store.views import OutboxView
 
@@ -60,14 +61,14 @@ def outbox_list(*, as_json: bool, everything: bool) -> None:
 
 def _print_outbox(*, as_json: bool, everything: bool) -> None:
     config = loaded_to_look()
-    mails = reading_store(config).views.outbox(everything=everything)
+    store = reading_store(config)
+    mails, next_of = store.views.outbox(everything=everything), _Next(store, config)
     if as_json:
-        print_json([_outbox_json(mail) for mail in mails])
+        print_json([_outbox_json(mail, next_of) for mail in mails])
         return
     if not mails:
         click.echo("nothing waits to be sent")
         return
-    zone = config.desk.zone
     rows = [
         (
             str(m.id),
@@ -76,18 +77,60 @@ def _print_outbox(*, as_json: bool, everything: bool) -> None:
             ", ".join(m.to),
             m.subject,
             str(m.attempts),
-            stamp(m.next_at, zone),
+            next_of(m),
             m.last_error,
         )
         for m in mails
     ]
-    click.echo(table(rows, ("id", "state", "kind", "to", "subject", "tries", "next", "last error"), limit=40))
+    click.echo(table(rows, ("id", "state", "kind", "to", "subject", "tries", "next", "last error"), limit=44))
 
 
-def _outbox_json(mail: OutboxView) -> dict[str, Any]:
+class _Next:
+    """When a mail is tried, or why it is not though it is due: what holds mail back for now, and the desk itself."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        from mailtickets import pauses
+        from mailtickets.accounts import rates_of
+        from mailtickets.desk.pausing import Cause
+        from mailtickets.store.database import lock_holder
+        from mailtickets.store.outbox import Held
+
+        holds = {
+            Cause.VOLUME: (Held.AUTOMATIC, "automatic_per_hour"),
+            Cause.CLOCK: (Held.TO_CUSTOMERS, "doubtful clock"),
+        }
+        self._now, self._zone = utc_now(), config.desk.zone
+        self._held = [
+            (*holds[pause.cause], pause.until)
+            for pause in pauses.stored(store)
+            if not pause.is_over(self._now)
+        ]
+        self._rates = rates_of(config)
+        self._runs = bool(lock_holder(config.desk.store))
+
+    def __call__(self, mail: OutboxView) -> str:
+        """Return it in words, "" for a mail that is not to be tried."""
+        if mail.next_at is None or mail.state not in {"queued", "deferred"}:
+            return ""
+        if mail.next_at > self._now:
+            return stamp(mail.next_at, self._zone)
+        return self.held(mail) or ("now" if self._runs else "when the desk runs")
+
+    def held(self, mail: OutboxView) -> str:
+        """Return what holds a mail back that is due, or ""."""
+        if mail.next_at is None or mail.next_at > self._now or mail.state not in {"queued", "deferred"}:
+            return ""
+        for held, why, until in self._held:
+            if held.holds(mail.kind, mail.reader, human=mail.human):
+                return f"held back until {until.astimezone(self._zone):%H:%M}: {why}"
+        return "waits its turn: mails_per_minute" if mail.account in self._rates else ""
+
+
+def _outbox_json(mail: OutboxView, next_of: _Next) -> dict[str, Any]:
     return {
         "id": mail.id, "state": mail.state, "kind": mail.kind, "to": list(mail.to), "subject": mail.subject, "attempts": mail.attempts,
-        "next_attempt_at": rfc3339(mail.next_at), "last_error": mail.last_error,
+        "next_attempt_at": rfc3339(mail.next_at), "held_back": next_of.held(mail) or None,
+        "last_error": mail.last_error,
     }  # fmt: skip
 
 
@@ -106,14 +149,14 @@ def outbox_show(*, number: int, as_json: bool) -> None:
     if found is None:
         click.echo(f"there is no mail {number} in the outbox", err=True)
         sys.exit(EXIT_FAILED)
-    mail, zone = found.mail, config.desk.zone
+    mail, zone, next_of = found.mail, config.desk.zone, _Next(store, config)
     raw, problem = _whole(store, number)
     text = store.tickets.text_of(mail.ticket, found.seq) if raw is None and found.seq else ""
     ticket = store.views.ticket(mail.ticket)
     whole = (raw or b"").decode("utf-8", "replace").replace("\r\n", "\n")
     if as_json:
         print_json(
-            _outbox_json(mail) | {
+            _outbox_json(mail, next_of) | {
                 "reference": ticket.reference if ticket else None, "message_id": mail.message_id, "queued_at": rfc3339(mail.queued_at),
                 "sent_at": rfc3339(mail.sent_at), "refused": [{"to": to, "reason": why} for to, why in found.refused],
                 "mail": None if raw is None else whole, "text": text, "problem": problem,
@@ -127,7 +170,7 @@ def outbox_show(*, number: int, as_json: bool) -> None:
         ("queued", stamp(mail.queued_at, zone)),
         ("sent", stamp(mail.sent_at, zone)),
         ("tries", str(mail.attempts)),
-        ("next try", stamp(mail.next_at, zone)),
+        ("next try", next_of(mail)),
         ("last error", mail.last_error),
         *(("refused", f"{to}: {why}") for to, why in found.refused),
     )

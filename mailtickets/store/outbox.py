@@ -39,6 +39,12 @@ class Held(StrEnum):
     TO_CUSTOMERS = "automatic mail to customers"
     AUTOMATIC = "automatic mail but alarms"
 
+    def holds(self, kind: str, reader: str, *, human: bool) -> bool:
+        """Tell whether a mail is among it: `_HELD` in words."""
+        if self is Held.TO_CUSTOMERS:
+            return not human and reader == "customer"
+        return self is Held.AUTOMATIC and not human and kind not in {"trouble", "recovered"}
+
 
 # Kinds that tell admins of trouble are never held: they tell of the pause itself.
 _HELD = {

@@ -70,6 +70,9 @@ class OutboxView:
     last_error: str
     queued_at: datetime
     sent_at: datetime | None
+    human: bool
+    reader: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Books:
 
 
 _COPY = "id, mailbox, folder, name, size, arrived_at, taken_at, state, reason, why, ticket, message_id, sender, subject"
-_OUTBOX = "id, ticket, state, kind, recipients, subject, message_id, attempts, next_at, last_error, queued_at, sent_at"
+_OUTBOX = "id, ticket, state, kind, recipients, subject, message_id, attempts, next_at, last_error, queued_at, sent_at, human, reader, account"
 
 
 class Views:
@@ -275,8 +278,10 @@ class Views:
         ).fetchone()
         if row is None:
             return None
-        refused = tuple((to, why) for to, why in json.loads(row[13] or "[]"))
-        return OutgoingView(_outbox_view(row[:12]), row[12], refused)
+        *view, seq, refused = row
+        return OutgoingView(
+            _outbox_view(tuple(view)), seq, tuple((to, why) for to, why in json.loads(refused or "[]"))
+        )
 
     def books(self) -> Books:
         """Count where every mail is."""
@@ -376,10 +381,26 @@ class Views:
 
 
 def _outbox_view(row: tuple[Any, ...]) -> OutboxView:
-    number, ticket, state, kind, to, subject, message_id, attempts, next_at, error, queued, sent = row
+    (
+        number,
+        ticket,
+        state,
+        kind,
+        to,
+        subject,
+        message_id,
+        attempts,
+        next_at,
+        error,
+        queued,
+        sent,
+        human,
+        reader,
+        account,
+    ) = row
     return OutboxView(
         number, ticket, state, kind, tuple(json.loads(to)), subject, message_id, attempts, from_us_or_none(next_at), error,
-        from_us(queued), from_us_or_none(sent),
+        from_us(queued), from_us_or_none(sent), bool(human), reader, account,
     )  # fmt: skip
 
 
