@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mailtickets.store import Store
     from mailtickets.store.views import CopyView
 
+TO_DO = (
+    "`mailtickets quarantine retry N` decides it once more, after its cause was mended; `quarantine release N` lets it in"
+    " although its cause is still there; `quarantine drop N` leaves it out"
+)
 NOT_THERE = "is not in quarantine (a held mail waits for its agent's answer)"
 
 
@@ -67,7 +71,7 @@ def quarantine(ctx: click.Context, *, as_json: bool) -> None:
 
     \b
     mailtickets quarantine              list them; the same as `quarantine list`
-    mailtickets quarantine show 17      print one as it came
+    mailtickets quarantine show 17      print one as it came, and what can be done
     mailtickets quarantine retry 17     decide it once more by the rules, after its cause was mended
     mailtickets quarantine release 17   let it in although its cause is still there
     mailtickets quarantine drop 17 18   leave them out; the originals stay in the store
@@ -86,12 +90,23 @@ def quarantine_list(*, as_json: bool) -> None:
 @quarantine.command("show")
 @click.argument("number", type=int)
 def quarantine_show(*, number: int) -> None:
-    """Print one mail as it came, without anything that a terminal would obey."""
-    store = reading_store(loaded_to_look())
-    copy = store.ledger.copy(number)
-    if copy is None:
+    """Print one mail: why it was set aside, what can be done, and all of it as it came; nothing that a terminal would obey."""
+    config = loaded_to_look()
+    store = reading_store(config)
+    copy, view = store.ledger.copy(number), store.views.copy(number)
+    if copy is None or view is None:
         click.echo(f"there is no mail {number} in the ledger", err=True)
         sys.exit(EXIT_FAILED)
+    about = (
+        ("mail", f"{number}, {_where(store, number)}"),
+        ("from", view.sender or "unknown sender"),
+        ("taken", stamp(view.taken, config.desk.zone)),
+        ("to do", TO_DO.replace("N", str(number)) if view.state == "quarantined" else ""),
+    )
+    for name, value in about:
+        if value:
+            click.echo(f"{name:<6} {harmless(value)}")
+    click.echo()
     click.echo(harmless(store.ledger.original(copy.digest).decode("utf-8", "replace").replace("\r\n", "\n")))
 
 
@@ -100,6 +115,7 @@ def quarantine_show(*, number: int) -> None:
 def quarantine_retry(*, number: tuple[int, ...]) -> None:
     """Decide mails once more by the rules, after the cause was mended.
 
+    One whose cause is still there comes back into quarantine; `mailtickets quarantine release` lets it in all the same.
     The running daemon does so within a second; without one this command does it itself.
     """
     _put_back(number, lambda store, one: store.ledger.wait_again(one), "will be decided again")
@@ -154,11 +170,22 @@ def have_decided(config: Config, done: Sequence[int], words: str) -> None:
 
     if not decide_waiting(config):
         for one in done:
-            click.echo(f"mail {one} {words}; the running daemon does it within a second")
+            click.echo(
+                f"mail {one} {words}; the running daemon does it within a second: `mailtickets why {one}`"
+            )
         return
     store = reading_store(config)
     for one in done:
         click.echo(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
+        if _is_aside(store, one):
+            click.echo(
+                f"mail {one} is in quarantine again; `mailtickets quarantine release {one}` lets it in although its cause is still there"
+            )
+
+
+def _is_aside(store: Store, number: int) -> bool:
+    copy = store.views.copy(number)
+    return copy is not None and copy.state == "quarantined"
 
 
 def _where(store: Store, number: int) -> str:

@@ -226,19 +226,36 @@ def _find(store: Store, reference: str) -> Ticket:
     return ticket
 
 
+def _mail_of(store: Store, what: str) -> CopyView | None:
+    """Return the mail that has a bare number which no ticket has."""
+    number = number_of(what) if what.isdecimal() else None
+    if number is None or store.views.ticket(number):
+        return None
+    return store.views.copy(number)
+
+
 @click.command()
-@click.argument("what", metavar="REFERENCE|MESSAGE-ID")
+@click.argument("what", metavar="REFERENCE|MESSAGE-ID|MAIL")
 @as_json
 def why(*, what: str, as_json: bool) -> None:
     """Explain: where a mail went and by which evidence, or how a ticket came to be as it is and what comes next.
 
+    A bare number is that of a ticket, or else that of a mail as `mailtickets quarantine` and the log show it.
+
     \b
     mailtickets why SUP-1042
+    mailtickets why 17
     mailtickets why '<CAF1234@mail.customer.example>'
     """  # noqa: D301
     config = loaded()
     store = reading_store(config)
     zone = config.desk.zone
+    if numbered := _mail_of(store, what):
+        if as_json:
+            print_json({"mails": [_copy_json(numbered)], "ours": []})
+        else:
+            _explain(numbered, zone)
+        return
     if "@" not in what:
         ticket = _find(store, what)
         copies = store.views.copies_of(ticket=ticket.number)

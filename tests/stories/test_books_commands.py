@@ -39,6 +39,23 @@ def test_release_lets_mails_in_beside_the_daemon_and_without_it(desk: DeskProces
     assert len(desk.wait_to("kim@desk.example", 2)) == 2
     code, words = desk.run("quarantine", "retry", third)
     assert (code, f"mail {third}: quarantined: own_address" in words) == (0, True)
+    assert f"mail {third} is in quarantine again; `mailtickets quarantine release {third}`" in words
+    head, _, mail = desk.command("quarantine", "show", third).partition("\n\n")
+    for said in (
+        f"mail   {third}, quarantined: own_address",
+        f"from   {desk.address}",
+        "taken  ",
+        f"release {third}`",
+        f"drop {third}`",
+    ):
+        assert said in head
+    assert "From the web form, 3." in mail
+    head = desk.command("quarantine", "show", first).partition("\n\n")[0]
+    assert f"mail   {first}, on SUP-1001" in head
+    assert "to do" not in head
+    assert f"mail {third} from {desk.address}" in desk.command("why", third)
+    assert desk.json("why", third)["mails"][0]["state"] == "quarantined"
+    assert "there is no ticket 999" in desk.run("why", "999")[1]
     assert "are left out" not in desk.command("quarantine", "drop", third)
     assert desk.json("quarantine") == []
     assert desk.to(desk.address) == desk.to("ana@customer.example") == []
