@@ -481,3 +481,12 @@ def test_golden_masks_what_differs_between_runs_and_nothing_else():
     assert matches("Ref: abc", "Ref: *")
     assert not matches("Ref: ", "Ref: *")
     assert not matches("Ref: a", "Ref: b")
+
+
+def test_the_mail_about_a_restore_leaves_out_what_there_is_none_of():
+    """Only kinds of mail that are held have a line."""
+    made = letter("restored", "much", reminders=0, answers=1)
+    held = "- 12 acknowledgements\n- 31 notices to agents and others\n- 1 answer of agents to customers\n"
+    assert held in made.text
+    assert made.html.count("<li>") == 3
+    assert "reminder" not in made.text + made.html

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, loaded_to_look, reading_store, stamp
+from mailtickets.cli.words import EXIT_FAILED, counted, harmless, loaded, loaded_to_look, reading_store, stamp
 from mailtickets.clocks import utc_now
 
 
@@ -95,22 +95,31 @@ def restore(*, file: Path) -> None:
     zone = config.desk.zone
     click.echo(f"{store} is now the backup {file}, which knows everything up to {stamp(done.made_at, zone)}")
     if done.kept:
-        click.echo(f"- the store of before is kept as {done.kept}; remove it when all is well")
+        others = [path.name for path in sorted(done.kept.parent.glob(f"{done.kept.name}-*"))]
+        beside = f", with {' and '.join(others)} beside it" if others else ""
+        click.echo(f"- the store of before is kept as {done.kept}; remove it when all is well{beside}")
     if done.unread:
         click.echo(
             f"- that one could not be read ({harmless(done.unread)}): what `mailtickets receive` took, and what was deleted"
             " from the mailbox since the backup, is in it only"
         )
-    elif done.kept:
-        click.echo(f"- {done.carried} mails that only that one had are taken over and will be decided again")
+    elif done.carried:
+        goes = "is taken over" if done.carried == 1 else "are taken over"
+        click.echo(
+            f"- {counted(done.carried, 'mail')} that only that one had {goes} and will be decided again"
+        )
     for name in moving:
         folder = config.mailboxes[name].after.removeprefix("move:")
         click.echo(
             f"- mailbox {name}: the folder {folder} is looked through for mail handled since; after the start"
         )
-    click.echo(
-        f"- {done.held} automatic mails that waited in the backup are held: they may have been sent since"
-    )
+    if done.held:
+        waited = (
+            "that waited in the backup is held: it"
+            if done.held == 1
+            else "that waited in the backup are held: they"
+        )
+        click.echo(f"- {counted(done.held, 'automatic mail')} {waited} may have been sent since")
     click.echo(f"- the next new ticket has the number {done.next_number}, so that no number comes twice")
     click.echo(
         "Start the desk now. It reads again what arrived since the backup, and holds the mails that follow from it, as"

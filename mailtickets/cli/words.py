@@ -121,6 +121,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def counted(number: int, thing: str) -> str:
+    """Return "1 mail", "2 mails"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def table(rows: Sequence[Sequence[str]], headings: Sequence[str], limit: int = 60) -> str:
     """Return rows as aligned columns, each cell cut to a limit."""
     cells = [[_cell(cell, limit) for cell in row] for row in (headings, *rows)]

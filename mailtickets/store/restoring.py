@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mailtickets.store.database import Store, StoreUnusable, check_is_store, sync_folder
+from mailtickets.store.database import Store, StoreNewer, StoreUnusable, check_is_store, sync_folder
 from mailtickets.store.ledger import RECEIVED, Taken
 from mailtickets.store.outbox import BEFORE_BACKUP
 from mailtickets.store.times import from_us, to_us
@@ -87,6 +87,8 @@ def restore(source: Path, store: Path, now: datetime, moving: Sequence[str]) -> 
 
 def _copy(source: Path, part: Path) -> None:
     """Copy a backup beside the store, with what a journal beside it holds, and check the copy."""
+    if source.is_dir():
+        raise StoreUnusable(source, "is a folder", "name the backup in it; the present store was not touched")
     if not source.is_file():
         raise StoreUnusable(source, "there is no such file", ANOTHER)
     os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
@@ -98,7 +100,7 @@ def _copy(source: Path, part: Path) -> None:
             closing(sqlite3.connect(f"{source.resolve().as_uri()}?{mode}", uri=True)) as there,
             closing(sqlite3.connect(part)) as here,
         ):
-            if check_is_store(source, there) == 0:
+            if _version(source, there) == 0:
                 raise StoreUnusable(source, "is empty", ANOTHER)
             there.backup(here, pages=-1)
             verdict = here.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -111,6 +113,15 @@ def _copy(source: Path, part: Path) -> None:
     if verdict != "ok" or orphan:
         reason = f"a row of {orphan[0]} belongs to none of {orphan[2]}" if orphan else verdict
         raise StoreUnusable(source, f"is damaged ({reason})", ANOTHER)
+
+
+def _version(source: Path, there: sqlite3.Connection) -> int:
+    try:
+        return check_is_store(source, there)
+    except StoreNewer:
+        raise
+    except StoreUnusable as error:
+        raise StoreUnusable(source, error.reason, ANOTHER) from error
 
 
 @contextlib.contextmanager

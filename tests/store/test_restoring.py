@@ -194,7 +194,12 @@ def _flip(path: Path) -> None:
 
 UNFIT = {
     "newer": (_newer, StoreNewer, "schema"),
-    "of another program": (_other_program, StoreUnusable, "not a store"),
+    "of another program": (_other_program, StoreUnusable, "not a store of mailtickets; name another backup"),
+    "a folder": (
+        lambda path: (path.unlink(), path.mkdir()),
+        StoreUnusable,
+        "is a folder; name the backup in it",
+    ),
     "not SQLite": (lambda path: path.write_bytes(b"tar" * 5000), StoreUnusable, "not a database"),
     "empty": (lambda path: path.write_bytes(b""), StoreUnusable, "is empty"),
     "gone": (lambda path: path.unlink(), StoreUnusable, "no such file"),
@@ -288,9 +293,14 @@ def test_the_command(backup, store, capsys):
     for words in (
         "is now the backup",
         "kept as",
+        "1 mail that only that one had is taken over",
         "folder Done",
         "number 2002",
         "Start the desk now",
         "outbox retry",
     ):
         assert words in done.output, words
+    kept = next(path for path in folder.glob("desk.db.before-restore-*") if path.name[-1].isdigit())
+    beside = [path.name for path in folder.glob(f"{kept.name}-*")]
+    assert all(name in done.output for name in beside)
+    assert "automatic mail" not in done.output, "none waited in the backup"
