@@ -13,6 +13,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mailtickets.store.database import give_to_owner
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -52,6 +54,7 @@ def write(store: Path, beat: Beat) -> bool:
     try:
         number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(number, "w", encoding="utf-8") as file:
+            give_to_owner(store, number)
             json.dump(asdict(beat), file)
         fresh.replace(path)
     except OSError:

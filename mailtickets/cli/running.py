@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, loaded
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from mailtickets.config import Config
 
 MAX_READ = 1 << 20
 
@@ -44,6 +48,7 @@ def run(*, once: bool, audit_every: str) -> None:
     maillog.set_up(form=config.log.format, level=config.log.level)
     for warning in config.warnings:
         maillog.note("configuration", warning=str(warning))
+    _warn_root(config)
     if once:
         from mailtickets.once import one_round
 
@@ -51,6 +56,22 @@ def run(*, once: bool, audit_every: str) -> None:
     from mailtickets.daemon import Daemon
 
     sys.exit(asyncio.run(Daemon(config, audit_every=_interval(audit_every)).run()))
+
+
+def _warn_root(config: Config) -> None:
+    """Say where root runs a desk of another user, who may then not be able to go on with it."""
+    from mailtickets import maillog
+
+    store = config.desk.store
+    if os.geteuid() == 0 and store.exists() and (owner := store.stat().st_uid):
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        maillog.doubtful(
+            "the desk is run by root", f"its store {store} belongs to {name}",
+            f"stop it and start it as {name}: `systemctl start mailtickets`, or `runuser -u {name} -- mailtickets run`",
+        )  # fmt: skip
 
 
 def _interval(text: str) -> timedelta:

@@ -102,6 +102,8 @@ class StoreLock:
                 os.close(self._fd)
                 self._fd = -1
                 raise StoreBusy(self._store, pid) from error
+        with contextlib.suppress(OSError):
+            give_to_owner(self._store, self._fd)
         with contextlib.suppress(OSError):  # a full disk: the kernel's lock holds, the pid is for people only
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
@@ -120,6 +122,13 @@ class StoreLock:
     def __exit__(self, *_: object) -> None:
         """Give it back."""
         self.release()
+
+
+def give_to_owner(store: Path, opened: int) -> None:
+    """Give a file beside the store that root made to the user of the store, who could not use it otherwise."""
+    if os.geteuid() == 0 and store.exists():
+        owner = store.stat()
+        os.fchown(opened, owner.st_uid, owner.st_gid)
 
 
 def lock_holder(store: Path) -> int:
