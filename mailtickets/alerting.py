@@ -79,7 +79,7 @@ class Bell:
     def mail(self, account: str, pool: Callable[[], SmtpPool], mails: Sequence[Prepared], news: News) -> None:
         """Send mails at once, past the outbox; `pool` returns the account's pool of then."""
         left = list(mails)
-        self._add(account, news, lambda: _sent(pool(), left))
+        self._add(account, news, lambda: send_at_once(pool(), left))
 
     def _add(self, way: object, news: News, go: Callable[[], Coroutine[Any, Any, str]]) -> None:
         self._errands[news.alarm.kind, way] = _Errand(news, go, self._elapsed())
@@ -122,7 +122,7 @@ def _way(key: tuple[str, object]) -> str:
     return key[1][0] if isinstance(key[1], tuple) else f"smtp {key[1]}".strip()
 
 
-async def _sent(pool: SmtpPool, left: list[Prepared]) -> str:
+async def send_at_once(pool: SmtpPool, left: list[Prepared]) -> str:
     """Send what is left; return why a mail could not be sent, or an empty string."""
     while left:
         mail = left[0]

@@ -24,9 +24,10 @@ STALE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """How the daemon is. Times are RFC 3339 in UTC, null where there is none; troubles have kind, what, why, remedy.
+    """How the daemon is. Times are RFC 3339 in UTC, null where there is none; troubles have kind, what, why, remedy, since.
 
     last_poll    of each mailbox; a folder of sent mail as NAME/FOLDER.
+    failures     what does not work now, also where the admins' patience is not over: as troubles.
     oldest_due   since when the mail waits that should have been sent first.
     """
 
@@ -40,6 +41,7 @@ class Beat:
     loop_lag_s: float = 0.0
     desk_turn_age_s: float = 0.0
     troubles: list[dict[str, str]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
 
 
 def path_of(store: Path) -> Path:
@@ -72,7 +74,7 @@ def read(store: Path) -> tuple[Beat, float] | None:
     try:
         age = time.time() - path.stat().st_mtime
         written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Beat(**{name: written[name] for name in Beat.__slots__}), age
+        return Beat(**{name: written[name] for name in Beat.__slots__ if name in written}), age
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,8 +28,10 @@ from mailtickets.watching import (
     MailboxSeen,
     Patience,
     Seen,
+    failing,
     hangs,
     judge,
+    said_of,
 )
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class Lookout:
         moved = self.sender.moved_at
         return Seen(
             now=now,
+            on=self._clock(),
             mailboxes=mailboxes,
             accounts=accounts,
             store=self.store.failure,
@@ -315,12 +317,14 @@ class Lookout:
         if not past_the_outbox:
             return
         now = self._clock()
-        values: dict[str, object] = {"what": alarm.what, "since": now}
+        values: dict[str, object] = {"what": alarm.what, "since": alarm.since or now}
         if state == TROUBLE:
-            values |= {"why": alarm.why, "remedy": alarm.remedy, "lines": []}
+            values |= {"why": alarm.why, "remedy": alarm.remedy, "goes_on": alarm.goes_on, "lines": []}
         else:
             values["until"] = now
-            values["since"] = now - timedelta(seconds=since_boot() - self._direct_at[alarm.kind])
+            values["since"] = alarm.since or now - timedelta(
+                seconds=since_boot() - self._direct_at[alarm.kind]
+            )
         mails = self._line.rules.writer.to_admins(state, values, "", no_original, now)
         for account in accounts if mails else ():
             self._bell.mail(account, partial(self._pools.__getitem__, account), mails, news)
@@ -343,7 +347,8 @@ class Lookout:
             oldest_due=_text_or_none(self._oldest_due),
             loop_lag_s=round(max((lag for _, lag in self._lags), default=0.0), 3),
             desk_turn_age_s=round(awake() - self._desk.last_turn, 3),
-            troubles=[asdict(alarm) for alarm in self._troubles],
+            troubles=[said_of(alarm) for alarm in self._troubles],
+            failures=[said_of(alarm) for alarm in failing(self.seen())],
         )
         self._beating = asyncio.create_task(self._write(beat, self._beating))
 

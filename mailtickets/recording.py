@@ -216,6 +216,7 @@ class Recorder:
             "why": alarm.why,
             "remedy": alarm.remedy,
             "since": state.since if state else now,
+            "goes_on": alarm.goes_on,
             "lines": list(alarm.lines),
         }
         self._to_admins("trouble", values, f"alarm:{alarm.kind}:{now.isoformat()}", accounts, waiting)

@@ -10,19 +10,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import Alarm
-from mailtickets.heartbeat import STALE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import datetime
 
     from mailtickets.progress import Failure, PutOff
-    from mailtickets.store.alarms import AlarmState
 
 STORE, DESK, LOOP, SENDER = "store", "desk thread", "event loop", "sender"
 # Kinds that cannot be told by way of the outbox.
 DIRECT = frozenset({STORE, DESK, SENDER})
 REFUSED_MANY = 3  # recipients that a server put off: one may have a full mailbox, three have a broken server
-WAITING_REMEDY = "The mails wait in the outbox."
+ACCOUNT_REMEDY = "Look at that server, and at our user and password there; the mails wait in the outbox."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class AccountSeen:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A running desk at one moment; `now` in seconds since the machine's start.
+    """A running desk at one moment; `now` in seconds since the machine's start, `on` the same for people.
 
     loop_lag      how long the event loop stood still, the worst of the last `Patience.loop_well`.
     desk_turn     since the desk's thread last turned.
@@ -96,6 +95,7 @@ class Seen:
     desk_alive: bool = True
     sender_stuck: timedelta | None = None
     sender_alive: bool = True
+    on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Judgement:
 def judge(seen: Seen, patience: Patience) -> Judgement:
     """Return what is wrong with the desk."""
     mailboxes = [_mailbox(one, seen, patience) for one in seen.mailboxes]
-    accounts = [_account(one, seen.now, patience) for one in seen.accounts]
+    accounts = [_account(one, seen, patience) for one in seen.accounts]
     found = (*mailboxes, *accounts, _store(seen, patience), _desk(seen, patience), _sender(seen, patience), _loop(seen, patience))  # fmt: skip
     unknown = {one.kind for one in seen.mailboxes if not one.polled}
     unknown |= {one.kind for one in seen.accounts if not one.sent}
@@ -125,25 +125,40 @@ def _mailbox(one: MailboxSeen, seen: Seen, patience: Patience) -> Alarm | None:
         return None
     why = failure.reason if failure else f"no look at it has ended for {_words(one.silent)}"
     remedy = failure.remedy if failure else "Look at the log, and at the mail server."
-    return Alarm(one.kind, f"The {one.name} cannot be read", why, remedy)
+    return Alarm(
+        one.kind, f"The {one.name} cannot be read", why, remedy, since=_silent_since(one, seen), goes_on=True
+    )
 
 
-def _account(one: AccountSeen, now: float, patience: Patience) -> Alarm | None:
+def _silent_since(one: MailboxSeen, seen: Seen) -> datetime | None:
+    return _moment(seen, one.failure.since if one.failure else seen.now - one.silent.total_seconds())
+
+
+def _moment(seen: Seen, at: float) -> datetime | None:
+    """Return for people what is in seconds since the machine's start."""
+    return seen.on - timedelta(seconds=seen.now - at) if seen.on else None
+
+
+def _account(one: AccountSeen, seen: Seen, patience: Patience) -> Alarm | None:
     failure, put_off, limit = one.failure, one.put_off, patience.send.total_seconds()
     name = one.kind.partition(" ")[2]
     what = "Mail cannot be sent" + (f" by the account {name}" if name else "")
-    if failure and (failure.at_once or now - failure.since >= limit):
-        return Alarm(one.kind, what, failure.reason, WAITING_REMEDY)
-    if put_off and len(put_off.recipients) >= REFUSED_MANY and now - put_off.since >= limit:
+    if failure and (failure.at_once or seen.now - failure.since >= limit):
+        return Alarm(
+            one.kind, what, failure.reason, ACCOUNT_REMEDY, since=_moment(seen, failure.since), goes_on=True
+        )
+    if put_off and len(put_off.recipients) >= REFUSED_MANY and seen.now - put_off.since >= limit:
         why = f"the server takes mail for nobody now: {put_off.reason}"
-        return Alarm(one.kind, what, why, WAITING_REMEDY)
+        return Alarm(one.kind, what, why, ACCOUNT_REMEDY, since=_moment(seen, put_off.since), goes_on=True)
     return None
 
 
 def _store(seen: Seen, patience: Patience) -> Alarm | None:
     failure = seen.store
     if failure and (failure.at_once or seen.now - failure.since >= patience.store.total_seconds()):
-        return Alarm(STORE, "The store cannot be written", failure.reason, failure.remedy)
+        why = failure.reason.removeprefix("the store cannot be written: ")
+        since = _moment(seen, failure.since)
+        return Alarm(STORE, "The store cannot be written", why, failure.remedy, since=since, goes_on=True)
     return None
 
 
@@ -155,7 +170,8 @@ def _desk(seen: Seen, patience: Patience) -> Alarm | None:
         if seen.desk_alive
         else "its thread has ended"
     )
-    return Alarm(DESK, "The desk hangs", why, "Restart it; nothing is lost by that. Look at the log for the cause.")  # fmt: skip
+    return Alarm(DESK, "The desk hangs", why, "Restart it; nothing is lost by that. Look at the log for the cause.",
+                 since=_moment(seen, seen.now - seen.desk_turn.total_seconds()))  # fmt: skip
 
 
 def _sender(seen: Seen, patience: Patience) -> Alarm | None:
@@ -166,7 +182,8 @@ def _sender(seen: Seen, patience: Patience) -> Alarm | None:
         if seen.sender_alive
         else "it has ended"
     )
-    return Alarm(SENDER, "The sending of mail hangs", why, "Restart the desk; nothing is lost by that.")
+    return Alarm(SENDER, "The sending of mail hangs", why, "Restart the desk; nothing is lost by that.",
+                 since=_moment(seen, seen.now - (seen.sender_stuck or timedelta()).total_seconds()))  # fmt: skip
 
 
 def _loop(seen: Seen, patience: Patience) -> Alarm | None:
@@ -174,6 +191,24 @@ def _loop(seen: Seen, patience: Patience) -> Alarm | None:
         return None
     why = f"it could do nothing for {_words(seen.loop_lag)}"
     return Alarm(LOOP, "The desk stood still", why, "Look whether the machine is overloaded or was paused.")
+
+
+def failing(seen: Seen) -> list[Alarm]:
+    """Return what does not work at this moment, however short that is; `judge` says what the admins must hear of."""
+    found = [
+        Alarm(one.kind, f"The {one.name} cannot be read", one.failure.reason, one.failure.remedy, since=_silent_since(one, seen))
+        for one in seen.mailboxes
+        if one.failure
+    ]  # fmt: skip
+    impatient = Patience(send=timedelta(), store=timedelta())
+    accounts = (_account(one, seen, impatient) for one in seen.accounts)
+    return [*found, *(one for one in (*accounts, _store(seen, impatient)) if one)]
+
+
+def said_of(alarm: Alarm) -> dict[str, str]:
+    """Return an alarm as it stands in the heartbeat; `since` is RFC 3339, "" where it is not known."""
+    since = alarm.since.isoformat(timespec="seconds") if alarm.since else ""
+    return {"kind": alarm.kind, "what": alarm.what, "why": alarm.why, "remedy": alarm.remedy, "since": since}
 
 
 def hangs(seen: Seen, patience: Patience) -> str:
@@ -194,65 +229,3 @@ def hangs(seen: Seen, patience: Patience) -> str:
 def _words(span: timedelta) -> str:
     minutes, seconds = divmod(round(span.total_seconds()), 60)
     return f"{minutes} minutes" if minutes > 2 else f"{60 * minutes + seconds} seconds"
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """What can be seen of the daemon from outside.
-
-    held_for    seconds for which it has had the store's lock.
-    beat_age    seconds since its last heartbeat; None: it has not written any.
-    troubles    as its heartbeat has them.
-    """
-
-    running: bool
-    held_for: float = 0.0
-    beat_age: float | None = None
-    troubles: Sequence[Mapping[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the store says: alarms of the last day, whether mail was ever taken in, mails nobody can account for.
-
-    answers_held   people's words of which nobody knows whether they were sent.
-    """
-
-    alarms: Sequence[AlarmState] = ()
-    has_mailboxes: bool = True
-    polled: bool = True
-    unexplained: int = 0
-    answers_held: int = 0
-
-
-def whats_wrong(alive: Alive, kept: Kept) -> list[str]:
-    """Return what `status` says is wrong, each with what to do; nothing where all is well."""
-    wrong: list[str] = []
-    hangs = False
-    if not alive.running:
-        wrong.append("the daemon does not run; start it with `mailtickets run`")
-    elif (alive.held_for if alive.beat_age is None else alive.beat_age) > STALE_SECONDS:
-        hangs = True
-        silent = timedelta(seconds=alive.held_for if alive.beat_age is None else alive.beat_age)
-        wrong.append(
-            f"the daemon hangs: no sign of life for {_words(silent)};"
-            " restart it (nothing is lost by that), and look at its log and at the disk"
-        )
-    elif kept.has_mailboxes and not kept.polled:
-        wrong.append("no mailbox was read yet; if that lasts, see the log, or `mailtickets check --connect`")
-    # What the daemon says of itself is newer than what the store keeps, where it lives.
-    said = {one["kind"]: one for one in alive.troubles} if not hangs else {}
-    wrong += [_sentence(one["what"], one["why"], one["remedy"]) for one in said.values()]
-    wrong += [_sentence(one.what, one.why, one.remedy) for one in kept.alarms if one.kind not in said]
-    if kept.unexplained:
-        wrong.append(f"{kept.unexplained} mails are nowhere; see `mailtickets ledger`, and tell us")
-    if kept.answers_held:
-        wrong.append(
-            f"answers of agents that may never have been sent: {kept.answers_held}; see `mailtickets outbox`,"
-            " then `outbox retry NUMBER` for those that were not, `outbox cancel NUMBER` for those that were"
-        )
-    return wrong
-
-
-def _sentence(what: str, why: str, remedy: str) -> str:
-    return f"{what}: {why}" + (f"; {remedy}" if remedy else "")

@@ -122,7 +122,7 @@ def test_check_connect_logs_in_by_tokens(home, imap, smtp):
     code, said = run("check", "--connect")
     assert code == 0, said
     assert "mailbox.support: logged in at 127.0.0.1, folder INBOX is there" in said
-    assert "smtp: 127.0.0.1 would take our mail" in said
+    assert "smtp: logged in at 127.0.0.1 as support; whether it takes mail from us" in said
 
     Path("imap-token").write_text(expired)
     Path("smtp-token").write_text("stale-token")

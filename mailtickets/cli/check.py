@@ -51,7 +51,7 @@ def check(*, connect: bool) -> None:
             click.echo(str(problem))
         click.echo(_count(len(invalid.problems)))
         raise SystemExit(EXIT_CONFIG) from None
-    for warning in (*config.warnings, *_loose_files(config)):
+    for warning in (*config.warnings, *_loose_files(config), *_alerts(config)):
         click.echo(f"warning: {warning}")
     problems = [*_secrets(config), *_templates(config), *_store(config)]
     for problem in problems:
@@ -109,6 +109,15 @@ def _loose_files(config: Config) -> Iterator[Problem]:
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             reason = f"others on this machine can read {secret.file} (mode {stat.S_IMODE(mode):03o})"
             yield Problem(str(config.path), 0, key, "", reason, f"chmod 600 {secret.file}")
+
+
+def _alerts(config: Config) -> Iterator[Problem]:
+    """Warn of commands of desk.alert that cannot be run: nobody would hear of an outage by them."""
+    from mailtickets.diagnosis.alerts import command_amiss, commands_of
+
+    for command in commands_of(config):
+        if amiss := command_amiss(command):
+            yield Problem(str(config.path), 0, "desk.alert", command[0], *amiss)
 
 
 def _templates(config: Config) -> list[Problem]:
@@ -173,7 +182,17 @@ def _connections(config: Config) -> Iterator[Problem]:
         if reason := smtp_trouble(account):
             yield Problem(str(config.path), 0, account.section, "", reason)
         else:
-            click.echo(f"{account.section}: {account.host} would take our mail")
+            click.echo(
+                f"{account.section}: {_connected(account)}; whether it takes mail from us is seen by `mailtickets doctor`"
+            )
+
+
+def _connected(account: SmtpAccount) -> str:
+    return (
+        f"logged in at {account.host} as {account.username}"
+        if account.username
+        else f"connected to {account.host}"
+    )
 
 
 def _maildir(config: Config, section: str, folder: Path) -> Iterator[Problem]:

@@ -21,24 +21,28 @@ MARK_WIDTH = 9
 @click.option(
     "--deep", is_flag=True, help="Also read the whole store for damage; takes minutes where it is large."
 )
+@click.option(
+    "--alert", is_flag=True, help="Also tell the admins a test text by every way of desk.alert, once."
+)
 @click.option("--quiet", is_flag=True, help="Only what is not in order.")
-def doctor(*, as_json: bool, deep: bool, quiet: bool) -> None:
+def doctor(*, as_json: bool, deep: bool, alert: bool, quiet: bool) -> None:
     """Look at mail servers, certificates, store, disk, permissions and clock.
 
     Prints a line for each thing it looked at: ok, WARNING or WRONG, and under what is not in order what to
-    type. It logs in everywhere, opens folders for reading only, sends no mail and changes nothing, so it may
-    run beside the daemon at any time; no check takes longer than 15 seconds. Exit code 1 where something is
+    type. It logs in everywhere, opens folders for reading only, sends no mail (but with --alert) and changes
+    nothing, so it may run beside the daemon at any time; no check takes longer than 15 seconds. Exit code 1 where something is
     wrong, 0 otherwise; warnings alone do not count.
 
     \b
     mailtickets doctor                  everything
     mailtickets doctor --quiet          only what is not in order
+    mailtickets doctor --alert          and does the pager ring
     mailtickets doctor --json           an array of {check, state, what, remedy}
     runuser -u mailtickets -- mailtickets --config /etc/mailtickets/config.toml doctor
     """  # noqa: D301 - click's mark for lines that stay as they are
     from mailtickets.diagnosis.finding import State, examined
 
-    checks = _checks(deep=deep)
+    checks = _checks(deep=deep, alert=alert)
     width = max(len(check.area) for check in checks)
     found: list[Finding] = []
     for finding in examined(checks):
@@ -54,13 +58,13 @@ def doctor(*, as_json: bool, deep: bool, quiet: bool) -> None:
     sys.exit(EXIT_FAILED if any(one.state is State.WRONG for one in found) else 0)
 
 
-def _checks(*, deep: bool) -> list[Check]:
+def _checks(*, deep: bool, alert: bool) -> list[Check]:
     from mailtickets.clocks import utc_now
     from mailtickets.config import ConfigInvalid
     from mailtickets.diagnosis.desk import checks_of, refused_configuration
 
     try:
-        return checks_of(loaded(), utc_now, deep=deep)
+        return checks_of(loaded(), utc_now, deep=deep, ring=alert)
     except ConfigInvalid as invalid:
         return [refused_configuration(invalid.problems)]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-import time
+import textwrap
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from mailtickets.condition import Wrong
     from mailtickets.config import Config
     from mailtickets.heartbeat import Beat
     from mailtickets.store import Store
@@ -35,50 +36,45 @@ if TYPE_CHECKING:
 def status(*, as_json: bool) -> None:
     """Say how the desk is: the daemon, last poll and send, what waits, and open troubles.
 
-    Exit code 0 where all is well, 1 where something is wrong: a daemon that does not run or hangs, a mailbox
-    that cannot be read, mail that cannot be sent, an agent's answer that may never have been sent, any alarm of
-    the last day.
+    Exit code 0 where all is well, 1 where a line begins with "!": a daemon that does not run or hangs, a store
+    that cannot be written, a disk that is nearly full, a mailbox that cannot be read or a server that takes no mail
+    for a minute, mails that wait for an admin, any alarm of the last day.
 
     \b
     mailtickets status || page-somebody
     """  # noqa: D301
-    from mailtickets import heartbeat, pauses
-    from mailtickets.store.database import lock_holder
-    from mailtickets.watching import Alive, Kept, whats_wrong
+    from mailtickets.condition import Kept, look, whats_wrong
 
     config = loaded_to_look()
     store = reading_store(config)
     now = utc_now()
-    pid = lock_holder(config.desk.store)
-    held_for = _seconds_since(config.desk.store.with_name(config.desk.store.name + ".lock"))
-    found = heartbeat.read(config.desk.store)
-    beat, age = found if found and pid == found[0].pid else (None, 0.0)
+    pid, beat, alive = look(config.desk.store, now)
     books = store.views.books()
     polls, last_poll = _polls(store, beat)
-    alarms = store.alarms.open()
     # What ended without a sign is shown for a day; a refused reload until one succeeds.
-    recent = tuple(one for one in alarms if one.kind == "reload" or now - one.last_at < timedelta(hours=24))
-    alive = Alive(bool(pid), held_for, age if beat else None, beat.troubles if beat else ())
-    held = store.views.answers_held()
-    kept = Kept(recent, bool(config.mailboxes), last_poll is not None, books.unexplained, held)
-    wrong = whats_wrong(alive, kept)
-    wrong += [
-        f"automatic mail is held back until {stamp(pause.until, config.desk.zone)}: {pause.why}; see `mailtickets outbox resume`"
-        for pause in pauses.stored(store)
-        if not pause.is_over(now)
-    ]
-    unsent = store.views.oldest_unsent()
+    recent = tuple(
+        one for one in store.alarms.open() if one.kind == "reload" or now - one.last_at < timedelta(hours=24)
+    )
+    unsent, outbox = store.views.oldest_unsent(), store.views.outbox_counts()
+    waiting_since = store.views.oldest_waiting()
+    kept = Kept(
+        recent, bool(config.mailboxes), last_poll is not None, books.unexplained, books.quarantined,
+        books.waiting, waiting_since, store.views.stranded(), unsent is not None or "sending" in outbox,
+        store.views.next_tries(), _pauses(store, config, now), _disk(config),
+    )  # fmt: skip
+    wrong = [one.words(config.desk.zone, now) for one in whats_wrong(alive, kept, now)]
     last_send = _moment(beat.last_send if beat else None) or _moment(store.setting("last_send"))
     values: dict[str, Any] = {
-        "running": bool(pid), "pid": pid or None, "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
+        "running": bool(pid), "hangs": alive.hangs, "pid": pid or None, "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
         "polls": {name: rfc3339(_moment(at)) for name, at in polls.items()}, "last_send_at": rfc3339(last_send),
-        "tickets": store.views.counts(), "outbox": store.views.outbox_counts(), "oldest_unsent_at": rfc3339(unsent),
-        "oldest_waiting_at": rfc3339(store.views.oldest_waiting()),
+        "tickets": store.views.counts(), "outbox": outbox, "oldest_unsent_at": rfc3339(unsent),
+        "oldest_waiting_at": rfc3339(waiting_since),
         "held": books.held, "quarantined": books.quarantined, "waiting": books.waiting, "wrong": wrong,
-        "heartbeat_age_s": round(age, 1) if beat else None, "loop_lag_s": beat.loop_lag_s if beat else None,
+        "heartbeat_age_s": round(alive.silent, 1) if beat else None, "loop_lag_s": beat.loop_lag_s if beat else None,
         "desk_turn_age_s": beat.desk_turn_age_s if beat else None, "started_at": rfc3339(_moment(beat.started_at)) if beat else None,
         "version": beat.version if beat else None,
         "troubles": _troubles(beat, [(one.kind, one.what, one.why, one.remedy) for one in recent]),
+        "failures": beat.failures if beat else [],
     }  # fmt: skip
     if as_json:
         print_json(values)
@@ -99,7 +95,7 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
     oldest = f"; the oldest since {at('oldest_unsent_at')}" if values["oldest_unsent_at"] else ""
     waits = f"; the oldest since {at('oldest_waiting_at')}" if values["oldest_waiting_at"] else ""
     lines = [
-        ("daemon", f"running, pid {values['pid']}" if values["running"] else "not running"),
+        ("daemon", f"running, pid {values['pid']}{', but hangs' * values['hangs']}" if values["running"] else "not running"),
         ("store", str(config.desk.store)),
         ("last poll", at("last_poll_at") or "never"),
         *((f"  {name}", stamp(_moment(when), zone) or "never") for name, when in values["polls"].items() if len(values["polls"]) > 1),
@@ -112,9 +108,40 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
     for name, words in lines:
         click.echo(f"{harmless(name):<12} {harmless(words)}")
     for line in wrong:
-        click.echo(harmless(f"! {line}"))
+        click.echo(_wrapped(harmless(f"! {line}")))
     if not wrong:
         click.echo("all is well")
+
+
+def _wrapped(line: str) -> str:
+    """Return a line broken at words where a terminal is too narrow for it; scripts get it whole."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _pauses(store: Store, config: Config, now: datetime) -> list[Wrong]:
+    from mailtickets import pauses
+    from mailtickets.condition import Wrong
+
+    return [
+        Wrong(
+            f"automatic mail is held back until {stamp(pause.until, config.desk.zone)}", pause.why, "see `mailtickets outbox resume`"
+        )
+        for pause in pauses.stored(store)
+        if not pause.is_over(now)
+    ]  # fmt: skip
+
+
+def _disk(config: Config) -> list[Wrong]:
+    """Return what is wrong with the disk of the store, by the rules of `doctor`."""
+    from mailtickets.condition import Wrong
+    from mailtickets.diagnosis.finding import State
+    from mailtickets.diagnosis.machine import judge_space, space_of
+
+    found = judge_space(space_of(config.desk.store))
+    return [Wrong(f"disk: {one.what}", remedy=one.remedy) for one in found if one.state is State.WRONG]
 
 
 def _polls(store: Store, beat: Beat | None) -> tuple[dict[str, str | None], datetime | None]:
@@ -134,11 +161,3 @@ def _troubles(beat: Beat | None, alarms: list[tuple[str, str, str, str]]) -> lis
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def _seconds_since(path: Path) -> float:
-    """Return how long ago a file was written; 0 where there is none."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -285,13 +285,19 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Trouble or an oddity for the admins: told at most once an hour for each kind. `lines` go into the mail alone."""
+    """Trouble or an oddity for the admins: told at most once an hour for each kind. `lines` go into the mail alone.
+
+    since     when it began, where that is known; None: with its first alarm.
+    goes_on   the desk tries by itself until it works again.
+    """
 
     kind: str
     what: str
     why: str = ""
     remedy: str = ""
     lines: tuple[str, ...] = ()
+    since: datetime | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

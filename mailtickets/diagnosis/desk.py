@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailtickets.accounts import mailbox_of
+from mailtickets.condition import look
+from mailtickets.diagnosis.alerts import RING_SECONDS, alert_findings, ring_findings
 from mailtickets.diagnosis.finding import CHECK_SECONDS, Check, Finding, ok, warning, wrong
 from mailtickets.diagnosis.machine import (
     is_synchronised,
@@ -31,19 +33,22 @@ from mailtickets.transport.maildir import MaildirMailbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mailtickets.condition import Alive
     from mailtickets.config import Config, Problem
 
 DEEP_SECONDS = 3600.0
 STALE_POLL = timedelta(minutes=15)
 
 
-def checks_of(config: Config, clock: Callable[[], datetime], *, deep: bool = False) -> list[Check]:
-    """Return what to look at for one configuration; `deep` reads the whole store."""
+def checks_of(
+    config: Config, clock: Callable[[], datetime], *, deep: bool = False, ring: bool = False
+) -> list[Check]:
+    """Return what to look at for one configuration; `deep` reads the whole store, `ring` tries every way of alarm."""
     pid = lock_holder(config.desk.store)
     checks = [
         Check("configuration", partial(configuration_findings, config)),
         Check("templates", partial(template_findings, config)),
-        Check("daemon", partial(daemon_findings, config, pid, clock)),
+        Check("daemon", partial(daemon_findings, config, clock)),
     ]
     for name, mailbox in config.mailboxes.items():
         look = (
@@ -55,8 +60,10 @@ def checks_of(config: Config, clock: Callable[[], datetime], *, deep: bool = Fal
     for name in ("", *config.smtp_accounts):
         section = f"smtp_account.{name}" if name else "smtp"
         checks.append(Check(section, partial(smtp_findings, config, name, clock)))
+    alerts = partial(ring_findings, config, clock) if ring else partial(alert_findings, config)
     return [
         *checks,
+        Check("alert", alerts, RING_SECONDS if ring else CHECK_SECONDS),
         Check("store", partial(store_findings, config, deep=deep), DEEP_SECONDS if deep else CHECK_SECONDS),
         Check("disk", partial(disk_findings, config)),
         Check("permissions", partial(permission_findings, config, pid)),
@@ -107,8 +114,9 @@ def template_findings(config: Config) -> Iterator[Finding]:
         yield ok("templates", "", f"all render, those in {folder} too" if folder else "all render")
 
 
-def daemon_findings(config: Config, pid: int, clock: Callable[[], datetime]) -> Iterator[Finding]:
-    """Say whether the daemon runs and reads its mailboxes."""
+def daemon_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """Say whether the daemon runs, lives and reads its mailboxes."""
+    pid, _, alive = look(config.desk.store, clock())
     polled = ""
     if config.desk.store.exists():
         try:
@@ -119,13 +127,16 @@ def daemon_findings(config: Config, pid: int, clock: Callable[[], datetime]) -> 
             yield warning("daemon", "", f"{runs}; its last poll cannot be read", "mend the store first")
             raise
     last_poll = datetime.fromisoformat(polled) if polled else None
-    yield judge_daemon(pid, last_poll, clock(), mailboxes=len(config.mailboxes))
+    yield judge_daemon(pid, alive, last_poll, clock(), mailboxes=len(config.mailboxes))
 
 
-def judge_daemon(pid: int, last_poll: datetime | None, now: datetime, *, mailboxes: int) -> Finding:
-    """Judge the daemon by its lock and its last poll. One that never polled may not have been started yet."""
+def judge_daemon(
+    pid: int, alive: Alive, last_poll: datetime | None, now: datetime, *, mailboxes: int
+) -> Finding:
+    """Judge the daemon by its lock, its heartbeat and its last poll. One that never polled may not have been started yet."""
     start = "systemctl start mailtickets, or mailtickets run"
     last = f"last poll {last_poll:%Y-%m-%d %H:%M:%S} UTC" if last_poll else "no poll so far"
+    runs, own_words = f"runs with pid {pid}", "its own words: journalctl -u mailtickets -n 50"
     if not pid and last_poll:
         return wrong(
             "daemon", "", f"does not run; {last}", f"{start}; why it ended: journalctl -u mailtickets -n 50"
@@ -134,14 +145,19 @@ def judge_daemon(pid: int, last_poll: datetime | None, now: datetime, *, mailbox
         return warning(
             "daemon", "", f"does not run; {last}", f"{start}; nothing to do where cron runs it with --once"
         )
-    if mailboxes and (last_poll is None or now - last_poll > STALE_POLL):
+    if alive.hangs:
+        what = f"{runs}, but hangs: no sign of life for {alive.silent:.0f} s; {last}"
         return wrong(
-            "daemon",
-            "",
-            f"runs with pid {pid}, but could read no mailbox for {STALE_POLL // timedelta(minutes=1)} minutes; {last}",
-            "mend what is wrong with the mailboxes below; its own words: journalctl -u mailtickets -n 50",
+            "daemon", "", what, f"systemctl restart mailtickets (nothing is lost by that); {own_words}"
         )
-    return ok("daemon", "", f"runs with pid {pid}; {last}" if mailboxes else f"runs with pid {pid}")
+    if not alive.writes:
+        what = f"{runs}, but could write nothing beside the store for {alive.written_age:.0f} s; {last}"
+        return wrong("daemon", "", what, f"mend what is wrong with disk or permissions below; {own_words}")
+    silent = timedelta(seconds=alive.held_for) if last_poll is None else now - last_poll
+    if mailboxes and min(silent, timedelta(seconds=alive.held_for)) > STALE_POLL:
+        what = f"{runs}, but could read no mailbox for {STALE_POLL // timedelta(minutes=1)} minutes; {last}"
+        return wrong("daemon", "", what, f"mend what is wrong with the mailboxes below; {own_words}")
+    return ok("daemon", "", f"{runs}; {last}" if mailboxes else runs)
 
 
 def maildir_findings(config: Config, name: str) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ class Alarms:
                 alarm.what,
                 alarm.why,
                 alarm.remedy,
-                to_us(now),
+                to_us(alarm.since or now),
                 to_us(now),
                 to_us(now) if tell else None,
             ),

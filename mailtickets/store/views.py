@@ -85,6 +85,17 @@ class OutgoingView:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranded:
+    """A mail of the outbox that is not tried any more: it failed, or nobody knows. `since` it was queued."""
+
+    number: int
+    failed: bool
+    human: bool
+    since: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """The ledger's sums: received = on_tickets + ignored + held + quarantined + waiting + unexplained."""
 
@@ -315,12 +326,24 @@ class Views:
         )
         return dict(rows.fetchall())
 
-    def answers_held(self) -> int:
-        """Return how many mails with people's words wait for an admin's word, as nobody knows whether they were sent."""
-        row = self._connection.execute(
-            "SELECT count(*) FROM outbox WHERE human = 1 AND state = 'uncertain'"
-        ).fetchone()
-        return int(row[0])
+    def stranded(self) -> list[Stranded]:
+        """Return the mails that wait for an admin's word, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, state, human, queued_at, last_error FROM outbox WHERE state IN ('uncertain', 'failed')"
+            " AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed') ORDER BY id"
+        )
+        return [
+            Stranded(number, state == "failed", bool(human), from_us(at), error)
+            for number, state, human, at, error in rows
+        ]
+
+    def next_tries(self) -> dict[str, datetime]:
+        """Return when a deferred mail of an account is tried next."""
+        rows = self._connection.execute(
+            "SELECT account, min(next_at) FROM outbox WHERE state = 'deferred' AND state IN ('queued', 'deferred')"
+            " AND next_at IS NOT NULL GROUP BY account"
+        )
+        return {account: from_us(at) for account, at in rows}
 
     def oldest_unsent(self) -> datetime | None:
         """Return when the oldest mail still to be sent was queued."""

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mailtickets.condition import Alive
 from mailtickets.diagnosis.desk import judge_daemon
 from mailtickets.diagnosis.machine import (
     Space,
@@ -105,19 +106,23 @@ def test_the_desks_own_time_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("pid", "minutes", "mailboxes", "state"),
+    ("alive", "minutes", "mailboxes", "state"),
     [
-        (7, 1, 1, "ok"),
-        (7, 16, 1, "wrong"),
-        (7, None, 1, "wrong"),
-        (7, None, 0, "ok"),  # mail comes by `receive` only
-        (0, 1, 1, "wrong"),  # it ran, and does no more
-        (0, None, 1, "warning"),  # not started yet
+        (Alive(True, 3600, 3, 3), 1, 1, "ok"),
+        (Alive(True, 3600, 3, 3), 16, 1, "wrong"),
+        (Alive(True, 3600, 3, 3), None, 1, "wrong"),
+        (Alive(True, 10, 3, 3), None, 1, "ok"),  # it was started just now
+        (Alive(True, 10, 3, 3), 16, 1, "ok"),
+        (Alive(True, 3600, 61, 61), 1, 1, "wrong"),  # it hangs
+        (Alive(True, 3600, 3, 61), 1, 1, "wrong"),  # it can write nothing
+        (Alive(True, 3600, 3, 3), None, 0, "ok"),  # mail comes by `receive` only
+        (Alive(False), 1, 1, "wrong"),  # it ran, and does no more
+        (Alive(False), None, 1, "warning"),  # not started yet
     ],
 )
-def test_the_daemon_is_judged_by_its_lock_and_its_last_poll(pid, minutes, mailboxes, state):
+def test_the_daemon_is_judged_by_its_lock_its_heartbeat_and_its_last_poll(alive, minutes, mailboxes, state):
     """One that ran and does not is wrong; one that never ran may still be started."""
     last = None if minutes is None else NOW - timedelta(minutes=minutes)
-    finding = judge_daemon(pid, last, NOW, mailboxes=mailboxes)
+    finding = judge_daemon(7 * alive.running, alive, last, NOW, mailboxes=mailboxes)
     assert finding.state.value == state
     assert bool(finding.remedy) == (state != "ok")
