@@ -211,7 +211,7 @@ def alarm_of(found: Audit) -> Alarm:
         alarm_kind(found.mailbox, found.folder),
         f"{found.unexplained} mails in {place} were not in the books",
         f"They lie in the mailbox, and the desk had passed them over; {found.taken_in} were taken in now",
-        "Look at the others with a mail program; they stay in the mailbox." if left else "Nothing; they are handled like any mail.",
+        "Look at the others with a mail program; they stay in the mailbox." if left else "Look at the log for why they were passed over; they are handled like any mail now.",
         tuple(lines),
     )  # fmt: skip
 

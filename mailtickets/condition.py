@@ -46,8 +46,13 @@ class Wrong:
         """Return it as one line: WHAT since WHEN: WHY; next try WHEN; WHAT TO DO."""
         head = self.what + (f" since {_brief(self.since, zone, now)}" if self.since else "")
         next_try = f"next try {_brief(self.next_try, zone, now)}" if self.next_try else ""
-        rest = "; ".join(part.rstrip(".") for part in (self.why, next_try, self.remedy) if part)
+        rest = "; ".join(part.rstrip(".") for part in (self.why, next_try, _clause(self.remedy)) if part)
         return f"{head}: {rest}" if rest else head
+
+
+def _clause(sentence: str) -> str:
+    """Return a sentence as it goes on behind a semicolon."""
+    return sentence[0].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
 def _brief(moment: datetime, zone: ZoneInfo, now: datetime) -> str:

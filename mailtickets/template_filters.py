@@ -46,6 +46,7 @@ def filters(zone: ZoneInfo, words: Mapping[str, Any]) -> dict[str, Callable[...,
         "quote": quote,
         "paragraphs": paragraphs,
         "sentence": sentence,
+        "code": code,
     }
 
 
@@ -73,6 +74,18 @@ def sentence(clause: str) -> str:
     if first.isalpha() and first.islower():
         clause = clause[0].upper() + clause[1:]
     return clause if clause[-1] in ".!?:" else f"{clause}."
+
+
+def code(text: str) -> Markup:
+    """Return plain text as HTML, escaped, with what stands in backticks as code: what is to be typed."""
+    pieces = str(text).split("`")
+    if len(pieces) % 2 == 0:  # one that is not closed
+        pieces[-2:] = ["`".join(pieces[-2:])]
+    marked = (
+        escape(piece) if i % 2 == 0 else Markup("<code>{}</code>").format(piece)
+        for i, piece in enumerate(pieces)
+    )
+    return Markup("").join(marked)
 
 
 def quote(text: str) -> str:

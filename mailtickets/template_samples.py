@@ -603,8 +603,9 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             key_line="",
             what="The mailbox support cannot be read",
             why="mail.acme.example refused the password",
-            remedy="Put the new password into smtp-password and run: mailtickets check",
+            remedy="Put the new password into smtp-password and run `mailtickets check`",
             since=_OPENED,
+            goes_on=True,
             lines=["09:40 login refused", "09:55 login refused"],
         ),
         "bare": _values(
@@ -616,6 +617,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             why="",
             remedy="",
             since=_OPENED,
+            goes_on=False,
             lines=[],
         ),
     },

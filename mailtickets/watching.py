@@ -21,7 +21,9 @@ STORE, DESK, LOOP, SENDER = "store", "desk thread", "event loop", "sender"
 # Kinds that cannot be told by way of the outbox.
 DIRECT = frozenset({STORE, DESK, SENDER})
 REFUSED_MANY = 3  # recipients that a server put off: one may have a full mailbox, three have a broken server
-ACCOUNT_REMEDY = "Look at that server, and at our user and password there; the mails wait in the outbox."
+ACCOUNT_REMEDY = (
+    "Mend that server, or our login there. The mails wait in the outbox, and go out by themselves then."
+)
 
 
 @dataclass(frozen=True, slots=True)

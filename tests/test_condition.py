@@ -41,7 +41,9 @@ def alarm(kind: str, what: str = "A mail is in quarantine", since: datetime = NO
 
 def test_a_server_that_takes_no_mail_is_said_after_a_minute_with_the_next_try():
     """The alarm waits 15 minutes; `status` does not. A failure younger than a minute may be a new start of the server."""
-    refused = said("smtp", "Mail cannot be sent", "connection refused", ago(minutes=8))
+    refused = said("smtp", "Mail cannot be sent", "connection refused", ago(minutes=8)) | {
+        "remedy": "Look there."
+    }
     alive = replace(WELL, failures=[refused])
     assert lines(alive, next_tries={"": NOW, "other": ago(hours=-1)}) == [
         "Mail cannot be sent since 23:22: connection refused; next try 23:30; look there"

@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 from mailtickets.desk.notices import Notice
 from mailtickets.mail.compose import KEY_PLACEHOLDER, Head, assemble, compose_body, compose_head
 from mailtickets.mail.message import Address
-from mailtickets.template_filters import filters, hanging, paragraphs, quote, sentence, size, wrap72
+from mailtickets.template_filters import code, filters, hanging, paragraphs, quote, sentence, size, wrap72
 from mailtickets.templates import KINDS, SAMPLES, TemplateBroken, Templates, built_in_folder
 from tests.support.golden import assert_golden, masked, matches
 
@@ -490,3 +490,29 @@ def test_the_mail_about_a_restore_leaves_out_what_there_is_none_of():
     assert held in made.text
     assert made.html.count("<li>") == 3
     assert "reminder" not in made.text + made.html
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("type `a <b>` now", "type <code>a &lt;b&gt;</code> now"),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+        ("no `end & none", "no `end &amp; none"),
+        ("", ""),
+    ],
+)
+def test_what_is_to_be_typed_is_code(text: str, html: str):
+    """Backticks are for plain text; in HTML a command looks like one. Strangers' text stays text."""
+    assert code(text) == html
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_mail_of_trouble_promises_only_what_is_so(goes_on: bool):
+    """That the desk tries by itself stands only where it does; how to look further stands in each."""
+    found = letter("trouble", "plain", goes_on=goes_on)
+    for words in (found.text, found.html):
+        assert ("goes on trying by itself" in words) is goes_on
+        assert ("again when it is over" in words) is goes_on
+        assert "mailtickets doctor" in words
+    assert "<code>mailtickets status</code>" in found.html
+    assert "`" not in found.html

@@ -347,7 +347,7 @@ def _limit_alarm(why: str) -> Alarm:
         "acknowledgements waiting",
         "Acknowledgements are waiting, because a limit was reached",
         why,
-        "The tickets are kept. The limits are in [limits] of the configuration; 0 means none.",
+        "Look with `mailtickets list` whether so much mail is meant; if it is, raise the limit in [limits]. The tickets are kept.",
     )
 
 

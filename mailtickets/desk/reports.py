@@ -94,7 +94,7 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
             f"mail bounces {address}",
             f"Mail about {ticket.reference} to {address} comes back",
             reason,
-            "Somebody should read it there: a route, a ladder or an account manager names this address. Check the configuration.",
+            "Correct the address in the configuration: a route, a ladder or an account manager names it, and somebody should read it there.",
         )
         for address in failed
         if address not in agents and ticket.person(address) is None

@@ -54,9 +54,9 @@ def alert_findings(config: Config) -> Iterator[Finding]:
     """Look whether the commands of desk.alert are there; none is run."""
     for command in commands_of(config):
         if amiss := command_amiss(command):
-            yield wrong("alert", command[0], f"{amiss[0]}: outages are not told by it", amiss[1])
+            yield wrong("alert", "command", f"{amiss[0]}: outages are not told by it", amiss[1])
         else:
-            yield ok("alert", command[0], f"{command[0]} can be run; `mailtickets doctor --alert` tries it")
+            yield ok("alert", "command", f"{command[0]} can be run; `mailtickets doctor --alert` tries it")
     if accounts := _accounts(config):
         ways = ", ".join(f"[{smtp_of(config, one).section}]" for one in accounts)
         more = "" if len(config.desk.alert) > 1 else "; an outage of that server is told by no other way"
@@ -73,16 +73,16 @@ def ring_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Fin
             remedy = (
                 amiss[1] if amiss else f"run it by hand as the daemon's user: echo test | {' '.join(command)}"
             )
-            yield wrong("alert", command[0], problem, remedy)
+            yield wrong("alert", "command", problem, remedy)
         else:
-            yield ok("alert", command[0], f"{command[0]} was run with a test text, and ended well")
+            yield ok("alert", "command", f"{command[0]} was run with a test text, and ended well")
     mails = _mails(config, clock()) if _accounts(config) else []
     for name in _accounts(config):
         section = smtp_of(config, name).section
         if problem := asyncio.run(_sent(config, name, mails)):
-            yield wrong("alert", section, problem, "see the check of that server")
+            yield wrong("alert", "mail", f"[{section}]: {problem}", "see the check of that server")
         else:
-            yield ok("alert", section, f"[{section}] took a test mail to {', '.join(config.desk.admins)}")
+            yield ok("alert", "mail", f"[{section}] took a test mail to {', '.join(config.desk.admins)}")
 
 
 def _accounts(config: Config) -> list[str]:

@@ -70,6 +70,10 @@ def test_a_full_disk_while_mail_is_taken_in(
             assert unseen(desk) >= 1, "the large mail is not stored, so it is not marked"
             assert desk.run("status")[1].startswith("daemon       running")
             time.sleep(1)
+        code, words = desk.run("status")
+        assert code == 1
+        if seconds > 60:
+            assert words.lower().count("! the store cannot be written since ") == 1
         said = pauses(desk.log)
         assert len(said) == 1 + int(seconds // 60)
         assert all(after - before >= 59.9 for before, after in itertools.pairwise(said))

@@ -425,3 +425,38 @@ def test_a_password_that_only_systemd_has(make_desk, tmp_path):
     (tmp_path / "imap").write_text("secret\n")
     _, found = doctor(desk, before=("env", f"CREDENTIALS_DIRECTORY={tmp_path}"))
     assert found["mailbox.support.login"][0] == "ok"
+
+
+def test_every_way_of_alarm_is_looked_at_and_rung_on_demand(make_desk):
+    """A pager that is not there is a warning of `check` and wrong for `doctor`; with --alert each way is told one test."""
+    desk = make_desk()
+    page = desk.folder / "page"
+    page.write_text(
+        f'#!/bin/sh\necho "$MAILTICKETS_KIND" >> {desk.folder}/pages\ncat >> {desk.folder}/words\n'
+    )
+    page.chmod(0o700)
+    admins = next(line for line in desk.config.read_text().splitlines() if line.startswith("admins = "))
+    alert = f'alert = ["mail", {{ command = ["{page}", "-x"] }}, {{ command = ["{desk.folder}/gone"] }}]'
+    desk.edit(admins, f"{admins}\n{alert}")
+    desk.start()
+    code, said = desk.run("check")
+    assert code == 0, said
+    assert f"there is no command {desk.folder}/gone" in said
+    assert str(page) not in said
+    code, said = desk.run("doctor")
+    assert code == 1
+    assert f"there is no command {desk.folder}/gone: outages are not told by it" in said
+    assert f"{page} can be run" in said
+    assert not (desk.folder / "pages").exists(), "nothing is rung unasked"
+    assert not desk.sink.mails
+
+    code, said = desk.run("doctor", "--alert")
+    assert code == 1
+    assert f"{page} was run with a test text, and ended well" in said
+    assert "[smtp] took a test mail to " in said
+    assert (desk.folder / "pages").read_text() == "test\n"
+    assert "This is a test of the alarm" in (desk.folder / "words").read_text()
+    assert len(desk.sink.mails) == 1
+
+    page.write_text("#!/bin/sh\nexit 3\n")
+    assert "failed with exit code 3" in desk.run("doctor", "--alert")[1]
