@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import secrets
 import sqlite3
@@ -166,6 +167,7 @@ class Store:
         """
         _check_there(path)
         try:
+            _remove_half_made(path)
             if not path.exists():
                 _create(path)
             path.chmod(0o600)
@@ -443,6 +445,14 @@ def _create(path: Path) -> None:
             os.link(made, path)
     finally:
         made.unlink()
+
+
+def _remove_half_made(path: Path) -> None:
+    """Remove what processes left that were killed while they made the store; those that live are at work on theirs."""
+    for half in path.parent.glob(f"{glob.escape(path.name)}.*.new*"):
+        pid = half.name.removeprefix(f"{path.name}.").partition(".")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            half.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,8 @@ LEASE = timedelta(minutes=30)
 # Why mails are uncertain after a restore; `held_by_restore` finds them by these words.
 BEFORE_BACKUP = "queued before the backup was made; may have been sent since"
 BEFORE_RESTORE = "from before the restore; may have been sent then"
+# SQLite uses the partial index outbox_unsettled only where its condition stands in the query word for word.
+_IN_SENDING = "state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')"
 
 
 class State(StrEnum):
@@ -279,22 +281,19 @@ class Outbox:
         """Return mails found in `sending` at start, as (number, human): their fate is not known."""
         return [
             (number, bool(human))
-            for number, human in self._connection.execute(
-                "SELECT id, human FROM outbox WHERE state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')"
-            )
+            for number, human in self._connection.execute(f"SELECT id, human FROM outbox WHERE {_IN_SENDING}")
         ]
 
     def after_unclean_end(self, now: datetime) -> list[int]:
         """Book what an ended process left in `sending`: human text goes out again, automatic mail does not."""
         self._connection.execute(
             "UPDATE outbox SET state = 'deferred', next_at = ?, last_error = 'the process ended while it was being sent; sent again with the"
-            " same bytes' WHERE state = 'sending' AND human = 1"
-            " AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')",
+            f" same bytes' WHERE human = 1 AND {_IN_SENDING}",
             (to_us(now),),
         )
         rows = self._connection.execute(
             "UPDATE outbox SET state = 'uncertain', next_at = NULL, last_error = 'the process ended while it was being sent'"
-            " WHERE state = 'sending' AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed') RETURNING id"
+            f" WHERE {_IN_SENDING} RETURNING id"
         ).fetchall()
         return [number for (number,) in rows]
 

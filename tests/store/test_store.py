@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -47,6 +48,23 @@ def test_what_is_committed_is_synced(store):
     """WAL with synchronous=FULL: a mail is flagged on the server only after its commit survives a power cut."""
     names = ("journal_mode", "synchronous", "foreign_keys")
     assert [store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names] == ["wal", 2, 1]
+
+
+@pytest.mark.parametrize("at", ["link", "unlink"])
+def test_what_a_killed_process_left_of_a_new_store_is_removed(path, at):
+    """Killed while it made the store, just before or after that got its name; what a living process makes is left alone."""
+    child = os.fork()
+    if not child:
+        setattr(os, at, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        Store.open(path, START)
+    os.waitpid(child, 0)
+    half = path.with_name(f"desk.db.{child}.new")
+    assert half.exists()
+    assert path.exists() == (at == "unlink")
+    living = path.with_name(f"desk.db.{os.getppid()}.new")
+    living.touch()
+    Store.open(path, START).close()
+    assert sorted(one.name for one in path.parent.iterdir()) == sorted(["desk.db", living.name])
 
 
 def test_opening_again_changes_nothing(path, store):
