@@ -37,6 +37,10 @@ MOVED_AGAIN_SECONDS = 60.0  # after trouble with the folder of moved mail
 MOVED_TROUBLES = 3  # in a row, before the admins are told
 
 
+class Stopped(Exception):  # noqa: N818  (named for the situation)
+    """The thread was told to stop. What was fetched and not handed over is unmarked, so that it is fetched again."""
+
+
 class DeskDoor(Protocol):
     """What a mailbox's thread may ask of the desk's thread."""
 
@@ -104,7 +108,8 @@ class Intake:
         self, source: Source, mailbox: ImapMailbox | MaildirMailbox, desk: DeskDoor, ledger: LedgerReader
     ) -> None:
         self.source, self.mailbox, self._desk, self._ledger = source, mailbox, desk, ledger
-        self.moved: Callable[[], None] = lambda: None  # called at each step of a round
+        self.moved: Callable[[], None] = lambda: None
+        self.stopped: Callable[[], bool] = lambda: False
         self._in_hand: list[Future[int]] = []
         self._care = Care(lambda uid, why: self._tell_unreadable(uid, source.folder, why))
         self._refused = False
@@ -114,6 +119,12 @@ class Intake:
         )
         self._moved_done: set[tuple[int, int]] = set()  # (UIDVALIDITY, UID)
         self._moved_again, self._moved_troubles = 0.0, 0
+
+    def use(self, moved: Callable[[], None], stopped: Callable[[], bool]) -> None:
+        """Call `moved` at each step of a round and while a mail comes; give up waits once `stopped`."""
+        self.moved, self.stopped = moved, stopped
+        if isinstance(self.mailbox, ImapMailbox):
+            self.mailbox.moved = moved
 
     def round(self) -> int:
         """Take in everything that is new and mark what is decided; return how many mails were taken.
@@ -173,13 +184,15 @@ class Intake:
         return Step(self.source.name, self.source.folder, since, to)
 
     def _give(self, taken: list[Taken], step: Step | None) -> None:
-        """Hand a batch to the desk; at most two are on their way, so that memory stays bounded."""
+        """Hand a batch to the desk; at most two are on their way, so that memory stays bounded. Raises Stopped."""
         if len(self._in_hand) >= 2:
             self._in_hand.pop(0).result()
+        # The desk is behind: what it has not decided is safe, and more would only take memory.
         while self._desk.undecided_bytes() > UNDECIDED_BYTES:
-            time.sleep(
-                0.02
-            )  # the desk is behind: what it has not decided is safe, and more would only take memory
+            if self.stopped():
+                raise Stopped
+            self.moved()  # where the desk hangs, its own thread is seen to
+            time.sleep(0.02)
         self._in_hand.append(self._desk.accept(taken, step))
         self.moved()
 
@@ -349,6 +362,7 @@ class Intake:
         if not mailbox.has_folder(folder):
             return 0
         other = ImapMailbox(replace(mailbox.account, folder=folder, readonly=True))
+        other.moved = self.moved
         count, left = 0, 0
         try:
             other.connect()

@@ -14,7 +14,7 @@ from mailtickets import maillog
 from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_of, audit
 from mailtickets.clocks import awake
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable, Retry
-from mailtickets.intake import MOVED_AGAIN_SECONDS
+from mailtickets.intake import MOVED_AGAIN_SECONDS, Stopped
 from mailtickets.transport.backoff import backoff
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class MailboxThread(threading.Thread):
         self._audit_at = time.monotonic() + min(self._audit_every, FIRST_AUDIT_AFTER.total_seconds())
         self._intake, self._desk, self._ledger = intake, desk, ledger
         self._first_round, self._progress = first_round, progress
-        self._intake.moved = progress.move
         self._standstill, self._work = standstill, f"taking mail in from {intake.source.name}"
         self._stop_event = threading.Event()
+        self._intake.use(progress.go_on, self._stop_event.is_set)
         self._failures = 0
         self._read: bool | None = None
 
@@ -81,6 +81,8 @@ class MailboxThread(threading.Thread):
                 slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
                 pause = SLOW_RETRY_SECONDS if slow else self._back_off()
                 self._trouble(error.reason, error.remedy, pause, at_once=slow)
+            except Stopped:
+                maillog.note("stopped amid a round", mailbox=self._intake.source.name)
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
                 pause = self._back_off()
                 if self._standstill.begin(self._work, error):

@@ -83,6 +83,11 @@ class Progress:
         """It is at work, and something moved."""
         self.moved_at = awake()
 
+    def go_on(self) -> None:
+        """Something moved in the work at hand; while it rests, that is no work."""
+        if self.moved_at is not None:
+            self.moved_at = awake()
+
     def rest(self) -> None:
         """Nothing is to do, or it waits to try again."""
         self.moved_at = None

@@ -38,7 +38,7 @@ from mailtickets.transport.network import (
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
 __all__ = ["FetchedMail", "ImapAccount", "ImapMailbox", "Security"]
@@ -56,10 +56,12 @@ _SLACK_BYTES = 1 << 20
 class _Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
     """IMAPClient over our own wire, without its logging: that formats every mail and would show passwords."""
 
-    def __init__(self, account: ImapAccount, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, account: ImapAccount, context: ssl.SSLContext | None, moved: Callable[[], None]
+    ) -> None:
         timeout = SocketTimeout(connect=account.connect_timeout, read=account.timeout)
         at_once = context if account.security is Security.TLS else None
-        self.wire = ImapWire(account.host, account.port, at_once, timeout.connect, timeout.read)
+        self.wire = ImapWire(account.host, account.port, at_once, timeout.connect, timeout.read, moved)
         super().__init__(account.host, account.port, ssl=False, timeout=timeout)
         self.wire.debug = 0
         self.normalise_times = False  # aware times
@@ -73,12 +75,14 @@ class ImapMailbox:
 
     uidvalidity  of the folder, from `connect` on; when it changes every known UID is void.
     unreadable   mails that the last `fetch` had to leave out though they exist: UID to reason.
+    moved        may be set before `connect`: called at most once a second while the server's bytes come, also within one command.
     """
 
     def __init__(self, account: ImapAccount) -> None:
         self.account = account
         self.uidvalidity = 0
         self.unreadable: dict[int, str] = {}
+        self.moved: Callable[[], None] = lambda: None
         self._uidnext = 0
         self._sizes: dict[int, int] = {}
         self._capabilities: frozenset[str] = frozenset()
@@ -296,7 +300,7 @@ class ImapMailbox:
         except NotAllowed as error:
             raise self._unavailable(error.trouble) from None
         try:
-            self._client = _Client(account, context)
+            self._client = _Client(account, context, self.moved)
         except Exception as error:
             raise self._lost(error, "connecting") from error
         try:

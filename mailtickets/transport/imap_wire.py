@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Buffer
 
@@ -27,6 +27,7 @@ MAX_CHATTER_BYTES = 8 << 20  # all lines within one command
 MAX_ODD_LITERAL_BYTES = 64 << 10  # a literal where no mail was asked for: folder names at most
 MAX_ALERTS = 20
 COMMAND_SECONDS = 600.0  # a whole command, however slowly its bytes drip
+MOVED_EVERY_SECONDS = 1.0  # how often it is told that bytes come
 SLOWEST_BYTES_PER_SECOND = 4096  # more time for a big answer
 
 _CHUNK = 65536
@@ -82,6 +83,7 @@ class ImapWire(imaplib.IMAP4):
     context           None for clear text.
     connect_seconds   for TCP and the TLS handshake.
     read_seconds      for each wait for bytes.
+    moved             is called while bytes come, at most once a second: a slow answer is no hanging.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class ImapWire(imaplib.IMAP4):
         context: ssl.SSLContext | None,
         connect_seconds: float,
         read_seconds: float,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._context = context
+        self._moved, self._moved_at = moved, float("-inf")
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._buffer = bytearray()
@@ -144,6 +148,7 @@ class ImapWire(imaplib.IMAP4):
             got = self.sock.recv_into(view[have:])
             if not got:
                 raise self._broken("the server closed the connection in the middle of a mail")
+            self._came()
             have += got
         view.release()
         return bytes(literal)
@@ -237,7 +242,14 @@ class ImapWire(imaplib.IMAP4):
     def _fed(self, chunk: bytes) -> None:
         if not chunk:
             raise self._broken("the server closed the connection")
+        self._came()
         self._buffer += chunk
+
+    def _came(self) -> None:
+        now = time.monotonic()
+        if now - self._moved_at >= MOVED_EVERY_SECONDS:
+            self._moved_at = now
+            self._moved()
 
     def _fed_without_waiting(self) -> bool:
         self.sock.settimeout(0)

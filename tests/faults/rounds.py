@@ -42,9 +42,9 @@ class Rounds:
         mailbox = mailbox_of(self.config, source.name)
         if isinstance(mailbox, ImapMailbox):
             mailbox.account = replace(mailbox.account, timeout=seconds, connect_timeout=seconds)
-        self._here = _Here(self.line)
-        self._intake = Intake(
-            source, mailbox, self._here, DeskLedger(self.store, self.store, self.line, self.now)
+        self.here = _Here(self.line)
+        self.intake = Intake(
+            source, mailbox, self.here, DeskLedger(self.store, self.store, self.line, self.now)
         )
         self._timeouts = Timeouts(
             connect=seconds, command=seconds, data=seconds, block=seconds, final=seconds
@@ -62,12 +62,12 @@ class Rounds:
     def take(self) -> str:
         """Take mail in, decide it and mark it, as `run --once` does; return why that broke off, or an empty string."""
         try:
-            self._intake.mailbox.connect()
-            self._intake.round()
+            self.intake.mailbox.connect()
+            self.intake.round()
         except MailboxUnavailable as error:
             return error.reason
         finally:
-            self._intake.mailbox.close()
+            self.intake.mailbox.close()
         return ""
 
     def receive(self, raw: bytes) -> None:
@@ -77,7 +77,7 @@ class Rounds:
         taken = Taken(
             "support", "receive", f"r{self._received}", digest, compress(raw), raw, len(raw), self.now()
         )
-        self._here.accept([taken], None)
+        self.here.accept([taken], None)
 
     def send(self) -> int:
         """Send what is due, one mail at a time over one connection, well after any pause; return how many were tried."""
@@ -88,7 +88,7 @@ class Rounds:
         account = replace(smtp_of(self.config, ""), helo="desk.example")
         pool = SmtpPool(account, connections=1, timeouts=self._timeouts)
         sender = Sender(
-            self.line, {"": pool}, {"": ladder_of(self.config, "")}, self._here.call, self.now, "rounds"
+            self.line, {"": pool}, {"": ladder_of(self.config, "")}, self.here.call, self.now, "rounds"
         )
         try:
             return await sender.send_due()

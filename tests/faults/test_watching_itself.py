@@ -10,15 +10,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from mailtickets.intake import UNDECIDED_BYTES, Stopped
+from tests.faults.rounds import Rounds
 from tests.support.dovecot import Dovecot
-from tests.support.process import DeskProcess, Received
+from tests.support.faulty_network import FaultyNetwork, Throttle
+from tests.support.process import IMAP, DeskProcess, Received
 from tests.support.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.timeout(400)
@@ -57,6 +62,15 @@ class Watched(DeskProcess):
     def start(self, *arguments: str, ready: bool = True, env: dict[str, str] | None = None) -> DeskProcess:
         clock = {"MAILTICKETS_CLOCK": str(self.folder / "clock")}
         return super().start(*arguments, ready=ready, env=clock | (env or {}))
+
+    def start_impatient(self, *patience: str, env: dict[str, str]) -> None:
+        """Start the daemon with another patience, such as "desk=3"."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SHORT_OF_PATIENCE, str(self.config), *patience],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, **env, "MAILTICKETS_CLOCK": str(self.folder / "clock")},
+            )  # fmt: skip
 
     def pages(self) -> list[str]:
         """What the pager was told, as "trouble smtp"."""
@@ -320,7 +334,7 @@ def test_a_heartbeat_that_cannot_be_written_stops_nothing(watch, dovecot, sink):
 
 # -- systemd -----------------------------------------------------------------------------------
 
-# The daemon as it is, but short of patience; SIGUSR1 makes its desk's thread hang for 25 seconds.
+# The daemon as it is, but short of patience (`desk=3`: seconds); SIGUSR1 makes its desk's thread hang for 25 seconds.
 SHORT_OF_PATIENCE = """
 import asyncio, signal, sys, time
 from datetime import timedelta
@@ -332,7 +346,8 @@ from mailtickets.watching import Patience
 
 async def main():
     maillog.set_up()
-    daemon = Daemon(load(Path(sys.argv[1])), patience=Patience(desk=timedelta(seconds=3)))
+    patience = {name: timedelta(seconds=float(seconds)) for name, seconds in (word.split("=") for word in sys.argv[2:])}
+    daemon = Daemon(load(Path(sys.argv[1])), patience=Patience(**patience))
     hang = lambda: daemon._desk.call(time.sleep, 25)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, hang)
     return await daemon.run()
@@ -418,12 +433,8 @@ def test_a_desk_that_hangs_is_kept_from_systemd_and_told_past_the_outbox(
 ):
     """No WATCHDOG=1 while the desk's thread stands; mail and page tell it although nothing can be queued, and its end."""
     desk = watch(dovecot, sink)
-    with (desk.folder / "log").open("ab") as log:
-        desk.process = subprocess.Popen(
-            [sys.executable, "-c", SHORT_OF_PATIENCE, str(desk.config)],
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            env={**os.environ, **systemd.env, "MAILTICKETS_CLOCK": str(desk.folder / "clock")},
-        )  # fmt: skip
+    desk.start_impatient("desk=3", env=systemd.env)
+    assert desk.process is not None
     systemd.waits_for("WATCHDOG=1")
     desk.wait_log(" ready ", seconds=LONG)
     desk.process.send_signal(signal.SIGUSR1)
@@ -440,3 +451,43 @@ def test_a_desk_that_hangs_is_kept_from_systemd_and_told_past_the_outbox(
     desk.wait_to("ana@customer.example", 1, LONG)
     assert desk.stop() == 0
     book(runs=1, lost=0, doubled=len(desk.to(ADMIN)) - 2)
+
+
+def test_a_slow_mailbox_is_not_taken_for_one_that_hangs(watch, systemd: Systemd, dovecot, sink):
+    """A mail that takes 20 seconds to come, with a patience of 5: systemd hears of life all the time, and the mail is answered."""
+    with FaultyNetwork(dovecot.imap) as network:
+        lines = IMAP.replace("{imap_port}", str(network.port)) + 'start_from = "all"\n'
+        desk = watch(dovecot, sink, mailbox=lines)
+        desk.writes(ANA, "My printer is on fire.", files={"fire.bin": os.urandom(300_000)})
+        network.arm(Throttle(20_000, after=b" BODY["))
+        desk.start_impatient("round=5", env=systemd.env)
+        desk.wait(lambda: network.struck == 1, "the slow mail", LONG)
+        systemd.hears(0.1)
+        assert systemd.hears(15).count("WATCHDOG=1") >= 10
+        assert desk.to("ana@customer.example") == []
+        desk.wait_to("ana@customer.example", 1, LONG)
+        assert "start the desk anew" not in desk.log
+        assert desk.stop() == 0
+
+
+def test_a_round_that_waits_for_the_desk_moves_and_ends_when_it_is_told_to_stop(watch, dovecot, sink):
+    """While the desk is far behind the thread does not hang; told to stop it leaves the mail where it is, for the next one."""
+    desk = watch(dovecot, sink)
+    desk.edit('poll = "2s"', 'poll = "2s"\nstart_from = "all"')
+    desk.writes(ANA, "My printer is on fire.")
+    with Rounds(desk.config) as rounds, ThreadPoolExecutor(1) as thread:
+        moved, stop = list[float](), threading.Event()
+        rounds.intake.use(lambda: moved.append(time.monotonic()), stop.is_set)
+        rounds.here.undecided_bytes = lambda: UNDECIDED_BYTES + 1
+        ended = thread.submit(rounds.take)
+        time.sleep(3)
+        assert not ended.done()
+        assert time.monotonic() - moved[-1] < 1
+        stop.set()
+        with pytest.raises(Stopped):
+            ended.result(10)
+        assert (rounds.books().received, desk.dovecot.flags(desk.user)[1] & {r"\Seen"}) == (0, set())
+        stop.clear()
+        rounds.here.undecided_bytes = lambda: 0
+        assert rounds.take() == ""
+        assert rounds.books().on_tickets == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import threading
 import time
@@ -498,6 +499,31 @@ def test_alerts_are_kept_for_people(opened: Opener):
         box = opened(plain(server.port))
         assert box.take_alerts() == ("disk almost full",)
         assert box.take_alerts() == ()
+
+
+def test_a_slow_answer_tells_that_it_moves():
+    """While a mail drips it is said once a second at most; while nothing comes nothing is said."""
+    raw = MAIL % b"slow" + b"It burns.\r\n" * 100
+    whole = fetched(1, raw)
+
+    def drips(line: Line, tag: bytes) -> None:
+        for start in range(0, len(whole), 50):
+            line.say(whole[start : start + 50])
+            time.sleep(3.0 / (len(whole) / 50))
+        line.say(tag + b" OK done\r\n")
+
+    with ScriptedImap([raw]) as server:
+        box, moved = ImapMailbox(plain(server.port, timeout=10)), list[float]()
+        box.moved = lambda: moved.append(time.monotonic())
+        box.connect()
+        box.sizes([1])
+        server.faults["UID FETCH"] = drips
+        time.sleep(1.5)
+        moved.clear()
+        assert [mail.raw for mail in box.fetch([1])] == [raw]
+        box.close()
+    assert 2 <= len(moved) <= 6
+    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(moved))
 
 
 # Hostile servers
