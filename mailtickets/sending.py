@@ -40,7 +40,8 @@ class Sender:
 
     call      runs a function in the desk's thread.
     accounts  is told what each account's server makes of our mails.
-    moved     is called whenever something is done, so that a sender that hangs is known from one that waits.
+    moved     is called when a turn begins, at each answer of a server, while it takes a text, and at each mail's fate:
+              never because time passes, so that a sender that hangs is known from one that waits.
     """
 
     def __init__(self, line: Line, pools: Mapping[str, SmtpPool], ladders: Mapping[str, Ladder], call: Callable[..., Future[object]],
@@ -87,11 +88,12 @@ class Sender:
         What a full disk or a locked store kept from being written is written first next time.
         """
         async with self._visiting:
-            self._moved()
             results = list(self._unbooked)
             booking = self._call(self._line.book, results) if results else None
             claiming = claim and not self._stopping
             claimed = self._call(self._line.claim_due, CLAIM, self._holder) if claiming else None
+            if claimed or results:
+                self._moved()
             if claimed:
                 mails = await asyncio.wrap_future(claimed)
                 assert isinstance(mails, list)  # noqa: S101  (for the type checker)
@@ -157,10 +159,11 @@ class Sender:
             mail.recipients,
             raw,
             never_notify=not mail.human and mail.null_sender,
+            moved=self._moved,
         )
         if mail.null_sender and isinstance(fate, Rejected) and fate.phase is Phase.MAIL:
             # RFC 3834 section 3.3 lets automatic answers have no sender; some submission servers refuse that.
-            fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False)
+            fate = await pool.send(mail.sender, mail.recipients, raw, never_notify=False, moved=self._moved)
         reach("250-read")
         if self._stopping and isinstance(fate, Deferred):
             return mail, Attempt(Booking(mail.id, State.DEFERRED, now, fate.reason, now, counts=False))
@@ -205,7 +208,6 @@ class Sender:
                 maillog.uncertain(mail.id, mail.recipients, booking.error)
             case _:
                 maillog.failed(mail.id, mail.recipients, booking.error)
-        self._moved()
         match fate:
             case Deferred(account_trouble=True):
                 self._server_away(mail.account, fate)

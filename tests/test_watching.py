@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from mailtickets.heartbeat import Beat
 from mailtickets.progress import Failure, Progress, PutOff
 from mailtickets.store.alarms import AlarmState
 from mailtickets.transport.fate import Deferred, Sent
+from mailtickets.transport.smtp_transaction import Timeouts
 from mailtickets.watching import (
     AccountSeen,
     MailboxSeen,
@@ -129,6 +130,12 @@ def test_what_was_wrong_before_the_start_is_not_over_because_nothing_is_known_ye
 def test_what_systemd_should_start_anew_for(seen: Seen, hanging: bool):
     """A thread that does not move; never a server that is away or a disk that is full."""
     assert bool(hangs(seen, PATIENCE)) is hanging
+
+
+def test_the_sender_has_more_patience_than_any_server_needs():
+    """Nothing moves while a server keeps an answer back; the longest such wait is no hanging, nor are two of them in a row."""
+    longest = max(astuple(Timeouts()))
+    assert PATIENCE.sending >= timedelta(seconds=2 * longest)
 
 
 TROUBLE_SAID = {"kind": "smtp", "what": "Mail cannot be sent", "why": "refused", "remedy": "start it"}

@@ -135,19 +135,27 @@ class SmtpPool:
         self._closed = False
 
     async def send(
-        self, sender: str, recipients: Sequence[str], raw: bytes, *, never_notify: bool = False
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        raw: bytes,
+        *,
+        never_notify: bool = False,
+        moved: Callable[[], None] = lambda: None,
     ) -> Fate:
         """Hand one mail to the server and say what became of it.
 
         sender        "" for the null sender (RFC 5321 section 4.5.5).
         raw           sent as it is; only a bare CR or LF becomes CRLF.
         never_notify  ask for no delivery reports where the server can (RFC 3461 section 4.1).
+        moved         is called at each answer of the server to this mail, and while it takes the text.
 
         Cancelling the caller does not cut a transaction short: it goes on, and `close` waits for it.
         """
         if self._closed:
             return _STOPPING
-        task = asyncio.create_task(self._deliver(Envelope(sender, tuple(recipients), raw, never_notify)))
+        mail = Envelope(sender, tuple(recipients), raw, never_notify)
+        task = asyncio.create_task(self._deliver(mail, moved))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -179,7 +187,7 @@ class SmtpPool:
             return error.fate
         return None
 
-    async def _deliver(self, mail: Envelope) -> Fate:
+    async def _deliver(self, mail: Envelope, moved: Callable[[], None]) -> Fate:
         if self.account.max_size and len(mail.raw) > self.account.max_size:
             limit = f"{self.account.max_size / 1e6:g} MB"
             reason = (
@@ -188,20 +196,20 @@ class SmtpPool:
             return Rejected(552, reason, phase=Phase.SIZE)
         try:
             async with self._slots:
-                return await self._transmitted(mail)
+                return await self._transmitted(mail, moved)
         except _NoSession as error:
             return error.fate
         except asyncio.CancelledError:  # by `close`, before the transaction began
             return _STOPPING
 
-    async def _transmitted(self, mail: Envelope) -> Fate:
+    async def _transmitted(self, mail: Envelope, moved: Callable[[], None]) -> Fate:
         while True:
             session = self._reusable()
             reused = session is not None
             session = session or await self._open()
             session.mails += 1
             try:
-                done = await transmit(session.client, mail, self._timeouts)
+                done = await transmit(session.client, mail, self._timeouts, moved)
             finally:
                 self._give_back(session)
             # A server may hang up on an idle connection at any time. Nothing was sent, so this is no failure.

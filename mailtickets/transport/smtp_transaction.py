@@ -20,7 +20,7 @@ from mailtickets.transport.fate import Deferred, Fate, Phase, Refusal, Rejected,
 from mailtickets.transport.network import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from aiosmtplib import SMTP, SMTPResponse
 
@@ -79,19 +79,26 @@ class Done(NamedTuple):
 class _Progress:
     """The progress of one transaction; kept outside of it, so that it is known when it is cut off."""
 
-    def __init__(self) -> None:
-        self.at = "MAIL"
-        self.phase = Phase.MAIL
-        self.text_sent = False
+    def __init__(self, moved: Callable[[], None]) -> None:
+        self.moved = moved
         self.refused: dict[str, Refusal] = {}
+        self.text_sent = False
+        self.come_to("MAIL", Phase.MAIL)
+
+    def come_to(self, at: str, phase: Phase) -> None:
+        """Note what is said next: the server has answered to what was before."""
+        self.at, self.phase = at, phase
+        self.moved()
 
 
-async def transmit(client: SMTP, mail: Envelope, timeouts: Timeouts) -> Done:
+async def transmit(client: SMTP, mail: Envelope, timeouts: Timeouts, moved: Callable[[], None]) -> Done:
     """Hand over one mail; raises nothing for SMTP trouble, and for cancelling only between two mails.
+
+    moved   is called at each answer of the server, and while it takes the text.
 
     The client is closed where it cannot be used again. Cancelled amid a mail, it is closed and the fate says so.
     """
-    progress = _Progress()
+    progress = _Progress(moved)
     try:
         return await _transact(client, mail, timeouts, progress)
     except asyncio.CancelledError:
@@ -129,11 +136,10 @@ async def _transact(client: SMTP, mail: Envelope, timeouts: Timeouts, progress: 
     if answer.code // 100 != 2:
         return await _refused_at_mail(client, answer, progress)
 
-    progress.phase = Phase.RCPT
     notify = [b"NOTIFY=NEVER"] if mail.never_notify and client.supports_extension("dsn") else []
     accepted = False
     for recipient in good:
-        progress.at = f"RCPT {recipient}"
+        progress.come_to(f"RCPT {recipient}", Phase.RCPT)
         answer = await client.execute_command(
             b"RCPT", b"TO:" + _path(recipient), *notify, timeout=timeouts.command
         )
@@ -150,15 +156,16 @@ async def _transact(client: SMTP, mail: Envelope, timeouts: Timeouts, progress: 
         await _reset(client, timeouts)
         return Done(_nobody(progress.refused, sender))
 
-    progress.phase, progress.at = Phase.DATA, "DATA"
+    progress.come_to("DATA", Phase.DATA)
     answer = await client.execute_command(b"DATA", timeout=timeouts.data)
     if answer.code != 354:
         _must_be_refusal(answer)
         await _reset(client, timeouts)
         return Done(_answered(answer, progress))
 
-    progress.text_sent, progress.at = True, "the end of the text"
-    answer = await _text(client, _payload(raw), timeouts)
+    progress.text_sent = True
+    progress.come_to("the end of the text", Phase.DATA)
+    answer = await _text(client, _payload(raw), timeouts, progress.moved)
     if answer.code // 100 == 2:
         return Done(Sent(progress.refused, one_line(answer.message)))
     _must_be_refusal(answer)
@@ -194,7 +201,7 @@ async def _refused_at_mail(client: SMTP, answer: SMTPResponse, progress: _Progre
     return Done(_answered(answer, progress))
 
 
-async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPResponse:
+async def _text(client: SMTP, payload: bytes, timeouts: Timeouts, moved: Callable[[], None]) -> SMTPResponse:
     """Send the text and return the answer to its end; the wait for that starts when all has been sent."""
     protocol, transport = client.protocol, client.transport
     if protocol is None or not isinstance(transport, asyncio.WriteTransport):
@@ -212,7 +219,7 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPRespons
                 hang_up(client)  # it still waits for the rest of the text, or has gone
                 return await answer
             protocol.write(payload[start : start + _WRITE_AT_ONCE])
-            await _drained(transport, answer, timeouts.block)
+            await _drained(transport, answer, timeouts.block, moved)
         reach("dot-sent")
         return await asyncio.wait_for(answer, timeouts.final)
     finally:
@@ -222,7 +229,10 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts) -> SMTPRespons
 
 
 async def _drained(
-    transport: asyncio.WriteTransport, answer: asyncio.Future[SMTPResponse], seconds: float
+    transport: asyncio.WriteTransport,
+    answer: asyncio.Future[SMTPResponse],
+    seconds: float,
+    moved: Callable[[], None],
 ) -> None:
     """Return when little is left to be sent or an answer came; raise TimeoutError when nothing moves."""
     clock = asyncio.get_running_loop().time
@@ -232,6 +242,7 @@ async def _drained(
         left = transport.get_write_buffer_size()
         if left < waiting:
             since = clock()
+            moved()
         elif clock() - since > seconds:
             raise TimeoutError
         waiting = left

@@ -21,6 +21,7 @@ import pytest
 
 from mailtickets.intake import UNDECIDED_BYTES, Stopped
 from tests.faults.rounds import Rounds
+from tests.stories.holding_sink import HoldingSink
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import FaultyNetwork, Throttle
 from tests.support.process import IMAP, DeskProcess, Received
@@ -451,6 +452,29 @@ def test_a_desk_that_hangs_is_kept_from_systemd_and_told_past_the_outbox(
     desk.wait_to("ana@customer.example", 1, LONG)
     assert desk.stop() == 0
     book(runs=1, lost=0, doubled=len(desk.to(ADMIN)) - 2)
+
+
+@OUTAGE
+def test_a_send_that_hangs_is_told_past_the_outbox(watch, systemd: Systemd, dovecot, book):
+    """The server keeps its last answer back for longer than the patience: no WATCHDOG=1, a page and a mail; their end when it comes."""
+    with HoldingSink() as server:
+        desk = watch(dovecot, server)
+        server.holds = lambda raw: b"auto-replied" in raw
+        desk.start_impatient("sending=5", env=systemd.env)
+        desk.wait_log(" ready ", seconds=LONG)
+        desk.writes(ANA, "My printer is on fire.")
+        desk.wait(lambda: server.held == 1, "the acknowledgement in the server's hands", LONG)
+        systemd.waits_for_silence(3)
+        desk.wait(lambda: desk.pages() == ["trouble sender"], "the page", LONG)
+        desk.wait(lambda: desk.told() == {"Trouble: The sending of mail hangs": 1}, "the mail", LONG)
+        server.let_go()
+        desk.wait(lambda: desk.pages()[1:] == ["recovered sender"], "the page of the end", LONG)
+        systemd.waits_for("WATCHDOG=1")
+        desk.wait(lambda: desk.told()["Solved: The sending of mail hangs"] == 1, "the mail of the end", LONG)
+        desk.at_rest(1, LONG)
+        answers = len(desk.to("ana@customer.example"))
+        assert desk.stop() == 0
+        book(runs=1, lost=max(1 - answers, 0), doubled=max(answers - 1, 0))
 
 
 def test_a_slow_mailbox_is_not_taken_for_one_that_hangs(watch, systemd: Systemd, dovecot, sink):

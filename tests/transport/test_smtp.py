@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from mailtickets.transport.smtp import (
     Timeouts,
     Uncertain,
 )
+from tests.stories.holding_sink import HoldingSink
 from tests.support.dovecot import Dovecot, make_certificates
 from tests.support.postfix import Postfix
 from tests.support.scripted import Fault, Line, ScriptedSmtp, says, stalls
@@ -90,6 +92,32 @@ def test_bare_line_ends_cannot_end_a_mail_early(sink: SmtpSink):
     send(plain(sink.port), raw=b"Subject: x\n\nsafe\n.\nMAIL FROM:<eve@evil.example>\r.\rlast")
     (mail,) = sink.mails
     assert mail.raw == b"Subject: x\r\n\r\nsafe\r\n.\r\nMAIL FROM:<eve@evil.example>\r\n.\r\nlast\r\n"
+
+
+def test_each_answer_tells_that_it_moves_and_waiting_does_not(sink: SmtpSink):
+    """At the start, after MAIL, after each recipient and after DATA; again and again while a large text leaves; not in the wait."""
+    moved: list[float] = []
+    send(plain(sink.port), ANA, BEN, moved=lambda: moved.append(time.monotonic()))
+    assert len(moved) == 5
+    moved.clear()
+    with HoldingSink() as server:
+        server.holds = lambda _: True
+        patient = replace(HASTY, block=10, final=3)
+        fate = using(
+            plain(server.port),
+            lambda pool: pool.send(
+                DESK,
+                (ANA,),
+                MAIL + (b"x" * 70 + b"\r\n") * 150_000,
+                moved=lambda: moved.append(time.monotonic()),
+            ),
+            timeouts=patient,
+        )
+        ended = time.monotonic()
+        server.let_go()
+    assert isinstance(fate, Uncertain)
+    assert len(moved) > 5
+    assert ended - moved[-1] > 2.5, "the server was silent so long"
 
 
 def test_null_sender_and_no_delivery_reports(sink: SmtpSink):
