@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailtickets.desk.ticket import Alarm
 from mailtickets.mail.compose import visible_line
 from mailtickets.mail.parse import parse
-from mailtickets.strays import look_at, look_at_files, take, take_files
+from mailtickets.strays import LINES_IN_ALARM, look_at, look_at_files, take, take_files
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.unread import head_only
 
@@ -32,7 +32,6 @@ AUDIT_EVERY = timedelta(hours=24)
 STUCK_AFTER = timedelta(minutes=15)
 NAMES_AT_ONCE = 5000
 MAX_SHOWN = 100  # letters of a sender or subject
-LINES_IN_ALARM = 20
 BOOKS = "ledger books"  # the alarm about rows of the books
 
 
@@ -98,6 +97,11 @@ class Audit:
     def taken_in(self) -> int:
         """How many of them are now."""
         return sum(stray.taken_in for stray in self.strays)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Why the others are not, by name."""
+        return {stray.name: stray.reason for stray in self.strays if not stray.taken_in}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +205,16 @@ def alarm_kind(mailbox: str, folder: str) -> str:
 
 
 def alarm_of(found: Audit) -> Alarm:
-    """Tell the admins which mails no book explained, also where all were taken in now."""
-    left = found.unexplained - found.taken_in
+    """Tell the admins which mails were taken in though the desk had passed them over; of the others see `unreadable_alarm`."""
     place = f"{found.folder} of {found.mailbox}" if found.folder else found.mailbox
-    lines = [str(stray) for stray in found.strays[:LINES_IN_ALARM]]
-    if found.unexplained > LINES_IN_ALARM:
-        lines.append(f"and {found.unexplained - LINES_IN_ALARM} more: see `mailtickets ledger --server`")
+    lines = [str(stray) for stray in found.strays if stray.taken_in][:LINES_IN_ALARM]
+    if found.taken_in > LINES_IN_ALARM:
+        lines.append(f"and {found.taken_in - LINES_IN_ALARM} more: see `mailtickets ledger --server`")
     return Alarm(
         alarm_kind(found.mailbox, found.folder),
-        f"{found.unexplained} mails in {place} were not in the books",
-        f"They lie in the mailbox, and the desk had passed them over; {found.taken_in} were taken in now",
-        "Look at the others with a mail program; they stay in the mailbox." if left else "Look at the log for why they were passed over; they are handled like any mail now.",
+        f"{found.taken_in} mails in {place} were not in the books",
+        "They lie in the mailbox, and the desk had passed them over; they were taken in now",
+        "Look at the log for why they were passed over; they are handled like any mail now.",
         tuple(lines),
     )  # fmt: skip
 

@@ -28,6 +28,11 @@ class Care:
         # How often the connection ended at a mail that was fetched by itself.
         self._dropped: dict[int, int] = {}
 
+    def forget(self) -> None:
+        """Forget it all: the folder has new UIDs."""
+        self._unreadable.clear()
+        self._dropped.clear()
+
     def one_by_one(self, batches: Iterable[list[int]]) -> Iterator[list[int]]:
         """Take mails one by one of a batch at which the server ended the connection: one of them is the cause."""
         for batch in batches:

@@ -326,6 +326,12 @@ class DeskLedger:
         """Tell the admins."""
         self._line.alarm_now(alarm)
 
+    def alarm_once_in_desk(self, alarm: Alarm) -> None:
+        """Tell the admins, unless they were told these very words and it is not over."""
+        state = self._store.alarms.get(alarm.kind)
+        if not (state and state.told and state.what == alarm.what):
+            self._line.alarm_now(alarm)
+
     def recovered_in_desk(self, kind: str) -> None:
         """End an alarm."""
         self._line.recovered_now(kind)

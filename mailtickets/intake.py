@@ -20,6 +20,7 @@ from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable
 from mailtickets.store.ledger import Step, Taken, compress
+from mailtickets.strays import unreadable_alarm
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.transport.maildir import MaildirMail, MaildirMailbox
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20
 OLDER = "older than the start of the desk"
+TELL_AGAIN_SECONDS = 300.0
 MOVED_AGAIN_SECONDS = 60.0  # after trouble with the folder of moved mail
 MOVED_TROUBLES = 3  # in a row, before the admins are told
 
@@ -111,12 +113,14 @@ class Intake:
         self.moved: Callable[[], None] = lambda: None
         self.stopped: Callable[[], bool] = lambda: False
         self._in_hand: list[Future[int]] = []
-        self._care = Care(lambda uid, why: self._tell_unreadable(uid, source.folder, why))
+        self._care = Care(self._pass_over)
+        self._counted_for = 0  # the UIDVALIDITY for which mails were counted
+        self.passed_over: dict[str, str] = {}  # name to reason; an audit corrects it
+        self._tell_at = float("-inf")
         self._refused = False
         self.moved_waits = False  # after a restore: there is moved mail that was not looked through yet
-        self._moved_care = Care(
-            lambda uid, why: self._tell_unreadable(uid, source.after.removeprefix("move:"), why)
-        )
+        self._moved_care = Care(self._pass_over_moved)
+        self._moved_unreadable: dict[str, str] = {}
         self._moved_done: set[tuple[int, int]] = set()  # (UIDVALIDITY, UID)
         self._moved_again, self._moved_troubles = 0.0, 0
 
@@ -137,6 +141,7 @@ class Intake:
             taken = self._moved(self.mailbox) + self._imap(self.mailbox)
         else:
             taken = self._maildir(self.mailbox)
+        self.tell_unreadable()
         self.settle_in_hand()
         self.mark_decided()
         return taken
@@ -200,6 +205,10 @@ class Intake:
 
     def _imap(self, mailbox: ImapMailbox) -> int:
         source = self.source
+        if mailbox.uidvalidity != self._counted_for:
+            self._counted_for = mailbox.uidvalidity
+            self._care.forget()
+            self.passed_over.clear()
         uidvalidity, last = self._ledger.cursor(source.name, source.folder)
         fresh = uidvalidity != mailbox.uidvalidity
         if fresh and uidvalidity:
@@ -257,16 +266,23 @@ class Intake:
         else:
             yield from mailbox.fetch(batch)
 
-    def _tell_unreadable(self, uid: int, folder: str, reason: str) -> None:
-        self._desk.call(
-            self._ledger.alarm_in_desk,
-            Alarm(
-                f"unreadable mail {uid}",
-                f"The server does not hand out mail {uid} in {folder}",
-                reason,
-                "Look at it with a mail program; it stays in the mailbox.",
-            ),
-        )
+    def _pass_over(self, uid: int, reason: str) -> None:
+        self.passed_over[str(uid)] = reason
+        self._tell_at = float("-inf")
+
+    def _pass_over_moved(self, uid: int, reason: str) -> None:
+        self._moved_unreadable[str(uid)] = reason
+        self._alarm_unreadable(self.source.after.removeprefix("move:"), self._moved_unreadable)
+
+    def tell_unreadable(self) -> None:
+        """Tell the admins of the mails that were passed over; one that came within the hour is told after it."""
+        if self.passed_over and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_AGAIN_SECONDS
+            self._alarm_unreadable(self.source.folder, self.passed_over)
+
+    def _alarm_unreadable(self, folder: str, reasons: dict[str, str]) -> None:
+        alarm = unreadable_alarm(self.source.name, folder, reasons)
+        self._desk.call(self._ledger.alarm_once_in_desk, alarm)
 
     def _leave_old(self, mailbox: ImapMailbox, uids: list[int], since: tuple[int, int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
@@ -450,6 +466,9 @@ class LedgerReader(Protocol):
 
     def alarm_in_desk(self, alarm: Alarm) -> None:
         """Tell the admins; only in the desk's thread."""
+
+    def alarm_once_in_desk(self, alarm: Alarm) -> None:
+        """Tell the admins what they were not told yet; only in the desk's thread."""
 
     def recovered_in_desk(self, kind: str) -> None:
         """End an alarm; only in the desk's thread."""

@@ -15,6 +15,7 @@ from mailtickets.audit import AUDIT_EVERY, FIRST_AUDIT_AFTER, alarm_kind, alarm_
 from mailtickets.clocks import awake
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable, Retry
 from mailtickets.intake import MOVED_AGAIN_SECONDS, Stopped
+from mailtickets.strays import unreadable_kind
 from mailtickets.transport.backoff import backoff
 
 if TYPE_CHECKING:
@@ -140,10 +141,14 @@ class MailboxThread(threading.Thread):
             to_come=found.to_come, older=found.older, unexplained=found.unexplained, taken_in=found.taken_in,
         )  # fmt: skip
         self._audit_at = time.monotonic() + self._audit_every
-        if found.unexplained:
+        if found.taken_in:
             self._desk.call(self._ledger.alarm_in_desk, alarm_of(found))
         else:
             self._desk.call(self._ledger.recovered_in_desk, alarm_kind(found.mailbox, found.folder))
+        self._intake.passed_over = found.unreadable
+        if not found.unreadable:
+            self._desk.call(self._ledger.recovered_in_desk, unreadable_kind(found.mailbox, found.folder))
+        self._intake.tell_unreadable()
 
     def _back_off(self) -> float:
         self._failures += 1

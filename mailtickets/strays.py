@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, MailboxUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailtickets.intake import Intake
     from mailtickets.transport.imap import FetchedMail, ImapMailbox
     from mailtickets.transport.maildir import MaildirMailbox
+
+
+NAMES_IN_SUBJECT = 10
+LINES_IN_ALARM = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +101,25 @@ def look_at_files(mailbox: MaildirMailbox, names: Sequence[str]) -> Iterator[Loo
     """As `look_at`, for a Maildir."""
     for name, mail in mailbox.read(names):
         yield Looked(name, b"", mail) if isinstance(mail, str) else Looked(name, mail.raw)
+
+
+def unreadable_kind(mailbox: str, folder: str) -> str:
+    """Return under which kind the admins hear of a folder's mails that cannot be had."""
+    return f"unreadable {mailbox}/{folder}".rstrip("/")
+
+
+def unreadable_alarm(mailbox: str, folder: str, reasons: Mapping[str, str]) -> Alarm:
+    """Tell the admins which mails of a folder cannot be had: all of them in one, by name, with the reasons."""
+    names = sorted(reasons, key=lambda name: (len(name), name))
+    more = f" and {len(names) - NAMES_IN_SUBJECT} more" if len(names) > NAMES_IN_SUBJECT else ""
+    place = f"{folder} of {mailbox}" if folder else mailbox
+    lines = [f"{name}: {reasons[name]}" for name in names[:LINES_IN_ALARM]]
+    if len(names) > LINES_IN_ALARM:
+        lines.append(f"and {len(names) - LINES_IN_ALARM} more: see `mailtickets ledger --server`")
+    return Alarm(
+        unreadable_kind(mailbox, folder),
+        f"The server does not hand out mail {', '.join(names[:NAMES_IN_SUBJECT])}{more} in {place}",
+        reasons[names[0]],
+        "Look at it with a mail program; it stays in the mailbox, and is tried again once a day.",
+        tuple(lines),
+    )

@@ -19,9 +19,11 @@ from mailtickets import heartbeat
 from mailtickets.alerting import RECOVERED, TROUBLE, News, run_command
 from mailtickets.condition import Alive, Kept, whats_wrong
 from mailtickets.desk.ticket import Alarm
+from mailtickets.deskthread import DeskLedger
 from mailtickets.heartbeat import Beat
 from mailtickets.progress import Failure, Progress, PutOff
 from mailtickets.store.alarms import AlarmState
+from mailtickets.strays import unreadable_alarm, unreadable_kind
 from mailtickets.transport.fate import Deferred, Sent
 from mailtickets.transport.smtp_transaction import Timeouts
 from mailtickets.watching import (
@@ -342,6 +344,34 @@ def test_trouble_that_comes_back_within_the_hour_is_not_told_again(desk):
     assert desk.kinds("it@desk.example") == ["trouble", "recovered"]
     desk.passes(minutes(41))
     assert desk.line.alarm_now(ALARM, [""])
+
+
+def test_mails_that_cannot_be_had_are_one_alarm_for_each_folder(desk):
+    """Told once; what comes to it within the hour is told after the hour, what stands there never again; other folders have their own."""
+    ledger = DeskLedger(desk.store, desk.store, desk.line, lambda: desk.now)
+
+    def tell(*uids: str, folder: str = "INBOX") -> list[str]:
+        before = len(desk.sent)
+        ledger.alarm_once_in_desk(unreadable_alarm("support", folder, dict.fromkeys(uids, "it hangs up")))
+        desk.run()
+        return [mail["Subject"].partition("mail ")[2] for mail in desk.sent[before:]]
+
+    assert tell("2") == ["2 in INBOX of support"]
+    assert tell("2", folder="Sent") == ["2 in Sent of support"]
+    desk.passes(minutes(20))
+    assert tell("2", "10") == []
+    desk.passes(minutes(41))
+    assert tell("10", "2") == ["2, 10 in INBOX of support"]
+    desk.passes(minutes(60 * 24))
+    assert tell("2", "10") == []
+    ledger.recovered_in_desk(unreadable_kind("support", "INBOX"))
+    desk.run()
+    assert desk.sent[-1].kind == "recovered"
+    assert "2, 10" in desk.sent[-1]["Subject"]
+    assert tell("2", "10") == ["2, 10 in INBOX of support"]
+    many = unreadable_alarm("support", "INBOX", {str(uid): "no" for uid in range(1, 31)})
+    assert "mail 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 20 more in" in many.what
+    assert len(many.lines) == 21
 
 
 def test_an_alarm_by_two_accounts_is_a_mail_by_each(desk):

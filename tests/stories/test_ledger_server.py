@@ -162,6 +162,38 @@ def test_a_mail_that_the_server_does_not_hand_out_is_named_until_it_does(files: 
     desk.wait_to("ben@customer.example", 1)
 
 
+@pytest.mark.dovecot
+def test_mails_that_the_server_never_hands_out_are_told_in_one_mail_until_it_does(files: DeskProcess):
+    """The daily comparison finds two, tells them once and not again; when they can be had they are taken in and it is over."""
+    desk = files
+    passed_over(desk)
+    desk.writes(ZOE, "My phone is mute.", subject="Scanner")
+    change(desk, "UPDATE cursor SET last_uid = 3")
+    folder = desk.dovecot.root / "mail" / desk.user
+    bad = [path for path in folder.glob("*/*") if path.is_file() and b"Subject: Scanner" in path.read_bytes()]
+    assert len(bad) == 2
+    for path in bad:
+        path.chmod(0)
+
+    def told() -> list[str]:
+        return [mail["Subject"].partition("] ")[2] for mail in desk.to("it@desk.example")]
+
+    trouble = "Trouble: The server does not hand out mail 2, 3 in INBOX of support"
+    desk.start("--audit-every", "2s")
+    desk.wait_to("it@desk.example", 1, 60)
+    desk.wait_log("compared with the books", 3, 60)
+    assert told() == [trouble]
+    assert "hand out mail 2, 3" in desk.run("status")[1]
+    for path in folder.glob("*/*"):
+        path.chmod(0o644)
+    desk.wait_to("ben@customer.example", 1, 60)
+    desk.wait_to("zoe@customer.example", 1, 60)
+    desk.wait(lambda: len(told()) == 4, "all ends to be told", 60)
+    books = [f"{word}: 2 mails in INBOX of support were not in the books" for word in ("Trouble", "Solved")]
+    assert sorted(told()) == sorted([trouble, trouble.replace("Trouble", "Solved"), *books])
+    assert desk.at_rest(3)["on_tickets"] == 3
+
+
 def test_a_maildir_is_compared_by_the_time_of_the_last_round(
     make_desk: Callable[..., DeskProcess], tmp_path: Path
 ):
