@@ -65,10 +65,11 @@ class Bell:
     """Runs the errands; each way hears the newest of each kind of trouble.
 
     elapsed  seconds since the machine's start.
+    heard    is called with the news whenever a way worked.
     """
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
-        self._elapsed = elapsed
+    def __init__(self, elapsed: Callable[[], float], heard: Callable[[News], None]) -> None:
+        self._elapsed, self._heard = elapsed, heard
         self._errands: dict[tuple[str, object], _Errand] = {}
         self._running: dict[tuple[str, object], asyncio.Task[None]] = {}
 
@@ -107,8 +108,13 @@ class Bell:
             )  # fmt: skip
         else:
             maillog.note("admins told", kind=errand.news.alarm.kind, state=errand.news.state, way=_way(key))
+            self._heard(errand.news)
             if self._errands.get(key) is errand:
                 del self._errands[key]
+
+    async def finish(self) -> None:
+        """Wait until what is under way has worked or not."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def close(self) -> None:
         """Give up what is under way."""

@@ -35,7 +35,7 @@ from mailtickets.readying import open_line, rules_of, templates_of
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.standstill import Standstill
-from mailtickets.store import Store, store_trouble
+from mailtickets.store import Store, StoreUnusable, store_trouble
 from mailtickets.store.database import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.systemd import sd_notify
@@ -94,6 +94,13 @@ class Daemon:
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; return the exit code. Raises StoreBusy, StoreUnusable."""
+        try:
+            return await self._run()
+        except StoreUnusable as error:
+            await self._lookout.refused(error)
+            raise
+
+    async def _run(self) -> int:
         with self._lock:
             self._loop = asyncio.get_running_loop()
             self._stop, self._outbox, self._at_work = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -102,6 +109,7 @@ class Daemon:
             self._signals()
             opened = await self._opened()
             if opened is None:
+                await self._lookout.end()
                 return 0
             self._held_since = self._desk.held_since
             self._parts = self._make_parts(self._config, *opened)
@@ -110,13 +118,13 @@ class Daemon:
             scheduler = self._clockwork()
             self._at_work.set()
             # Up: mail is stored and sent from here on. A mail server that is down must not make systemd restart us.
-            sd_notify("READY=1")
+            sd_notify("READY=1\nSTATUS=")
             for mailbox in self._parts.mailboxes:
                 mailbox.start()
             if not self._parts.mailboxes:
                 self._ready()
             self._lookout.sending = sending = asyncio.create_task(self._send_for_ever())
-            watching = asyncio.create_task(self._lookout.run())
+            watching = self._lookout.begin()
             try:
                 await self._stop.wait()
             finally:
@@ -137,7 +145,8 @@ class Daemon:
     async def _opened(self) -> tuple[Store, Line] | None:
         """Open the store, and wait while its disk is full or another program holds it; None: told to stop meanwhile.
 
-        Ending here would not help: systemd gives up after a few starts, and nobody would start the desk again.
+        Ending here would not help: systemd gives up after a few starts, and nobody would start the desk again. Where only
+        a person can mend it (a wrong path, no rights, damage) it is refused at once, for whoever starts the desk to read.
         """
         stopped = asyncio.create_task(self._stop.wait())
         while not self._stop.is_set():
@@ -157,11 +166,13 @@ class Daemon:
             error = opening.exception()
             if error is None:
                 self._standstill.end("starting")
+                self._lookout.opened()
                 stopped.cancel()
                 return opening.result()
             trouble = store_trouble(error)
             if not (trouble and trouble.passing and self._standstill.begin("starting", error)):
                 raise error
+            self._lookout.waits_for_store(trouble)
             await asyncio.wait({stopped}, timeout=OPEN_AGAIN_SECONDS)
         return None
 

@@ -8,22 +8,27 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailtickets import __version__, heartbeat, maillog
+from mailtickets import __version__, heartbeat, maillog, told
 from mailtickets.accounts import secret_variables
 from mailtickets.alerting import RECOVERED, TROUBLE, Bell, News, no_original
 from mailtickets.clocks import awake, since_boot
 from mailtickets.config_types import Route
 from mailtickets.desk.ticket import Alarm
 from mailtickets.heartbeat import BEAT_SECONDS, Beat
-from mailtickets.progress import Progress
+from mailtickets.progress import Failure, Progress
 from mailtickets.store import store_trouble
+from mailtickets.systemd import sd_notify
+from mailtickets.told import Told
 from mailtickets.watching import (
     DIRECT,
     LOOP,
+    START,
+    STORE,
     AccountSeen,
     MailboxSeen,
     Patience,
@@ -44,14 +49,17 @@ if TYPE_CHECKING:
     from mailtickets.intake import Source
     from mailtickets.mailboxthread import MailboxThread
     from mailtickets.pipeline import Line
-    from mailtickets.store import Store
+    from mailtickets.store import Store, StoreUnusable
     from mailtickets.store.alarms import AlarmState
+    from mailtickets.store.trouble import StoreTrouble
     from mailtickets.transport.smtp import SmtpPool
 
 RAISE_AGAIN_SECONDS = 300.0  # a trouble that lasts is noted so often; the admins hear of it once an hour
 TELL_AGAIN_SECONDS = 3600.0
 # What cannot be stored is tried again within a minute: so long without a failure, and it is over.
 QUIET_SECONDS = 180.0
+# By how much systemd is asked to wait longer for a start that waits for the store, at each try.
+START_SECONDS = 300
 
 
 class Lookout:
@@ -67,12 +75,18 @@ class Lookout:
         self._accounts: dict[str, Progress] = {}
         self.store, self.sender = Progress(clock=clock), Progress(clock=clock)
         self._started_at = clock()
-        self._bell = Bell(since_boot)
+        self._bell = Bell(since_boot, self._heard)
         self._lags: deque[tuple[float, float]] = deque()  # (when, seconds) of times when the loop stood still
         self._open: set[str] | None = None  # kinds of open alarms of ours; None: not read yet
         self._raised: dict[str, float] = {}
         self._direct: dict[str, Alarm] = {}  # told past the outbox and not over
         self._direct_at: dict[str, float] = {}  # when they were told last
+        self._told: dict[str, Told] = {}  # the same as it was heard and a new start should know it
+        self._at_work = (
+            False  # the store is open; before, only the heartbeat and the commands can tell anything
+        )
+        self._threads: Sequence[MailboxThread] = ()
+        self._looking: asyncio.Task[None] | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._oldest_due: datetime | None = None
@@ -94,18 +108,64 @@ class Lookout:
             threads: Sequence[MailboxThread]) -> None:  # fmt: skip
         """Watch these parts from now on; what is not among them any more is forgotten."""
         self._config, self._desk, self._store, self._line = config, desk, store, line
-        self._pools, self._threads = pools, threads
+        self._pools, self._threads, self._at_work = pools, threads, True
         here = {(thread.source.name, thread.source.folder) for thread in threads}
         self._mailboxes = {key: one for key, one in self._mailboxes.items() if key in here}
         self._accounts = {name: one for name, one in self._accounts.items() if name in pools}
 
+    def waits_for_store(self, trouble: StoreTrouble) -> None:
+        """Watch from now on, although the store cannot be opened yet; systemd must not end a start that waits for it."""
+        self.begin()
+        self.store.failed(trouble.reason, trouble.remedy)
+        sd_notify(f"EXTEND_TIMEOUT_USEC={START_SECONDS * 1_000_000}\nSTATUS=Waits: {trouble.reason}")
+
+    def opened(self) -> None:
+        """The store is open; what was told of it is over only once it was written for a while."""
+        if STORE not in self._direct:
+            self.store.well()
+
+    async def refused(self, error: StoreUnusable) -> None:
+        """Tell why the daemon ends at its start, where systemd started it; otherwise somebody is there and reads it."""
+        if not sd_notify(f"STATUS={error.reason}"):
+            return
+        if self._looking is None:
+            self._remember()
+        self._raise_direct(Alarm(START, "The desk cannot start", f"the store {error.path.name} {error.reason}", error.remedy))  # fmt: skip
+        self._bell.ring()
+        await self._bell.finish()
+        told.write(self._config.desk.store, self._told)
+        if self._looking:
+            await self.end()
+
     # -- looking -----------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Look for ever."""
+    def begin(self) -> asyncio.Task[None]:
+        """Look for ever, from the first call on; return the task that does."""
+        if self._looking is None:
+            self._remember()
+            self._looking = asyncio.create_task(self._run())
+        return self._looking
+
+    def _remember(self) -> None:
+        """Read what was told past the outbox before the start, and make room to keep such things."""
+        now, clock = since_boot(), self._clock()
+        for kind, one in told.read(self._config.desk.store).items():
+            age = max((clock - one.at).total_seconds(), 0.0)
+            if one.over and age > TELL_AGAIN_SECONDS:
+                continue
+            self._told[kind], self._direct_at[kind] = one, now - age
+            if not one.over:
+                self._direct[kind] = one.alarm
+            if kind == STORE and not one.over:  # it counts as failing until it was written for a while
+                since = now - age - self._patience.store.total_seconds()
+                self.store.failure = Failure(since, now, one.alarm.why, one.alarm.remedy)
+        told.write(self._config.desk.store, self._told)
+
+    async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
         self.beat()
-        self._begin("open alarms", self._read_open())
+        if self._at_work:
+            self._begin("open alarms", self._read_open())
         while True:
             before = clock()
             await asyncio.sleep(BEAT_SECONDS)
@@ -119,12 +179,16 @@ class Lookout:
 
     async def end(self) -> None:
         """Stop telling, and say by the missing heartbeat that the end was clean."""
+        if self._looking:
+            self._looking.cancel()
         for task in list(self._under_way.values()):
             task.cancel()
         await self._bell.close()
         if self._beating:
             await asyncio.wait({self._beating}, timeout=5)
         heartbeat.remove(self._config.desk.store)
+        if not self._told:
+            told.remove(self._config.desk.store)
 
     def _look(self) -> None:
         judgement = judge(self.seen(), self._patience)
@@ -133,7 +197,8 @@ class Lookout:
             self.beat()
         self._tell(judgement.troubles, judgement.unknown)
         self._bell.ring()
-        self._note()
+        if self._at_work:
+            self._note()
 
     def seen(self) -> Seen:
         """Return the desk as it is now."""
@@ -170,8 +235,8 @@ class Lookout:
             accounts=accounts,
             store=self.store.failure,
             loop_lag=timedelta(seconds=max((lag for _, lag in self._lags), default=0.0)),
-            desk_turn=timedelta(seconds=now_awake - self._desk.last_turn),
-            desk_alive=self._desk.is_alive(),
+            desk_turn=timedelta(seconds=self._desk_turn()),
+            desk_alive=not self._at_work or self._desk.is_alive(),
             sender_stuck=None if moved is None else timedelta(seconds=now_awake - moved),
             sender_alive=self.sending is None or not self.sending.done(),
         )
@@ -183,6 +248,10 @@ class Lookout:
             maillog.trouble("systemd is not told that all is well", said, "it will start the desk anew")
         self._said = said
         return not said
+
+    def _desk_turn(self) -> float:
+        """Return the seconds awake since the desk's thread last turned; 0 where it waits for the store."""
+        return awake() - self._desk.last_turn if self._at_work else 0.0
 
     def _name(self, source: Source) -> str:
         mailbox = self._config.mailboxes.get(source.name)
@@ -251,9 +320,12 @@ class Lookout:
             if alarm.kind in DIRECT:
                 self._raise_direct(alarm)
         lasting = {alarm.kind for alarm in troubles} | unknown
+        lasting |= set() if self._at_work else {START}
         for kind in set(self._direct) - lasting:
             maillog.note("recovered", kind=kind)
             self._ring(self._direct.pop(kind), RECOVERED, past_the_outbox=True)
+        if not self._at_work:
+            return
         if self._open is None:
             self._begin("open alarms", self._read_open())
             return
@@ -314,7 +386,7 @@ class Lookout:
         news = News(alarm, state, self._config.desk.name)
         for command in commands:
             self._bell.command(command, news, secret_variables(self._config))
-        if not past_the_outbox:
+        if not (past_the_outbox and self._at_work):
             return
         now = self._clock()
         values: dict[str, object] = {"what": alarm.what, "since": alarm.since or now}
@@ -328,6 +400,18 @@ class Lookout:
         mails = self._line.rules.writer.to_admins(state, values, "", no_original, now)
         for account in accounts if mails else ():
             self._bell.mail(account, partial(self._pools.__getitem__, account), mails, news)
+
+    def _heard(self, news: News) -> None:
+        """Keep what the admins know now, where the store cannot."""
+        kind, before = news.alarm.kind, self._told.get(news.alarm.kind)
+        if kind not in DIRECT:
+            return
+        if news.state == TROUBLE:
+            self._told[kind] = Told(news.alarm, self._clock())
+        elif before:
+            self._told[kind] = replace(before, over=True)
+        if self._looking:
+            self.beat()
 
     # -- the heartbeat -----------------------------------------------------------------------
 
@@ -346,16 +430,17 @@ class Lookout:
             last_send=_text_or_none(max(sends, default=None)),
             oldest_due=_text_or_none(self._oldest_due),
             loop_lag_s=round(max((lag for _, lag in self._lags), default=0.0), 3),
-            desk_turn_age_s=round(awake() - self._desk.last_turn, 3),
+            desk_turn_age_s=round(self._desk_turn(), 3),
             troubles=[said_of(alarm) for alarm in self._troubles],
-            failures=[said_of(alarm) for alarm in failing(self.seen())],
+            failures=[said_of(alarm) for alarm in failing(self.seen())] if self._at_work else [],
         )
-        self._beating = asyncio.create_task(self._write(beat, self._beating))
+        self._beating = asyncio.create_task(self._write(beat, dict(self._told), self._beating))
 
-    async def _write(self, beat: Beat, before: asyncio.Task[None] | None) -> None:
+    async def _write(self, beat: Beat, news: dict[str, Told], before: asyncio.Task[None] | None) -> None:
         if before:
             await asyncio.wait({before})
         await asyncio.to_thread(heartbeat.write, self._config.desk.store, beat)
+        await asyncio.to_thread(told.write, self._config.desk.store, news)
 
 
 def _text(moment: datetime) -> str:

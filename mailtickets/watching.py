@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from mailtickets.progress import Failure, PutOff
 
-STORE, DESK, LOOP, SENDER = "store", "desk thread", "event loop", "sender"
+STORE, DESK, LOOP, SENDER, START = "store", "desk thread", "event loop", "sender", "start"
 # Kinds that cannot be told by way of the outbox.
-DIRECT = frozenset({STORE, DESK, SENDER})
+DIRECT = frozenset({STORE, DESK, SENDER, START})
 REFUSED_MANY = 3  # recipients that a server put off: one may have a full mailbox, three have a broken server
 ACCOUNT_REMEDY = (
     "Mend that server, or our login there. The mails wait in the outbox, and go out by themselves then."

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mailtickets import heartbeat
+from mailtickets import heartbeat, told
 from mailtickets.alerting import RECOVERED, TROUBLE, News, run_command
 from mailtickets.condition import Alive, Kept, whats_wrong
 from mailtickets.desk.ticket import Alarm
@@ -24,6 +24,7 @@ from mailtickets.heartbeat import Beat
 from mailtickets.progress import Failure, Progress, PutOff
 from mailtickets.store.alarms import AlarmState
 from mailtickets.strays import unreadable_alarm, unreadable_kind
+from mailtickets.told import Told
 from mailtickets.transport.fate import Deferred, Sent
 from mailtickets.transport.smtp_transaction import Timeouts
 from mailtickets.watching import (
@@ -229,6 +230,29 @@ def test_a_heartbeat_without_room_touches_the_old_one(tmp_path):
     (tmp_path / "desk.db.heartbeat.new").mkdir()  # stands where the new file should come
     assert not heartbeat.write(store, BEAT)
     assert heartbeat.read(store)[1] < MINUTE
+
+
+TOLD = {
+    "store": Told(Alarm("store", "The store cannot be written", "its disk is full", "make room"), NEVER),
+    "sender": Told(
+        Alarm("sender", "The sending of mail hangs", "\U0001f525" * 900, "x" * 900), NEVER, over=True
+    ),
+}
+
+
+def test_what_was_told_is_read_back_from_a_file_of_one_size(tmp_path):
+    """Private; long texts are cut; a file that makes no sense tells nothing; what stood there is gone with the next."""
+    store = tmp_path / "desk.db"
+    assert told.read(store) == {}
+    for told_now in ({}, TOLD, {}, {"store": TOLD["store"]}):
+        assert told.write(store, told_now)
+        path = told.path_of(store)
+        assert (path.stat().st_size, stat.S_IMODE(path.stat().st_mode)) == (told.SIZE, 0o600)
+        assert told.read(store).keys() == told_now.keys()
+    assert told.read(store) == {"store": TOLD["store"]}
+    for text in ("", "{", "null", "[1]", '[["store", "x"]]'):
+        path.write_text(text)
+        assert told.read(store) == {}
 
 
 # -- telling -----------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def backup(*, target: Path, keep: int | None) -> None:
     store = reading_store(config)
     own = {
         config.desk.store.with_name(config.desk.store.name + end).resolve()
-        for end in ("", "-wal", "-shm", "-journal", ".lock", ".heartbeat")
+        for end in ("", "-wal", "-shm", "-journal", ".lock", ".heartbeat", ".told")
     }
     if target.resolve() in own:
         _end(f"{target} belongs to the store itself; name another file, best on another disk")

@@ -37,7 +37,8 @@ ack_per_domain_hour = 0
 TROUBLE = frozenset({"trouble", "recovered"})
 ALLOWED_FILES = frozenset(
     {"config.toml", "imap-password", "log", "clock", "crash", "desk.db", "desk.db-wal", "desk.db-shm",
-     "desk.db.lock", "desk.db.heartbeat"}
+     "desk.db.lock", "desk.db.heartbeat",
+        "desk.db.told"}
 )  # fmt: skip
 
 _users = itertools.count(1)

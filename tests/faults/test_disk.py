@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from mailtickets import told
+from mailtickets.desk.ticket import Alarm
 from mailtickets.store import Store, store_trouble
 from mailtickets.store.ledger import Step
+from mailtickets.told import Told
 from tests.faults.disk_story import KIM, desk_at, put_down, tally, unseen
 from tests.store.test_ledger import taken
 from tests.stories.holding_sink import HoldingSink
@@ -148,7 +151,7 @@ def test_a_full_disk_while_a_stored_mail_is_decided(tmp_path: Path, dovecot: Dov
         assert picture in desk.wait_to("kim@desk.example", 2)[1].files.values(), "cut from the raw mail"
         desk.wait(lambda: unseen(desk) == 0, "all marks")
         assert {path.name for path in disk.folder.iterdir()} <= {
-            "desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "desk.db.heartbeat", "lost+found",
+            "desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "desk.db.heartbeat", "desk.db.told", "lost+found",
         }, "no half-written file"  # fmt: skip
         put_down(book, runs=1, **tally(desk, [ANA, BEN]))
 
@@ -314,6 +317,22 @@ def test_a_full_disk_when_the_wal_is_moved_into_the_store(tmp_path: Path, book):
         put_down(book, runs=failed)
 
 
+@FULL
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_what_was_told_can_be_noted_on_a_full_disk(tmp_path: Path, book, kind: Kind):
+    """Its room was taken before, so that a new start knows of it."""
+    with SmallDisk(tmp_path / "disk", kind=kind) as disk:
+        store = disk.folder / "desk.db"
+        assert told.write(store, {})
+        disk.fill()
+        news = {
+            "store": Told(Alarm("store", "The store cannot be written", "its disk is full", "make room"), NOW)
+        }
+        assert told.write(store, news)
+        assert told.read(store) == news
+        book(runs=1)
+
+
 @READ_ONLY
 def test_a_start_on_a_disk_that_can_only_be_read(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """One sentence and exit code 1, no traceback; `receive` says 75; mounted for writing, all is well."""
@@ -415,5 +434,12 @@ def test_kill_9_on_a_full_disk(tmp_path: Path, dovecot: Dovecot, account: str, b
         desk.at_rest(2)
         assert picture in desk.wait_to("kim@desk.example", 2)[1].files.values()
         left = {path.name for path in disk.folder.iterdir()}
-        assert left <= {"desk.db", "desk.db-wal", "desk.db-shm", "desk.db.lock", "desk.db.heartbeat"}
+        assert left <= {
+            "desk.db",
+            "desk.db-wal",
+            "desk.db-shm",
+            "desk.db.lock",
+            "desk.db.heartbeat",
+            "desk.db.told",
+        }
         put_down(book, runs=3, **tally(desk, [ANA, BEN]))

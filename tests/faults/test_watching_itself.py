@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -275,6 +277,117 @@ def test_a_store_that_cannot_be_written_is_told_past_the_outbox(watch, dovecot, 
     desk.at_rest(1)
     answers = len(desk.to("ana@customer.example"))
     book(runs=1, lost=max(1 - answers, 0), doubled=max(answers - 1, 0))
+
+
+@OUTAGE
+@pytest.mark.fault("Store raw", "disk full, I/O error, quota")
+def test_a_new_start_neither_repeats_what_was_told_past_the_outbox_nor_forgets_its_end(
+    watch, dovecot, sink, book
+):
+    """Kill -9 while the store cannot be written: no page within the hour though it still cannot; one page and mail at its end."""
+    desk = watch(dovecot, sink)
+    desk.start()
+
+    def room(limit: int) -> None:
+        assert desk.process is not None
+        resource.prlimit(desk.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    room(20_000)
+    desk.writes(ANA, "My printer is on fire.")
+    desk.wait_log("the store cannot be written", seconds=LONG)
+    desk.later(QUARTER)
+    desk.wait(lambda: desk.pages() == ["trouble store"], "the page", LONG)
+    desk.wait(lambda: desk.told() == {"Trouble: The store cannot be written": 1}, "the mail", LONG)
+    desk.looks(1)
+    seen = desk.log.count("work pauses")
+    desk.kill()
+    desk.start(ready=False)
+    room(20_000)
+    desk.wait_log("work pauses", seen + 1, LONG)
+    desk.looks(3)
+    assert desk.pages() == ["trouble store"]
+    assert "The store cannot be written" in desk.says()[1]
+    room(resource.RLIM_INFINITY)
+    desk.wait_to("ana@customer.example", 1, LONG)
+    desk.later(300)
+    desk.wait(lambda: len(desk.pages()) == 2, "the page of the end", LONG)
+    desk.wait(lambda: len(desk.to(ADMIN)) == 2, "the mail of the end", LONG)
+    desk.kill()
+    desk.start()
+    desk.looks(2)
+    assert desk.pages() == ["trouble store", "recovered store"]
+    assert len(desk.to(ADMIN)) == 2
+    desk.at_rest(1)
+    answers = len(desk.to("ana@customer.example"))
+    book(runs=2, lost=max(1 - answers, 0), doubled=max(answers - 1, 0))
+
+
+@OUTAGE
+@pytest.mark.fault("Store raw", "DB locked > 30 s")
+def test_a_start_that_waits_for_the_store_is_told_and_is_not_ended(
+    watch, systemd: Systemd, dovecot, sink, book
+):
+    """Systemd hears why and waits longer; a heartbeat beats; after 15 minutes the pager is told, and the end once it is open."""
+    desk = watch(dovecot, sink)
+    desk.start()
+    assert desk.stop() == 0
+    with closing(sqlite3.connect(desk.folder / "desk.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        desk.writes(ANA, "My printer is on fire.")
+        desk.start(ready=False, env=systemd.env)
+        desk.wait_log("waiting=starting", seconds=LONG)
+        systemd.waits_for("EXTEND_TIMEOUT_USEC=300000000")
+        desk.looks(2)
+        assert desk.pages() == []
+        desk.later(QUARTER)
+        desk.wait(lambda: desk.pages() == ["trouble store"], "the page", LONG)
+        code, words = desk.says()
+        assert (code, "another program holds it" in words) == (1, True)
+        said = systemd.hears(45)
+        assert "EXTEND_TIMEOUT_USEC=300000000" in said
+        assert any(word.startswith("STATUS=Waits: the store") for word in said)
+        assert "READY=1" not in said
+        assert desk.stop() == 0
+        beat = desk.folder / "desk.db.heartbeat"
+        assert not beat.exists()
+        desk.start(ready=False, env=systemd.env)
+        desk.wait(beat.exists, "a heartbeat", LONG)
+        desk.looks(2)
+        assert desk.pages() == ["trouble store"], "told within the hour"
+    systemd.waits_for("READY=1")
+    desk.wait_to("ana@customer.example", 1, LONG)
+    desk.later(300)
+    desk.wait(lambda: len(desk.pages()) == 2, "the page of the end", LONG)
+    assert desk.pages() == ["trouble store", "recovered store"]
+    desk.at_rest(1)
+    answers = len(desk.to("ana@customer.example"))
+    book(runs=2, lost=max(1 - answers, 0), doubled=max(answers - 1, 0))
+
+
+@pytest.mark.fault("Start", "store newer or corrupt")
+def test_a_store_that_only_a_person_can_mend_is_told_by_the_pager_once(
+    watch, systemd: Systemd, dovecot, sink, book
+):
+    """Under systemd, which starts it again and again: exit code 1 and one page; mended, one more. In a terminal the words do."""
+    desk = watch(dovecot, sink)
+    desk.start()
+    assert desk.stop() == 0
+    store, kept = desk.folder / "desk.db", desk.folder / "kept"
+    store.rename(kept)
+    store.write_bytes(b"tar" * 5000)
+    assert desk.run("run")[0] == 1
+    assert desk.pages() == []
+    for _ in range(2):
+        desk.start(ready=False, env=systemd.env)
+        assert desk.process is not None
+        assert desk.process.wait(60) == 1
+        assert desk.pages() == ["trouble start"]
+    assert "mailtickets restore FILE" in (desk.folder / "words").read_text()
+    kept.rename(store)
+    desk.start(env=systemd.env)
+    desk.wait(lambda: desk.pages()[1:] == ["recovered start"], "the page of the end", LONG)
+    assert desk.stop() == 0
+    book(runs=3)
 
 
 def test_the_heartbeat_says_how_the_daemon_is_and_status_believes_it(watch, dovecot, sink):
