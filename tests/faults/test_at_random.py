@@ -17,6 +17,7 @@ from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Side, Stall
 from tests.support.smtp_sink import SmtpSink
 
+PARTS = 4  # side by side
 # A mail in whose reading three processes died is quarantined, and rightly so; two may die.
 READING = {"raw-stored", "parsed", "written"}
 
@@ -64,7 +65,7 @@ class Fate:
 
 @pytest.mark.timeout(7200)
 @pytest.mark.fault("All steps", "random faults")
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_faults_at_random(
     tmp_path: Path,
     dovecot: Dovecot,
@@ -78,7 +79,7 @@ def test_faults_at_random(
     asked = pytestconfig.getoption("--seed-of-faults")
     seed = random.randrange(1_000_000) if asked is None else asked + part
     print(f"seed {seed - part}")
-    wanted = max(pytestconfig.getoption("--kills") // 2, 1)
+    wanted = max(pytestconfig.getoption("--kills") // PARTS, 1)
     (tmp_path / "without").mkdir()
     expected = play(FaultDesk(tmp_path / "without", dovecot, sink, forks), tmp_path).says[-1]
     with FaultyNetwork(dovecot.imap) as imap, FaultyNetwork(sink.port) as smtp:
