@@ -272,17 +272,19 @@ class Intake:
 
     def _pass_over_moved(self, uid: int, reason: str) -> None:
         self._moved_unreadable[str(uid)] = reason
-        self._alarm_unreadable(self.source.after.removeprefix("move:"), self._moved_unreadable)
+        self._tell_at = float("-inf")
 
     def tell_unreadable(self) -> None:
         """Tell the admins of the mails that were passed over; one that came within the hour is told after it."""
-        if self.passed_over and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_AGAIN_SECONDS
-            self._alarm_unreadable(self.source.folder, self.passed_over)
-
-    def _alarm_unreadable(self, folder: str, reasons: dict[str, str]) -> None:
-        alarm = unreadable_alarm(self.source.name, folder, reasons)
-        self._desk.call(self._ledger.alarm_once_in_desk, alarm)
+        if not (self.passed_over or self._moved_unreadable) or time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + TELL_AGAIN_SECONDS
+        source = self.source
+        moved = source.after.removeprefix("move:"), self._moved_unreadable
+        for folder, reasons in ((source.folder, self.passed_over), moved):
+            if reasons:
+                alarm = unreadable_alarm(source.name, folder, reasons)
+                self._desk.call(self._ledger.alarm_once_in_desk, alarm)
 
     def _leave_old(self, mailbox: ImapMailbox, uids: list[int], since: tuple[int, int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
