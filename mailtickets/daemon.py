@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 20.0
 REPORT_LOOK_SECONDS = 30
+CLOCK_SET_SECONDS = 5.0
 KEEP_SENT_BYTES = timedelta(days=30)
 OPEN_AGAIN_SECONDS = 5.0
 
@@ -86,6 +87,10 @@ class Daemon:
     ) -> None:
         self._config, self._clock, self._audit_every = config, clock, audit_every
         self._lookout = Lookout(config, clock, patience)
+        self._scheduler: AsyncIOScheduler | None = None
+        self._started_by_clock: float | None = (
+            None  # when the machine was started, by the clock as it is set now
+        )
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._sending_now = False
@@ -115,7 +120,7 @@ class Daemon:
             self._parts = self._make_parts(self._config, *opened)
             self._watch_parts()
             self._desk.call(self._parts.line.recovered_now, RELOAD)  # this configuration is a good one
-            scheduler = self._clockwork()
+            self._scheduler = self._clockwork()
             self._at_work.set()
             # Up: mail is stored and sent from here on. A mail server that is down must not make systemd restart us.
             sd_notify("READY=1\nSTATUS=")
@@ -128,7 +133,7 @@ class Daemon:
             try:
                 await self._stop.wait()
             finally:
-                scheduler.shutdown(wait=False)
+                self._scheduler.shutdown(wait=False)
                 watching.cancel()
                 await self._end(sending)
                 await self._lookout.end()
@@ -140,7 +145,19 @@ class Daemon:
         return store, line
 
     def _look(self) -> Look:
-        return look_at_clocks(self._clock)
+        look = look_at_clocks(self._clock)
+        started = look.wall.timestamp() - look.since_boot
+        if self._started_by_clock is not None and abs(started - self._started_by_clock) > CLOCK_SET_SECONDS:
+            self._loop.call_soon_threadsafe(self._wind_anew)
+        self._started_by_clock = started
+        return look
+
+    def _wind_anew(self) -> None:
+        """The clock was set, and the scheduler goes by it: put back, its jobs would wait for times far ahead."""
+        if self._scheduler is not None and not self._stop.is_set():
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = self._clockwork()
+            maillog.note("the clock was set; the clockwork begins anew")
 
     async def _opened(self) -> tuple[Store, Line] | None:
         """Open the store, and wait while its disk is full or another program holds it; None: told to stop meanwhile.

@@ -74,6 +74,7 @@ def test_a_clock_one_hour_back_fires_nothing_twice(make, book):
     desk.until_ready()
     desk.set_clock(18 * HOUR + MINUTE)
     desk.wait(lambda: "the clock was put back" in desk.log, "the note about the clock")
+    desk.wait(lambda: "the clockwork begins anew" in desk.log, "jobs that go by the new clock")
     desk.writes("eve@third.example", "And my lamp is dark.")
     desk.wait(
         lambda: desk.left_to_do() == "" and len(got(desk, "eve@third.example")) == 1, "the work to go on"
