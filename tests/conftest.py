@@ -35,11 +35,19 @@ def _missing(marker: str) -> str:
     return ""
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses the `dovecot` fixture, however it comes by it."""
+    """Mark every test that uses the `dovecot` fixture, however it comes by it; the long ones go first."""
     for item in items:
         if "dovecot" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.dovecot)
+    # Side by side with others, a long test that begins last is waited for alone.
+    items.sort(key=_haste)
+
+
+def _haste(item: pytest.Item) -> int:
+    timeout = item.get_closest_marker("timeout")
+    return 0 if timeout and timeout.args[0] >= 200 else 1 if item.get_closest_marker("fault") else 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
