@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.faults.matrix import Figures, table
 from tests.support.dovecot import PROGRAM, Dovecot
@@ -35,19 +36,42 @@ def _missing(marker: str) -> str:
     return ""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses the `dovecot` fixture, however it comes by it; the long ones go first."""
+    """Mark every test that uses the `dovecot` fixture, however it comes by it."""
     for item in items:
         if "dovecot" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.dovecot)
-    # Side by side with others, a long test that begins last is waited for alone.
-    items.sort(key=_haste)
+
+
+class TogetherByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist carries no types
+    """Side by side, tests of one file go to one process, as they share a desk or a demo; those of faults are long and go alone."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/faults/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """See pytest-xdist: how tests are handed out."""
+    return TogetherByFile(config, log)
+
+
+class LongOnesFirst:
+    """Side by side with others, a long test that begins last would be waited for alone."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=_haste)
 
 
 def _haste(item: pytest.Item) -> int:
     timeout = item.get_closest_marker("timeout")
-    return 0 if timeout and timeout.args[0] >= 200 else 1 if item.get_closest_marker("fault") else 2
+    return 0 if timeout and timeout.args[0] >= 200 else 1 if "faults" in item.path.parts else 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the order above all others, also above the random one."""
+    config.pluginmanager.register(LongOnesFirst())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -232,13 +232,13 @@ def test_one_configuration_for_each_mail(tmp_path: Path, dovecot: Dovecot, accou
     """Reloads in the middle of a burst: tag, subject, sender and words of each mail are all of one configuration."""
     with SmtpSink() as sink, desk_at(tmp_path, tmp_path, dovecot, sink, account) as desk:
         names = {"SUP": "Acme Support", "ONE": "Desk One", "TWO": "Desk Two", "TRI": "Desk Three"}
-        people = [f"c{number}@customer.example" for number in range(150)]
+        people = [f"c{number}@customer.example" for number in range(400)]
         for person in people:
             desk.writes(person, "My printer is on fire.")
         desk.start(ready=False)
         tags = list(names)
         for runs, (before, after) in enumerate(itertools.pairwise(tags), 1):
-            some = 1 + 40 * (runs - 1)
+            some = 1 + 100 * (runs - 1)
             desk.wait(
                 partial(lambda some: desk.log.count(" on_ticket ") >= some, some), "some to be decided", 30
             )

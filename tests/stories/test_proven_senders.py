@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +29,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, dovecot: Dovecot, sink: SmtpS
         tmp_path_factory.mktemp("trusting"),
         dovecot,
         sink,
-        "trusting",
+        f"trusting{os.getpid()}x{time.monotonic_ns()}",
         mailbox=IMAP + f'authserv_id = "{OURS}"',
     )
     made.start()
