@@ -56,22 +56,37 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return TogetherByFile(config, log)
 
 
-class LongOnesFirst:
-    """Side by side with others, a long test that begins last would be waited for alone."""
+class InGoodOrder:
+    """Side by side with others, a long test that begins last would be waited for alone; so the long ones go first.
+
+    Then tests of faults, which mostly wait, between files of the others, which mostly compute.
+    """
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=_haste)
+        files: dict[object, list[pytest.Item]] = {}
+        for item in items:
+            alone = "faults" in item.path.parts
+            files.setdefault(item.nodeid if alone else item.path, []).append(item)
+        long = [unit for unit in files.values() if _is_long(unit[0])]
+        waiting = [unit for key, unit in files.items() if isinstance(key, str) and unit not in long]
+        computing = [unit for key, unit in files.items() if not isinstance(key, str) and unit not in long]
+        rest = sorted(
+            (place / len(some), unit[0].nodeid, unit)
+            for some in (waiting, computing)
+            for place, unit in enumerate(some)
+        )
+        items[:] = [item for unit in (*long, *(unit for _, _, unit in rest)) for item in unit]
 
 
-def _haste(item: pytest.Item) -> int:
+def _is_long(item: pytest.Item) -> bool:
     timeout = item.get_closest_marker("timeout")
-    return 0 if timeout and timeout.args[0] >= 200 else 1 if "faults" in item.path.parts else 2
+    return bool(timeout and timeout.args[0] >= 200)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the order above all others, also above the random one."""
-    config.pluginmanager.register(LongOnesFirst())
+    config.pluginmanager.register(InGoodOrder())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
