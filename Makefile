@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 # Most tests wait for servers: so many at a time keep two cores busy.
-SEVERAL := -n 6 --no-loadscope-reorder
+SEVERAL := -n 7 --no-loadscope-reorder
 KILLS ?= 2400
 
 .PHONY: demo test faults soak check format lint types bench lock tidy servers

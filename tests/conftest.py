@@ -57,26 +57,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class InGoodOrder:
-    """Side by side with others, a long test that begins last would be waited for alone; so the long ones go first.
+    """Side by side with others: tests of faults, which mostly wait, between files of the others, which mostly compute.
 
-    Then tests of faults, which mostly wait, between files of the others, which mostly compute.
+    The long ones come early, since one that begins last would be waited for alone.
     """
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        files: dict[object, list[pytest.Item]] = {}
+        units: dict[object, list[pytest.Item]] = {}
         for item in items:
-            alone = "faults" in item.path.parts
-            files.setdefault(item.nodeid if alone else item.path, []).append(item)
-        long = [unit for unit in files.values() if _is_long(unit[0])]
-        waiting = [unit for key, unit in files.items() if isinstance(key, str) and unit not in long]
-        computing = [unit for key, unit in files.items() if not isinstance(key, str) and unit not in long]
-        rest = sorted(
-            (place / len(some), unit[0].nodeid, unit)
-            for some in (waiting, computing)
+            units.setdefault(item.nodeid if "faults" in item.path.parts else item.path, []).append(item)
+        kinds: tuple[list[list[pytest.Item]], ...] = ([], [], [])
+        for key, unit in units.items():
+            kinds[0 if _is_long(unit[0]) else 1 if isinstance(key, str) else 2].append(unit)
+        placed = [
+            ((0.6 if kind == 0 else 1.0) * place / len(some), unit[0].nodeid, unit)
+            for kind, some in enumerate(kinds)
             for place, unit in enumerate(some)
-        )
-        items[:] = [item for unit in (*long, *(unit for _, _, unit in rest)) for item in unit]
+        ]
+        items[:] = [item for _, _, unit in sorted(placed) for item in unit]
 
 
 def _is_long(item: pytest.Item) -> bool:
