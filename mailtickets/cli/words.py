@@ -77,17 +77,25 @@ def loaded_to_look() -> Config:
 
 
 def reading_store(config: Config) -> Store:
-    """Return the store, opened for reading only."""
+    """Return the store, opened for reading only; it is closed when the command ends."""
     from mailtickets.store import Store
 
-    return Store.read(config.desk.store)
+    return _closed_at_the_end(Store.read(config.desk.store))
 
 
 def writing_store(config: Config) -> Store:
-    """Open the store for a single change: one short transaction, which the daemon takes up within a second."""
+    """Open the store for a single change: one short transaction, which the daemon takes up within a second.
+
+    It is closed when the command ends.
+    """
     from mailtickets.store import Store
 
-    return Store.open(config.desk.store, utc_now())
+    return _closed_at_the_end(Store.open(config.desk.store, utc_now()))
+
+
+def _closed_at_the_end(store: Store) -> Store:
+    click.get_current_context().call_on_close(store.close)
+    return store
 
 
 def _note_json(context: click.Context, _: click.Parameter, value: bool) -> bool:

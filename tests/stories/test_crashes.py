@@ -75,6 +75,7 @@ def test_kill_9_while_the_250_is_on_its_way(make_desk: Callable[..., DeskProcess
         desk.writes("ana@customer.example", "My printer is on fire.")
         desk.start()
         desk.wait(lambda: server.held == 1, "the acknowledgement to be in the server's hands")
+        desk.wait_to("kim@desk.example", 1)
         desk.kill()
         server.let_go()
         desk.start()

@@ -24,6 +24,7 @@ def test_smtp_down_for_a_while(make_desk: Callable[..., DeskProcess]):
         desk = make_desk(server=server, smtp='retry = ["1s"]').start()
         desk.writes(ANA, "My printer is on fire.")
         notice = desk.wait_to("kim@desk.example", 1)[0]
+        desk.at_rest(1)
         server.down()
         desk.answers(notice, KIM, "Please try water.")
         desk.writes(BEN, "My scanner is wet.")
