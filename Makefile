@@ -1,6 +1,7 @@
 # make demo    watch a whole desk at work: no configuration, no root, no mail server
 # make test    all tests, with real mail servers where this machine has them or lets us install them
 # make faults  the fault matrix with thousands of kills (about 15 minutes), and its table
+# make hostile   every case of strange and hostile mail, and its table
 # make soak    50,000 mails with faults at random, memory and books watched (about half an hour)
 # make check   format, lint, types and tests; what must pass before a change goes in
 # make bench   speed and memory, beside this machine's own limits
@@ -14,7 +15,7 @@ READY := .venv/.installed
 SEVERAL := -n 7 --no-loadscope-reorder
 KILLS ?= 2400
 
-.PHONY: demo test faults soak check format lint types bench lock tidy servers
+.PHONY: demo test faults hostile soak check format lint types bench lock tidy servers
 .DEFAULT_GOAL := check
 
 $(READY): pyproject.toml requirements.lock
@@ -34,6 +35,9 @@ test: servers $(READY)
 
 faults: servers $(READY)
 	$(BIN)/python -m pytest $(SEVERAL) -m fault --kills $(KILLS) tests $(ARGS)
+
+hostile: servers $(READY)
+	$(BIN)/python -m pytest $(SEVERAL) -m case tests $(ARGS)
 
 soak: servers $(READY)
 	$(BIN)/python -m bench soak $(ARGS)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.faults.matrix import Figures, table
+from tests.faults import matrix
+from tests.hostile import cases
 from tests.support.dovecot import PROGRAM, Dovecot
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -104,21 +105,39 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(lack)
     for mark in item.iter_markers("fault"):
         item.user_properties.append(("fault_row", tuple(mark.args)))
+    for mark in item.iter_markers("case"):
+        item.user_properties += [("hostile_case", number) for number in mark.args]
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the fault matrix with what its tests counted."""
-    found: list[Figures] = []
+def _reports_of(terminalreporter: Any, name: str) -> Iterator[tuple[Any, Any, bool]]:
+    """Yield what each test proves under a property's name, with its report and whether it passed."""
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, ()):
             said = getattr(report, "user_properties", ())  # what failed to be collected has none
-            rows = {tuple(value) for name, value in said if name == "fault_row"}
-            if rows and (report.when == "call" or outcome != "passed"):
-                counts = dict(said).get("fault_counts", (1, 0, 0))
-                found += [Figures(row, outcome == "passed", *counts) for row in rows]
-    if found:
-        terminalreporter.section("fault matrix")
-        for line in table(found):
+            if report.when == "call" or outcome != "passed":
+                for value in {
+                    tuple(v) if isinstance(v, (list, tuple)) else v for key, v in said if key == name
+                }:
+                    yield value, report, outcome == "passed"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the fault matrix and the hostile cases with what their tests found."""
+    faults = [
+        matrix.Figures(row, passed, *dict(report.user_properties).get("fault_counts", (1, 0, 0)))
+        for row, report, passed in _reports_of(terminalreporter, "fault_row")
+    ]
+    hostile = [
+        cases.Figures(number, passed, report.duration)
+        for number, report, passed in _reports_of(terminalreporter, "hostile_case")
+    ]
+    for title, lines in (
+        ("fault matrix", matrix.table(faults) if faults else []),
+        ("hostile cases", cases.table(hostile) if hostile else []),
+    ):
+        if lines:
+            terminalreporter.section(title)
+        for line in lines:
             terminalreporter.write_line(line)
 
 

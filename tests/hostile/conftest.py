@@ -1,0 +1,40 @@
+"""What every hostile test has: a desk with agents, a customer, an attacker, and rules that hold after every mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile.desk import HostileDesk
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., HostileDesk]]:
+    """Make a desk; the arguments are those of `HostileDesk`."""
+    made: list[HostileDesk] = []
+
+    def made_one(**more: Any) -> HostileDesk:
+        folder = tmp_path / f"desk{len(made)}"
+        folder.mkdir()
+        made.append(HostileDesk(folder, **more))
+        return made[-1]
+
+    yield made_one
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def desk(make: Callable[..., HostileDesk]) -> HostileDesk:
+    """A desk on which nothing has happened yet."""
+    return make()
+
+
+@pytest.fixture
+def busy(desk: HostileDesk) -> HostileDesk:
+    """A desk on which cora has a ticket, SUP-1001, that anna has answered."""
+    desk.cora_is_answered()
+    return desk
