@@ -44,10 +44,7 @@ def authentication(message: Message, authserv_id: str) -> Proof:
     PASS: dmarc=pass, or dkim=pass by a domain aligned with the one in From, and From is beyond
     doubt. SPF alone is no proof. FAIL: dmarc=fail. Otherwise NONE.
     """
-    trusted = authserv_id.strip().lower()
-    if not trusted:
-        return Proof.NONE
-    results = [result for value in _topmost_block(message, trusted) for result in _results(value)]
+    results = _trusted_results(message, authserv_id)
     # The first word about DMARC is the server's own: a forged one can only stand below it.
     dmarc = next((one for one in results if one.method == "dmarc"), None)
     if dmarc is not None and dmarc.result == "fail":
@@ -57,12 +54,24 @@ def authentication(message: Message, authserv_id: str) -> Proof:
     domain = message.sender.domain
     if dmarc is not None and dmarc.result == "pass":
         said = dmarc.properties.get("header.from", "").rpartition("@")[2].lower()
-        return Proof.PASS if not said or said == domain or _is_aligned(said, domain) else Proof.NONE
+        return Proof.PASS if not said or said == domain or is_aligned(said, domain) else Proof.NONE
     if any(
-        one.method == "dkim" and one.result == "pass" and _is_aligned(_signer(one), domain) for one in results
+        one.method == "dkim" and one.result == "pass" and is_aligned(_signer(one), domain) for one in results
     ):
         return Proof.PASS
     return Proof.NONE
+
+
+def has_verdict(message: Message, authserv_id: str) -> bool:
+    """Tell whether the server `authserv_id` has said anything about DKIM or DMARC of a mail, good or bad."""
+    return any(one.method in {"dkim", "dmarc"} for one in _trusted_results(message, authserv_id))
+
+
+def _trusted_results(message: Message, authserv_id: str) -> list[_Result]:
+    trusted = authserv_id.strip().lower()
+    if not trusted:
+        return []
+    return [result for value in _topmost_block(message, trusted) for result in _results(value)]
 
 
 def _topmost_block(message: Message, trusted: str) -> Iterator[str]:
@@ -134,7 +143,7 @@ def _signer(result: _Result) -> str:
     return named.lower().strip(".")
 
 
-def _is_aligned(signer: str, domain: str) -> bool:
+def is_aligned(signer: str, domain: str) -> bool:
     """Whether two domains are one organisation's: alike, or one below the other (RFC 7489 section 3.1, relaxed)."""
     if "." not in signer or not signer.isascii():
         return False
