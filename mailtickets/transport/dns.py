@@ -30,6 +30,7 @@ KEEP_TROUBLE_SECONDS = 10.0  # no answer: so that a dead server does not hold up
 MOST_NAMES = 150  # of one call; 50 mails with 3 signatures each
 MOST_KEPT = 2000
 MAX_TEXT = 4096  # letters
+UDP_BYTES = 1232  # that fit a packet everywhere: most keys come without a second question by TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class TxtLookup:
         if self._server is not None:
             resolver.nameservers, resolver.port = [self._server[0]], self._server[1]
         resolver.timeout, resolver.lifetime, resolver.retry_servfail = TRY_SECONDS, SECONDS, True
+        resolver.use_edns(0, payload=UDP_BYTES)
         return resolver
 
 
