@@ -178,6 +178,26 @@ def test_what_was_proven_stays_proven(tmp_path, dovecot: Dovecot, sink: SmtpSink
     assert desk.stop() == 0
 
 
+def test_it_is_switched_on_by_a_reload(tmp_path, dovecot: Dovecot, sink: SmtpSink, server: DnsServer):
+    """Mail from then on is verified; what came before has no keys, stays held, and is not asked about again."""
+    desk = _desk(tmp_path, dovecot, sink)
+    desk.edit("verify_dkim = true", "# verify_dkim = true")
+    desk.start(env=server.environment)
+    ana, reference = _opened(desk)
+    asked = len(server.asked)
+    desk.deliver(_unkeyed(desk, reference))
+    _is_held(desk, ana, reference)
+    assert len(server.asked) == asked, "nobody asks DNS where it is off"
+    desk.edit("# verify_dkim = true", "verify_dkim = true")
+    desk.reload()
+    desk.wait_log("reloaded")
+    desk.deliver(_unkeyed(desk, reference))
+    assert desk.wait_to(ana, 2)[1].text.strip() == "Please try water."
+    desk.at_rest()
+    assert len(_held(desk, reference)) == 1
+    assert desk.stop() == 0
+
+
 def test_doctor_says_whether_dns_answers(desk: DeskProcess, server: DnsServer, monkeypatch):
     """One line for the mailbox; a desk whose DNS is away works on, so that is a warning."""
     monkeypatch.setenv("MAILTICKETS_DNS", server.environment["MAILTICKETS_DNS"])
