@@ -44,7 +44,10 @@ def authentication(message: Message, authserv_id: str) -> Proof:
     PASS: dmarc=pass, or dkim=pass by a domain aligned with the one in From, and From is beyond
     doubt. SPF alone is no proof. FAIL: dmarc=fail. Otherwise NONE.
     """
-    results = _trusted_results(message, authserv_id)
+    trusted = authserv_id.strip().lower()
+    if not trusted:
+        return Proof.NONE
+    results = [result for value in _topmost_block(message, trusted) for result in _results(value)]
     # The first word about DMARC is the server's own: a forged one can only stand below it.
     dmarc = next((one for one in results if one.method == "dmarc"), None)
     if dmarc is not None and dmarc.result == "fail":
@@ -60,18 +63,6 @@ def authentication(message: Message, authserv_id: str) -> Proof:
     ):
         return Proof.PASS
     return Proof.NONE
-
-
-def has_verdict(message: Message, authserv_id: str) -> bool:
-    """Tell whether the server `authserv_id` has said anything about DKIM or DMARC of a mail, good or bad."""
-    return any(one.method in {"dkim", "dmarc"} for one in _trusted_results(message, authserv_id))
-
-
-def _trusted_results(message: Message, authserv_id: str) -> list[_Result]:
-    trusted = authserv_id.strip().lower()
-    if not trusted:
-        return []
-    return [result for value in _topmost_block(message, trusted) for result in _results(value)]
 
 
 def _topmost_block(message: Message, trusted: str) -> Iterator[str]:
@@ -148,6 +139,13 @@ def is_aligned(signer: str, domain: str) -> bool:
     if "." not in signer or not signer.isascii():
         return False
     return signer == domain or domain.endswith("." + signer) or signer.endswith("." + domain)
+
+
+def has_verdict(message: Message, authserv_id: str) -> bool:
+    """Tell whether the server `authserv_id` has said anything about DKIM or DMARC of a mail, good or bad."""
+    trusted = authserv_id.strip().lower()
+    fields = _topmost_block(message, trusted) if trusted else ()
+    return any(one.method in {"dkim", "dmarc"} for value in fields for one in _results(value))
 
 
 def authserv_ids(heads: Sequence[Sequence[tuple[str, str]]]) -> Counter[str]:
