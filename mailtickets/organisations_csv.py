@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from mailtickets.config_problems import did_you_mean
+from mailtickets.for_programs import csv_cell, from_csv_cell
 from mailtickets.problems import ConfigInvalid, Problem
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _numbered(reader: Reader) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that hold any text, each with the line where it starts; a quoted cell may go over lines."""
     line = 1
     for cells in reader:
-        stripped = [cell.strip() for cell in cells]
+        stripped = [from_csv_cell(cell.strip()) for cell in cells]
         if any(stripped):
             yield line, stripped
         line = reader.line_num + 1
@@ -173,7 +174,8 @@ def write(file: TextIO, organisations: Iterable[Organisation]) -> None:
         until = one.until.isoformat() if one.until else ""
         close = "" if one.confirm_close is None else "yes" if one.confirm_close else "no"
         writer.writerow(
-            (
+            csv_cell(cell)
+            for cell in (
                 one.key, one.name, " ".join(one.domains), " ".join(one.contacts), one.others, one.account_manager,
                 one.service_level, one.calendar, until, close,
             )

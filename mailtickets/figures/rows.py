@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import TYPE_CHECKING, Any
 
 from mailtickets.figures.period import WEEKDAYS
 from mailtickets.figures.statistics import AGE_NAMES, RESPONSE_EDGES
+from mailtickets.for_programs import csv_cell, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mailtickets.figures.statistics import Figures, Group, Share, Times
 
 CSV_HEADER = ("from", "to", "dimension", "key", "name", "figure", "value")
-# A cell that begins with one of these is a formula to a spreadsheet.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -26,7 +24,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
 
 def as_json(figures: Figures) -> str:
     """Return the report as JSON. Times are RFC 3339 in UTC, lengths in seconds, shares from 0 to 1."""
-    return json.dumps(json_value(figures), indent=2, ensure_ascii=False) + "\n"
+    return json_text(json_value(figures)) + "\n"
 
 
 def json_value(figures: Figures) -> dict[str, Any]:
@@ -136,7 +134,7 @@ def as_csv(figures: Figures) -> str:
     days = figures.period.first.isoformat(), figures.period.last.isoformat()
     for dimension, key, name, values in _groups(figures):
         for figure, value in _flat(values):
-            cells = (*days, dimension, _harmless(key), _harmless(name), figure)
+            cells = (*days, dimension, csv_cell(key), csv_cell(name), figure)
             table.writerow((*cells, "" if value is None else value))
     return written.getvalue()
 
@@ -155,8 +153,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _harmless(cell: str) -> str:
-    """Return a name that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell

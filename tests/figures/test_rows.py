@@ -98,10 +98,12 @@ def test_no_name_is_a_formula(desk):
     """A spreadsheet shows it and does not compute it; commas and quotes stay inside their cell."""
     desk.ticket("2026-11-16 09:00", organisation='=HYPERLINK("http://x.example")')
     desk.ticket("2026-11-16 09:00", organisation='Smith, "Jo"')
+    desk.ticket("2026-11-16 09:00", organisation='"\uff1d1+1')
     rows = list(csv.reader(io.StringIO(as_csv(desk.figures(*WEEK, by=("organisation",))), newline="")))
     assert {row[3] for row in rows if row[2] == "organisation"} == {
         '\'=HYPERLINK("http://x.example")',
         'Smith, "Jo"',
+        "'\"\uff1d1+1",
     }
 
 
