@@ -95,16 +95,14 @@ def cli(config: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; a fault a person can mend is one sentence, not a traceback."""
-    from mailtickets.cli.words import explained
+    """Run the command line; a fault a person can mend is one sentence, a fault of ours a traceback that no terminal obeys."""
+    from mailtickets.cli.words import EXIT_FAILED, explained, fault
 
     try:
         cli(prog_name="mailtickets", standalone_mode=True)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - its traceback is printed
         answer = explained(error)
-        if answer is None:
-            raise
-        text, code = answer
+        text, code = answer or (fault(error), EXIT_FAILED)
         click.echo(text, err=True)
         sys.exit(code)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED
+from mailtickets.cli.words import EXIT_FAILED, private_files
 
 
 @click.command()
@@ -50,7 +50,8 @@ def demo(*, folder: Path, stay: bool) -> None:
     from mailtickets.demo.story import PlayStopped
 
     try:
-        sys.exit(asyncio.run(perform(folder, stay=stay)))
+        with private_files():
+            sys.exit(asyncio.run(perform(folder, stay=stay)))
     except (FolderRefused, PlayStopped, DeskEnded) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_FAILED)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json, table
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    as_json,
+    harmless,
+    loaded,
+    print_json,
+    private_files,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +93,7 @@ def export(*, file: Path) -> None:
         sys.exit(EXIT_FAILED)
     found = policy_of(config).organisations.values()
     try:
-        with click.open_file(str(file), "w", encoding="utf-8", atomic=True) as out:
+        with private_files(), click.open_file(str(file), "w", encoding="utf-8", atomic=True) as out:
             write(cast("TextIO", out), found)
     except OSError as error:
         click.echo(f"{file} cannot be written: {error.strerror}", err=True)
@@ -140,7 +148,7 @@ def import_(*, file: Path, dry_run: bool, as_json: bool) -> None:
         )
         return
     for warning in offered.warnings:
-        click.echo(f"warning: {warning}")
+        click.echo(harmless(f"warning: {warning}"))
     for line in _said(changes):
         click.echo(harmless(line))
     if offered.in_config:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, reading_store
+from mailtickets.cli.words import EXIT_FAILED, harmless, loaded, private_files, reading_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +101,8 @@ def report(
         return
     try:
         # As it is, also the line ends of CSV.
-        Path(output).write_bytes(text.encode())
+        with private_files():
+            Path(output).write_bytes(text.encode())
     except OSError as error:
         click.echo(f"{output}: cannot be written ({error.strerror}); name another file in --output", err=True)
         sys.exit(EXIT_FAILED)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, loaded
+from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, harmless, loaded
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -40,22 +41,39 @@ def run(*, once: bool, audit_every: str) -> None:
     mailtickets run                     under systemd, or in a terminal
     mailtickets run --once              from cron: exit code 1 where a mailbox could not be read
     """  # noqa: D301  (click's mark for lines that stay as they are)
-    import asyncio
-
     from mailtickets import maillog
 
+    _no_dumps()
     config = loaded()
     maillog.set_up(form=config.log.format, level=config.log.level)
     for warning in config.warnings:
         maillog.note("configuration", warning=str(warning))
     _warn_root(config)
+    interval = _interval(audit_every)
+    try:
+        sys.exit(_work(config, interval, once=once))
+    except Exception as error:
+        if explained(error) is None:  # its words may be a customer's or a secret, and this goes to a log
+            maillog.broken("a fault ends the desk", None, error)
+            sys.exit(EXIT_FAILED)
+        raise
+
+
+def _work(config: Config, interval: timedelta, *, once: bool) -> int:
+    import asyncio
+
     if once:
         from mailtickets.once import one_round
 
-        sys.exit(EXIT_FAILED if asyncio.run(one_round(config)) else 0)
+        return EXIT_FAILED if asyncio.run(one_round(config)) else 0
     from mailtickets.daemon import Daemon
 
-    sys.exit(asyncio.run(Daemon(config, audit_every=_interval(audit_every)).run()))
+    return asyncio.run(Daemon(config, audit_every=interval).run())
+
+
+def _no_dumps() -> None:
+    """Leave no picture of the memory where this process is killed: it would hold people's mail, keys and passwords."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _warn_root(config: Config) -> None:
@@ -102,12 +120,13 @@ def receive(*, mailbox: str) -> None:
     """  # noqa: D301
     from mailtickets.once import receive_one
 
+    _no_dumps()
     # Whatever goes wrong from here on is 75: the server keeps the mail. Any other code would bounce it.
     try:
         config = loaded()
     except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
         text, _ = explained(error) or (f"{type(error).__name__}: {error}", 0)
-        click.echo(f"the mail was not taken in; try again later: {text}", err=True)
+        click.echo(f"the mail was not taken in; try again later: {harmless(text)}", err=True)
         sys.exit(EXIT_TRY_LATER)
     if mailbox and mailbox not in config.mailboxes:
         click.echo(f"there is no [mailbox.{mailbox}]; correct --mailbox; the mail was not taken in", err=True)
@@ -119,5 +138,5 @@ def receive(*, mailbox: str) -> None:
     try:
         receive_one(config, raw, mailbox or next(iter(config.mailboxes), "receive"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
-        click.echo(f"the mail could not be stored: {error}; try again later", err=True)
+        click.echo(f"the mail could not be stored: {harmless(str(error))}; try again later", err=True)
         sys.exit(EXIT_TRY_LATER)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ import click
 
 from mailtickets.clocks import utc_now
 from mailtickets.mail.compose import visible_line
+from mailtickets.mail.keys import without_agent_keys, without_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
@@ -26,6 +28,11 @@ EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits
 
 def explained(error: Exception) -> tuple[str, int] | None:
     """Return what to tell a person about an error and the exit code, or None for a fault of ours."""
+    said = _explained(error)
+    return said and (harmless(said[0]), said[1])
+
+
+def _explained(error: Exception) -> tuple[str, int] | None:
     from mailtickets.config import ConfigInvalid
     from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
     from mailtickets.store import StoreBusy, StoreUnusable, store_trouble
@@ -41,6 +48,13 @@ def explained(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, sqlite3.DatabaseError):
         return f"the store is damaged: {error}; stop the desk and put a backup in its place", EXIT_FAILED
     return None
+
+
+def fault(error: Exception) -> str:
+    """Return the traceback of a fault of ours, harmless: its words may be a stranger's."""
+    import traceback
+
+    return harmless("".join(traceback.format_exception(error)).rstrip())
 
 
 def _config_file() -> Path:
@@ -70,7 +84,7 @@ def loaded_to_look() -> Config:
         config = load_in_part(_config_file())
         if config is None:
             raise
-        click.echo(str(invalid), err=True)
+        click.echo(harmless(str(invalid)), err=True)
         click.echo("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
         click.get_current_context().meta[MISTAKES] = True
         return config
@@ -109,8 +123,11 @@ numbers = click.argument("number", nargs=-1, required=True, type=int)
 
 
 def harmless(text: str) -> str:
-    """Return text of strangers without anything that a terminal would obey; line ends and indentation stay."""
-    lines = text.expandtabs(4).split("\n")
+    """Return text of strangers without anything that a terminal would obey, and without keys and codes that give rights.
+
+    Line ends and indentation stay.
+    """
+    lines = without_keys(text).expandtabs(4).split("\n")
     return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + visible_line(line) for line in lines)
 
 
@@ -125,8 +142,30 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value for scripts."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value for scripts: no key and no code that gives rights; a `message_id` keeps the key that only names its ticket."""
+    from mailtickets.for_programs import json_text
+
+    click.echo(json_text(_shown(value)))
+
+
+def _shown(value: Any, name: str = "") -> Any:
+    if isinstance(value, str):
+        return without_agent_keys(value) if name == "message_id" else without_keys(value)
+    if isinstance(value, dict):
+        return {key: _shown(one, key) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(one, name) for one in value]
+    return value
+
+
+@contextlib.contextmanager
+def private_files() -> Iterator[None]:
+    """Make new files inside readable by their owner alone: they tell of people. One that is there keeps its mode."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def counted(number: int, thing: str) -> str:
@@ -145,7 +184,7 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str], limit: int = 6
 
 
 def _cell(text: str, limit: int) -> str:
-    clean = visible_line(text)
+    clean = without_keys(visible_line(text))
     return clean if len(clean) <= limit else clean[: limit - 1] + "\u2026"
 
 

@@ -123,9 +123,22 @@ class KeyRing:
 LOOP_FIELD = "X-Mailtickets-Loop"
 
 
+_SHOWN = re.compile(r"(?i)(?<![a-z0-9])([at][0-9]{1,4}-[0-9]{1,10}(?:-[0-9]{1,6})?)-[a-z2-7]{16}")
+_SHOWN_CODE = re.compile(
+    r"(?i)(\[[a-z][a-z0-9]{1,9}-[0-9]{1,10}\s{1,5}confirm\s{1,5})[a-z2-9]{4}-[a-z2-9]{4}(?=\])"
+)
+
+
 def without_keys(text: str) -> str:
-    """Return a text with the MAC of every reply key made unreadable, for logs."""
-    return re.sub(r"(?i)\b([at][0-9]{1,4}-[0-9]{1,10}(?:-[0-9]{1,6})?)-[a-z2-7]{16}", r"\1-***", text)
+    """Return a text without what gives rights: the MAC of every reply key, and every confirmation's code."""
+    return _SHOWN_CODE.sub(r"\1***", _SHOWN.sub(r"\1-***", text))
+
+
+def without_agent_keys(text: str) -> str:
+    """Return a text as `without_keys` does, but with thread keys as they are: they give no rights."""
+    return _SHOWN_CODE.sub(
+        r"\1***", _SHOWN.sub(lambda key: key[0] if key[0][0] in "tT" else f"{key[1]}-***", text)
+    )
 
 
 def keys_of(ring: KeyRing, message: Message, body: str) -> tuple[ReplyKey, ...]:

@@ -70,6 +70,12 @@ def test_it_ends_well_and_in_time(played):
     assert int(seconds[1]) < 40
 
 
+def test_what_it_leaves_is_its_owners_alone(played):
+    """Folder, configuration, store, log and mails, also where the visitor's umask would let others read."""
+    loose = [path for path in (played.folder, *played.folder.rglob("*")) if path.stat().st_mode & 0o077]
+    assert loose == []
+
+
 def test_every_scene_is_told_without_colour(played):
     """The scenes come in order, and a file gets no colour codes."""
     scenes = re.findall(r"^(\d)\. ", played.told, re.MULTILINE)

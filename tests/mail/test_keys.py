@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtickets.mail.keys import MAX_TOKENS, KeyKind, KeyRing, ReplyKey, keys_of
+from mailtickets.mail.keys import (
+    MAX_TOKENS,
+    KeyKind,
+    KeyRing,
+    ReplyKey,
+    keys_of,
+    without_agent_keys,
+    without_keys,
+)
 from mailtickets.mail.message import Address, Message
 
 RING = KeyRing({1: b"a" * 32, 2: b"b" * 32}, 2)
@@ -91,6 +99,32 @@ def test_the_loop_field_belongs_to_one_message_id():
 def test_secrets_do_not_show():
     """A ring in a log or a traceback names its numbers only."""
     assert repr(RING) == "KeyRing(keys=[1, 2], current=2)"
+
+
+CODE = "[SUP-1042 confirm 7K3M-9QXD]"
+
+
+@pytest.mark.parametrize(
+    "shape", ["{}", "support+b.{}@desk.example", "<id7.{}@desk.example>", "_{}_", "(x,{}),", "\u00e4{}"]
+)
+def test_what_is_shown_holds_no_key_that_can_be_used(shape):
+    """Wherever a key would be found, its MAC is gone; a code too, also where its subject is folded."""
+    for key in (THREAD, AGENT, THREAD.upper(), AGENT.upper()):
+        shown = without_keys(shape.format(key))
+        assert RING.read(shape.format(key), "x")
+        assert RING.read(shown, "x") == ()
+        assert key.split("-")[-1 if key[0] in "tT" else 3] not in shown
+        assert shown.startswith(shape.partition("{")[0] + key[:7])
+    assert without_keys(f"Re: {CODE} x") == "Re: [SUP-1042 confirm ***] x"
+    assert without_keys(f"Re: {CODE.lower()} x") == "Re: [sup-1042 confirm ***] x"
+    assert "9QXD" not in without_keys(CODE.replace(" confirm", "\r\n confirm"))
+
+
+def test_a_thread_key_may_stay_where_it_names_a_mail():
+    """It gives no rights; an agent's key and a code go all the same."""
+    assert without_agent_keys(f"<id7.{THREAD}@desk.example>") == f"<id7.{THREAD}@desk.example>"
+    assert RING.read(without_agent_keys(f"{AGENT} {CODE}"), "x") == ()
+    assert "9QXD" not in without_agent_keys(CODE)
 
 
 @given(st.text(max_size=300))
