@@ -12,7 +12,7 @@ from mailtickets.desk.promises import deadlines, shown_priority, to_customer
 from mailtickets.desk.route import hearers, keeps_out, regulars, routed_as
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Role, Status
-from mailtickets.mail.compose import KEY_PLACEHOLDER
+from mailtickets.mail.compose import KEY_PLACEHOLDER, MAX_NAME, visible_line
 from mailtickets.mail.message import Address, address_key
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
     mail = [
         Outgoing(
             Notice(kind, ticket.language, queue.name, values), Reader.AGENT, _each(agents), queue.name, ticket.number,
-            separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
+            separately=True, occasion=occasion, from_name=_via(author, policy),
             attachments=taken, original=incoming.digest, not_before=not_before,
         )
         for not_before, agents in at_once.items()
@@ -212,11 +212,18 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
             Outgoing(
                 Notice("routed", ticket.language, queue.name, {**values, "key_line": "", "type": ticket.type, "told": _tells(ticket, policy)}), Reader.ADMIN,
                 tuple(Recipient(Address(person.address, person.name)) for person in plain), queue.name, ticket.number,
-                separately=True, occasion=occasion, from_name=f"{author.name or author.address} via {policy.desk_name}",
+                separately=True, occasion=occasion, from_name=_via(author, policy),
                 attachments=taken, original=incoming.digest,
             )
         )  # fmt: skip
     return tuple(mail)
+
+
+def _via(author: Address, policy: Policy) -> str:
+    """Return the name that a notice comes from; one without end must not push the desk's own out of sight."""
+    desk = f" via {policy.desk_name}"
+    name = visible_line(author.name or author.address)
+    return name[: max(MAX_NAME - len(desk), MAX_NAME // 3)].rstrip() + desk
 
 
 def escalation(person: Told, ticket: Ticket, queue: QueuePolicy, policy: Policy, facts: TicketFacts, *,

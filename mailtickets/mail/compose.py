@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mailtickets.mail.bodies import KEY_PLACEHOLDER, Body, Letter, Piece, Slice, compose_body, file_name
 from mailtickets.mail.heads import (
     MAX_LINE,
+    MAX_NAME,
     Head,
     HeaderUnsafe,
     clean_line,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KEY_PLACEHOLDER",
     "LOOP_FIELD",
+    "MAX_NAME",
     "Body",
     "Head",
     "HeaderUnsafe",
