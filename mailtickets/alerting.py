@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.mail.compose import assemble, load_body, visible_line
+from mailtickets.mail.keys import without_keys
 from mailtickets.transport.fate import Sent
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class News:
         if self.state == TROUBLE:
             lines += [f"Why: {self.alarm.why}"] * bool(self.alarm.why)
             lines += [f"What to do: {self.alarm.remedy}"] * bool(self.alarm.remedy)
-        return "\n".join(visible_line(line) for line in lines) + "\n"
+        return "\n".join(without_keys(visible_line(line)) for line in lines) + "\n"
 
 
 @dataclass(slots=True)
@@ -177,6 +178,6 @@ def environment(own: Mapping[str, str], news: News, hidden: frozenset[str]) -> d
     kept = {name: value for name, value in own.items() if name not in hidden | NOT_FOR_COMMANDS}
     return kept | {
         "MAILTICKETS_KIND": visible_line(news.alarm.kind),
-        "MAILTICKETS_WHAT": visible_line(news.alarm.what),
+        "MAILTICKETS_WHAT": without_keys(visible_line(news.alarm.what)),
         "MAILTICKETS_STATE": news.state,
     }

@@ -109,6 +109,7 @@ class Daemon:
     async def _run(self) -> int:
         with self._lock:
             self._loop = asyncio.get_running_loop()
+            self._loop.set_exception_handler(_fault_in_loop)
             self._stop, self._outbox, self._at_work = asyncio.Event(), asyncio.Event(), asyncio.Event()
             self._reloading = asyncio.Lock()
             self._waiting_for_first_round = _names_of(self._config, self._clock())
@@ -478,6 +479,11 @@ class Daemon:
         while self._sending_now and not sending.done() and time.monotonic() < deadline + 3:
             await asyncio.wait({sending}, timeout=0.05)
         sending.cancel()
+
+
+def _fault_in_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio could tell nobody; in its own words the exception's would stand, which may be a customer's."""
+    maillog.broken(f"asyncio: {context['message']}", None, context.get("exception"))
 
 
 def _names_of(config: Config, now: datetime) -> set[tuple[str, str]]:

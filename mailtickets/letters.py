@@ -18,6 +18,7 @@ from mailtickets.mail.compose import (
     compose_head,
     dump_body,
 )
+from mailtickets.mail.keys import without_keys
 from mailtickets.mail.message import Address, domain_of, local_of
 from mailtickets.mail.relay import relay_agent
 from mailtickets.store.outbox import Prepared
@@ -180,7 +181,7 @@ class Writer:
             return []
         queue = next(iter(self._policy.queues.values()))
         notice = Notice(kind, queue.language, queue.name, {
-            "desk": self._policy.desk_name, "zone": self._policy.zone, "reference": "", "subject": "", "status": "", "key_line": "", **values,
+            "desk": self._policy.desk_name, "zone": self._policy.zone, "reference": "", "subject": "", "status": "", "key_line": "", **{name: _shown(value) for name, value in values.items()},
         })  # fmt: skip
         to = tuple(Recipient(Address(address)) for address in people)
         outgoing = Outgoing(
@@ -272,6 +273,13 @@ class Writer:
         if not key or not queue.plus_addressing or len(local) > MAX_LOCAL_PART:
             return queue.address
         return f"{local}@{domain_of(queue.address)}"
+
+
+def _shown(value: object) -> object:
+    """Return a value for people who are told of a trouble: a subject in it may hold an agent's key or code."""
+    if isinstance(value, str):
+        return without_keys(value)
+    return [_shown(one) for one in value] if isinstance(value, list) else value
 
 
 def _sorted_out(

@@ -32,6 +32,7 @@ class _Unsaid(threading.local):
 _unsaid = _Unsaid()
 _log = logging.getLogger("mailtickets")
 MAX_VALUE = 300
+PLACES = 8  # of a fault, the innermost first
 
 
 def set_up(*, form: str = "text", level: str = "info") -> None:
@@ -42,9 +43,10 @@ def set_up(*, form: str = "text", level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     _log.setLevel(level.upper())
-    # Both write customers' headers into their records.
-    for noisy in ("mailparser", "imapclient", "aiosmtplib", "apscheduler"):
+    # They write customers' headers, or what a slow step returned, into their records.
+    for noisy in ("mailparser", "imapclient", "aiosmtplib", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "mailparser" else logging.ERROR)
+    threading.excepthook = lambda ended: broken("a fault ended a thread", None, ended.exc_value)
 
 
 class _Text(logging.Formatter):
@@ -58,7 +60,7 @@ class _Text(logging.Formatter):
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z")
         )
-        line = f"{at} {record.levelname.lower():7} {visible_line(record.getMessage())}"
+        line = f"{at} {record.levelname.lower():7} {_event(record)}"
         if record.exc_info and record.exc_info[0]:
             words += f" exception={record.exc_info[0].__name__}"
         return f"{line} {words}".rstrip()
@@ -75,7 +77,7 @@ class _Json(logging.Formatter):
         row: dict[str, object] = {
             "at": at,
             "level": record.levelname.lower(),
-            "event": visible_line(record.getMessage()),
+            "event": _event(record),
         }
         row |= {
             name: value
@@ -87,6 +89,10 @@ class _Json(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             row["exception"] = record.exc_info[0].__name__
         return json.dumps(row, ensure_ascii=False)
+
+
+def _event(record: logging.LogRecord) -> str:
+    return without_keys(visible_line(record.getMessage()))
 
 
 def _value(value: object) -> str:
@@ -180,17 +186,23 @@ def doubtful(what: str, why: str = "", remedy: str = "", **fields: object) -> No
     _say(logging.WARNING, what, why=why, remedy=remedy, **fields)
 
 
-def broken(event: str, copy: int | None, error: BaseException) -> None:
-    """Handling something raised; the exception's own words may hold a customer's, so only its name and place are logged.
+def broken(event: str, copy: int | None, error: BaseException | None) -> None:
+    """Handling something raised; the exception's own words may hold a customer's, so only its name and places are logged.
 
     Written at once, whatever becomes of the transaction: it did raise.
     """
-    place = ""
-    trace = error.__traceback__
+    places: list[str] = []
+    trace = error.__traceback__ if error else None
     while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
         trace = trace.tb_next
-    _write(logging.ERROR, event, {"mail": copy, "exception": type(error).__name__, "place": place})
+    name = type(error).__name__ if error else None
+    fields: dict[str, object] = {
+        "mail": copy,
+        "exception": name,
+        "place": " ".join(places[: -PLACES - 1 : -1]),
+    }
+    _write(logging.ERROR, event, fields)
 
 
 def note(event: str, **fields: object) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import Alarm
+from mailtickets.store.database import give_to_owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,7 @@ def write(store: Path, told: Mapping[str, Told]) -> bool:
     try:
         number = os.open(path_of(store), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            give_to_owner(store, number)
             return os.pwrite(number, raw, 0) == len(raw)
         finally:
             os.close(number)

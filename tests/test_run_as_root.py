@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtickets import heartbeat
+from mailtickets import heartbeat, told
 from mailtickets.store import Store
 from mailtickets.store.database import StoreLock
 from tests.store.test_migrations import CONFIG
@@ -44,11 +44,12 @@ def run_once(store: Path) -> str:
 
 @needs_root
 def test_what_root_leaves_belongs_to_the_user_of_the_store(store: Path):
-    """The heartbeat and the lock, as the journal."""
+    """The heartbeat, the lock and what the admins were told, as the journal."""
     os.chown(store, OWNER, GROUP)
     with StoreLock(store):
         assert heartbeat.write(store, heartbeat.Beat(1, "", "", ""))
-    for end in (".lock", ".heartbeat"):
+    assert told.write(store, {})
+    for end in (".lock", ".heartbeat", ".told"):
         made = store.with_name(store.name + end).stat()
         assert (made.st_uid, made.st_gid) == (OWNER, GROUP), end
 

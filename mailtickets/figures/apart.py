@@ -6,13 +6,13 @@ a process that runs for months and has mail to take in meanwhile.
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mailtickets.children import environment
 from mailtickets.figures.gather import planned
 from mailtickets.store import Store
 
@@ -144,7 +144,7 @@ def _apart(work: Callable[..., Any], *arguments: object, limit_seconds: float) -
             stderr=subprocess.DEVNULL,
             timeout=limit_seconds,
             check=True,
-            env={**os.environ, **ONE_THREAD},
+            env={**environment(), **ONE_THREAD},
         )
         return pickle.loads(ended.stdout)  # noqa: S301  (our own child's bytes)
     except subprocess.TimeoutExpired:

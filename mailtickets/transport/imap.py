@@ -15,6 +15,7 @@ from imapclient import SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError, ProtocolError
 
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
+from mailtickets.secrets_source import MASK
 from mailtickets.transport.imap_account import (
     FetchedMail,
     ImapAccount,
@@ -360,7 +361,7 @@ class ImapMailbox:
                     client.login(account.username, secret)
         except LoginError as error:
             wire = self._wire
-            words = said(error)
+            words = said(error).replace(secret, MASK) if secret else said(error)
             if wire.lost or "BYE" in wire.untagged_responses:
                 raise self._lost(error, "logging in") from None
             if passes(words):

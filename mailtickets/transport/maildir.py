@@ -229,8 +229,8 @@ class MaildirMailbox:
             )
         folder = self.folder / f".{name}"
         try:
-            for part in ("tmp", "new", "cur"):
-                (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+            for made in (folder, *(folder / part for part in ("tmp", "new", "cur"))):
+                made.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise CommandRefused(
                 self.name, f"the folder {folder} cannot be made: {error.strerror}"

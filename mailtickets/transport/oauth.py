@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
 
 from mailtickets.errors import CredentialUnavailable
+from mailtickets.secrets_source import MASK
 
 # Gives a token; called with True after a server refused the last one.
 TokenSource = Callable[[bool], str]
 
+# A long word of RFC 7235's token68 with a capital, a small letter and a digit; paths and host names are none.
+_TOKEN = re.compile(
+    r"(?=[a-z0-9._~+/=-]*[A-Z])(?=[A-Z0-9._~+/=-]*[a-z])(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{20,}"
+)
 MAX_TOKEN_LETTERS = 16_384  # Microsoft's tokens reach 4 KB; anything above this is no token
 
 
@@ -63,8 +69,8 @@ class TokenCommand:
             reason = f"the token command {program} cannot be run: {error}"
             raise CredentialUnavailable(reason, "check token = { command = [...] }") from None
         if done.returncode != 0:
-            # Standard error may explain it; standard output may hold a secret and is never shown.
-            said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+            # Standard error may explain it, but for what looks like a token in it; standard output is never shown.
+            said = _TOKEN.sub(MASK, done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])[:200]
             reason = f"the token command {program} ended with exit code {done.returncode}"
             raise CredentialUnavailable(reason + (f" ({said})" if said else ""), remedy)
         token = done.stdout.decode("utf-8", "replace").strip()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPConnectResponseError, SMTPException, SMTPHeloError
 
 from mailtickets.errors import CredentialUnavailable, Retry
+from mailtickets.secrets_source import MASK
 from mailtickets.transport.fate import Deferred, Fate, Phase, Refusal, Rejected, Sent, Uncertain
 from mailtickets.transport.network import (
     NotAllowed,
@@ -80,6 +81,13 @@ class SmtpAccount:
     max_size: int = 0
     section: str = "smtp"
     helo: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Veiled:
+    """A password or token on its way between threads: asyncio's own messages show what a future holds."""
+
+    text: str
 
 
 class _NoSession(Exception):  # noqa: N818 - carries an answer, not an error
@@ -286,7 +294,7 @@ class SmtpPool:
                 )
             except NotAllowed as error:
                 raise _no_session(error.trouble) from None
-        secret = await self._secret(refresh_token=refresh_token) if account.username else ""
+        secret = (await self._secret(refresh_token=refresh_token)).text if account.username else ""
         client = SMTP(
             hostname=account.host,
             port=account.port,
@@ -306,7 +314,7 @@ class SmtpPool:
         except BaseException as error:
             hang_up(client)
             if isinstance(error, SMTPException | OSError | ValueError | EOFError):
-                raise self._failed(error) from error
+                raise self._failed(error, secret) from error
             raise
         return _Session(client)
 
@@ -316,12 +324,16 @@ class SmtpPool:
             self._helo = name if name.isascii() and "." in name and " " not in name else "localhost"
         return self._helo
 
-    async def _secret(self, *, refresh_token: bool) -> str:
+    async def _secret(self, *, refresh_token: bool) -> _Veiled:
         account = self.account
-        try:
+
+        def fetched() -> _Veiled:
             if account.token is not None:
-                return await asyncio.to_thread(account.token, refresh_token)
-            return await asyncio.to_thread(account.password) if account.password is not None else ""
+                return _Veiled(account.token(refresh_token))
+            return _Veiled(account.password() if account.password is not None else "")
+
+        try:
+            return await asyncio.to_thread(fetched)
         except CredentialUnavailable as error:
             raise _no_session(Trouble(error.reason, error.remedy)) from error
         except (OSError, ValueError, RuntimeError) as error:
@@ -369,11 +381,12 @@ class SmtpPool:
         )
         raise _no_session(trouble)
 
-    def _failed(self, error: BaseException) -> _NoSession:
+    def _failed(self, error: BaseException, secret: str) -> _NoSession:
         """Return why there is no session."""
         account = self.account
         if isinstance(error, SMTPAuthenticationError):
-            said = f"{error.code} {one_line(error.message)}"
+            words = error.message.replace(secret, MASK) if secret else error.message
+            said = f"{error.code} {one_line(words)}"
             if 400 <= error.code < 500:
                 return _no_session(
                     Trouble(f"the server does not let us in now: {said}"), Retry.SOON, error.code

@@ -20,14 +20,14 @@ ANA, BEN, EVE = "Ana <ana@customer.example>", "Ben <ben@customer.example>", "Eve
 HOOK = """\
 import os, sys, time
 if "mailtickets.guard" not in sys.orig_argv:
-    os.environ["DESK_PID"] = str(os.getpid())  # known to the guarded child, too
+    os.environ["PYTHON_DESK_PID"] = str(os.getpid())  # of this beginning, as the guarded child gets no other
 import mailtickets.guard as guard
 from mailtickets.reading import Reading
 guard.Guard.__init__.__defaults__ = (3.0,)
 read = Reading.read
 def poisoned(self, raw, *arguments, **more):
     if b"POISON" in raw:
-        with open(os.environ["POISON_LOG"], "a") as log:
+        with open(os.environ["PYTHON_POISON_LOG"], "a") as log:
             log.write("x")
         {harm}
     return read(self, raw, *arguments, **more)
@@ -39,7 +39,7 @@ HARM = {
     "memory": "bytes(2 << 30)",
     "hang": "time.sleep(600)",
     "end of the child": "os._exit(1)",
-    "end of the desk": "os.kill(int(os.environ['DESK_PID']), 9); time.sleep(5)",
+    "end of the desk": "os.kill(int(os.environ['PYTHON_DESK_PID']), 9); time.sleep(5)",
 }
 # In the desk's own process a mail of this size is never read: above 1 MB the guarded child does it from the start.
 LARGE = {"photo.bin": os.urandom(1_200_000)}
@@ -57,7 +57,7 @@ def poisoned(desk: DeskProcess, harm: str) -> dict[str, str]:
     hooks = desk.folder / "hooks"
     hooks.mkdir(exist_ok=True)
     (hooks / "sitecustomize.py").write_text(HOOK.format(harm=harm))
-    return {"PYTHONPATH": f"{hooks}:{ROOT}", "POISON_LOG": str(desk.folder / "reads")}
+    return {"PYTHONPATH": f"{hooks}:{ROOT}", "PYTHON_POISON_LOG": str(desk.folder / "reads")}
 
 
 def reads(desk: DeskProcess) -> int:
