@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from tests.hostile.desk import HostileDesk
+from tests.support.dovecot import Dovecot
+from tests.support.process import DeskProcess
+from tests.support.smtp_sink import SmtpSink
 
 
 @pytest.fixture
@@ -38,3 +41,26 @@ def busy(desk: HostileDesk) -> HostileDesk:
     """A desk on which cora has a ticket, SUP-1001, that anna has answered."""
     desk.cora_is_answered()
     return desk
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[SmtpSink]:
+    """One recording SMTP server for the daemons of all hostile tests."""
+    with SmtpSink() as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(
+    tmp_path: Path, dovecot: Dovecot, sink: SmtpSink, account: str
+) -> Iterator[Callable[..., DeskProcess]]:
+    """Configure a real daemon, not started yet; the arguments are those of `DeskProcess`."""
+    made: list[DeskProcess] = []
+
+    def make(*, mail_server: Dovecot = dovecot, smtp_server: SmtpSink = sink, **more: Any) -> DeskProcess:
+        made.append(DeskProcess(tmp_path, mail_server, smtp_server, account, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
