@@ -234,7 +234,9 @@ def obeyed(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(("name", "words", "more"), ASKING, ids=" ".join)
+@pytest.mark.parametrize(
+    ("name", "words", "more"), ASKING, ids=[ascii(" ".join(one).strip()) for one in ASKING]
+)
 def test_no_command_prints_what_a_terminal_obeys(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str, more: str
 ):
