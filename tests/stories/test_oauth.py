@@ -75,7 +75,7 @@ def test_a_token_that_stays_refused_is_told_in_one_sentence(
     expired = server.token(desk.user, seconds=-5)
     token.write_text(expired)
     desk.start(ready=False)
-    told = desk.wait_to("it@desk.example", 1)[0]
+    told = desk.wait_to("it@desk.example", 1, 40)[0]
     line = desk.wait_log("again_in_seconds=900")
     for words in (" ".join(told.text.lower().split()), line):
         assert f"the server refused user {desk.user}" in words
