@@ -165,7 +165,7 @@ class AckCounts:
 class Traces:
     """What the desk holds of a person.
 
-    tickets   the person is on; nobody else is on `alone` of them, `open` are not closed.
+    tickets   the person is on; nobody else is on `alone` of them, of which `open` are not closed.
     mails     the person wrote.
     known     the address stands somewhere in the books.
     """

@@ -29,14 +29,14 @@ class Forgetting:
     def held(self, address: str) -> Held:
         """Return what is held of a person; `address` in comparable form."""
         tickets = self.tickets_of(address)
-        marks = ",".join("?" * len(tickets))
+        alone = [number for number, alone in tickets.items() if alone]
         unfinished = self._one(
-            f"SELECT count(*) FROM ticket WHERE status <> 'closed' AND number IN ({marks})", *tickets
+            f"SELECT count(*) FROM ticket WHERE status <> 'closed' AND number IN ({','.join(map(str, alone))})"
         )
         mails = self._one("SELECT count(*) FROM copy WHERE sender = ?", address)
         known = tickets or mails or self._one("SELECT count(*) FROM person WHERE address = ?", address)
         known = known or self._one("SELECT count(*) FROM entry WHERE actor = ?", address)
-        return Held(len(tickets), sum(tickets.values()), unfinished, mails, bool(known))
+        return Held(len(tickets), len(alone), unfinished, mails, bool(known))
 
     def tickets_of(self, address: str) -> dict[int, bool]:
         """Return the tickets a person is on, the oldest first, each with whether nobody else is."""

@@ -30,9 +30,15 @@ def test_what_is_held_of_a_person(desk):
 def test_erasing_is_undone_with_its_transaction(desk):
     """An end in between leaves everything as it was."""
     before = "\n".join(desk.store._connection.iterdump())
-    with pytest.raises(RuntimeError), desk.store.transaction():
-        desk.store.forgetting.erase(ANA)
-        raise RuntimeError
+
+    def ends():
+        with desk.store.transaction():
+            desk.store.forgetting.erase(ANA)
+            assert "\n".join(desk.store._connection.iterdump()) != before
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ends()
     assert "\n".join(desk.store._connection.iterdump()) == before
 
 
