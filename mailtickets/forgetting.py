@@ -47,6 +47,6 @@ def erase(
         facts = store.facts.for_ticket(order.ticket, policy.limits, now)
         record(decide(PersonErased(order.ticket, asked_by, order.by, asks=True), facts, policy, now))
     store.forgetting.settle_about(order.address, f"{order.by} confirmed it, and the person was erased")
-    name = store.forgetting.erase(order.address, [order.ticket] if order.ticket is not None else [])
+    name = store.forgetting.erase(order.address)
     maillog.note("a person was erased", pseudonym=name, tickets=len(tickets), by=order.by)
     return name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
+import math
 import os
 import secrets
 import sqlite3
@@ -47,7 +48,7 @@ DAMAGED_REMEDY = (
     "stop the desk and put a backup in its place with `mailtickets restore FILE`, which keeps this file too"
 )
 QUICK_CHECK_BYTES = 100_000_000  # looked through in half a second
-REWRITE_BYTES = 1_000_000_000  # written anew in some ten seconds
+REWRITE_BYTES = 500_000_000  # written anew in half a minute also on a slow disk
 TABLES = frozenset({"setting", "original", "copy", "ticket", "entry", "outbox"})
 
 
@@ -303,17 +304,23 @@ class Store:
         except sqlite3.DatabaseError as error:  # damage that keeps even the check from going on
             return str(error)
 
-    def clean_up(self) -> str:
-        """After a person was erased, leave nothing of it in free room of the file or in its journal; return why not yet, or "".
+    def clean_up(self, seconds: float = math.inf) -> str | None:
+        """After a person was erased, leave nothing of it in the index of words, in free room of the file or in its journal.
 
+        Return "" where that is done, None where it goes on, as it took longer than so many seconds, or why it cannot yet.
         A large file is not written anew: its freed pages hold zeros, but slivers of rows that were moved may stay between
         others.
         """
-        if not self.setting(UNCLEAN):
+        if not self.forgetting.unclean():
             return ""
         try:
+            if not self.forgetting.clean_index(time.monotonic() + seconds):
+                return None
             if self.path.stat().st_size <= REWRITE_BYTES:
                 self._connection.execute("VACUUM")
+            else:
+                with self.transaction():
+                    self.forgetting.scrub()
             if self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 return "another process reads the store"
             with self.transaction():

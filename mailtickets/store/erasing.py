@@ -203,39 +203,46 @@ class Erasing:
 
     def copies(self, touched: Iterable[int], needed: set[bytes]) -> None:
         """Drop originals; `needed` are those that mails still to be sent are cut from."""
-        gone = {
-            int(number) for (number,) in self._rows("SELECT id FROM copy WHERE sender = ?", self._address)
-        }
-        for ticket in touched:
-            for number, digest in self._rows("SELECT id, digest FROM copy WHERE ticket = ?", ticket):
-                if self._alone(ticket) or (
-                    digest and digest not in needed and self._traces.in_bytes(self._original(digest))
-                ):
-                    gone.add(int(number))
+        own = {number for (number,) in self._rows("SELECT id FROM copy WHERE sender = ?", self._address)}
+        naming: set[int] = set()  # mails of others
+        # One reading of the table for all tickets; a held mail of an agent on a ticket with others waits on.
+        on_tickets = (
+            "SELECT id, ticket, state, digest FROM copy WHERE ticket IN (SELECT value FROM json_each(?))"
+        )
+        for number, ticket, state, digest in self._rows(on_tickets, json.dumps(sorted(touched))):
+            if self._alone(ticket):
+                own.add(number)
+            elif digest and digest not in needed and state != "held":
+                naming.update([number] if self._traces.in_bytes(self._original(digest)) else [])
         # What nobody could read has no sender in the books.
         unread = "SELECT id, digest FROM copy WHERE state IN ('quarantined', 'ignored') AND sender = '' AND digest IS NOT NULL"
-        for number, digest in self._rows(unread):
-            if self._traces.wrote(self._original(digest, HEAD_BYTES)):
-                gone.add(int(number))
-        gone |= drop_originals(self._connection, gone)
-        for number in gone:
-            ((sender, subject, message_id, reason),) = self._rows(
-                "SELECT sender, subject, message_id, reason FROM copy WHERE id = ?", number
-            )
-            self._ids.add(str(message_id))
-            self._connection.execute(
-                "UPDATE copy SET sender = ?, subject = ?, message_id = '', why = '',"
-                " reason = CASE WHEN state IN ('quarantined', 'held') THEN ? ELSE ? END,"
-                " state = CASE WHEN state IN ('quarantined', 'held') THEN 'ignored' ELSE state END WHERE id = ?",
-                (
-                    self._traces.without_address(str(sender)), ERASED_WORDS if subject else "", ERASED_COPY,
-                    self._traces.hidden(str(reason)), number,
-                ),
-            )  # fmt: skip
-            self._connection.execute(
-                "UPDATE held SET done = 1 WHERE copy = ? AND kind <> 'forget'", (number,)
-            )
+        own.update(
+            number
+            for number, digest in self._rows(unread)
+            if self._traces.wrote(self._original(digest, HEAD_BYTES))
+        )
+        own |= drop_originals(self._connection, own)
+        for number in own:
+            self._blank(number)
+        drop_originals(self._connection, naming)
         self._hide("copy", "id", ("sender", "subject", "reason", "why"))
+
+    def _blank(self, number: int) -> None:
+        """Take everything from a mail's row but its place and where it ended; what was set aside is left out for good."""
+        ((sender, subject, message_id, reason),) = self._rows(
+            "SELECT sender, subject, message_id, reason FROM copy WHERE id = ?", number
+        )
+        self._ids.add(message_id)
+        self._connection.execute(
+            "UPDATE copy SET sender = ?, subject = ?, message_id = '', why = '',"
+            " reason = CASE WHEN state IN ('quarantined', 'held') THEN ? ELSE ? END,"
+            " state = CASE WHEN state IN ('quarantined', 'held') THEN 'ignored' ELSE state END WHERE id = ?",
+            (
+                self._traces.without_address(sender), ERASED_WORDS if subject else "", ERASED_COPY,
+                self._traces.hidden(reason), number,
+            ),
+        )  # fmt: skip
+        self._connection.execute("UPDATE held SET done = 1 WHERE copy = ? AND kind <> 'forget'", (number,))
 
     def _original(self, digest: object, length: int = 0) -> bytes:
         row = self._connection.execute("SELECT data FROM original WHERE digest = ?", (digest,)).fetchone()
@@ -256,10 +263,9 @@ class Erasing:
             "DELETE FROM known_id WHERE message_id = ? AND ours = 0", [(one,) for one in self._ids if one]
         )
         run("UPDATE known_id SET recipient = ? WHERE recipient = ?", (self._name, self._address))
-        for ticket, alone in self._tickets.items():
-            if alone:
-                run("DELETE FROM timer WHERE ticket = ?", (ticket,))
-                run("DELETE FROM known_id WHERE ticket = ? AND ours = 0", (ticket,))
+        alone = json.dumps([ticket for ticket, alone in self._tickets.items() if alone])
+        run("DELETE FROM timer WHERE ticket IN (SELECT value FROM json_each(?))", (alone,))
+        run("DELETE FROM known_id WHERE ours = 0 AND ticket IN (SELECT value FROM json_each(?))", (alone,))
         self._hide("alarm", "kind", ("what", "why", "remedy", "kind"))
         self._hide("held", "copy", ("why",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.facts import Traces as Held
@@ -11,10 +12,11 @@ from mailtickets.store.erasing import Erasing, drop_originals
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
 COUNTER = "erased_people"  # setting: how many pseudonyms were given
-UNCLEAN = "erased_unclean"  # setting: freed room of the file still has to be gone over
+UNCLEAN = "erased_unclean"  # setting: what still has to be gone over, one of the following; absent where nothing has
+INDEX, MERGING, ROOM = "index", "merging", "room"
+MERGED_PAGES = 200
 SCRUB_BYTES = 64 << 20
 
 
@@ -53,22 +55,21 @@ class Forgetting:
 
     # -- erasing -----------------------------------------------------------------------------
 
-    def erase(self, address: str, also: Sequence[int] = ()) -> str:
-        """Erase a person, inside the caller's transaction; return the pseudonym.
-
-        also   further tickets that may name the person, such as the one on which it was asked for.
-        """
+    def erase(self, address: str) -> str:
+        """Erase a person, inside the caller's transaction; return the pseudonym. `address` in comparable form."""
         self._connection.execute("PRAGMA secure_delete = ON")
         tickets = self.tickets_of(address)
         name = self._next_pseudonym()
         work = Erasing(self._connection, address, name, tickets, self._traces(address, name))
-        touched = {*tickets, *also, *work.entries(), *work.tickets_named()}
+        # Where somebody was ever asked about, the question and its answers may name this person.
+        asked = [
+            ticket for (ticket,) in self._connection.execute("SELECT ticket FROM held WHERE kind = 'forget'")
+        ]
+        touched = {*tickets, *asked, *work.entries(), *work.tickets_named()}
         needed = work.outbox(touched)
         work.copies(touched, needed)
         work.the_rest()
-        self._connection.execute("INSERT INTO entry_words (entry_words) VALUES ('optimize')")
-        self._scrub()
-        self._set(UNCLEAN, "1")
+        self._set(UNCLEAN, INDEX)
         return name
 
     def _traces(self, address: str, name: str) -> Traces:
@@ -91,8 +92,9 @@ class Forgetting:
 
     def drop_original(self, number: int) -> None:
         """Keep of one decided mail only that it came, and a hash by which the same one is known."""
-        drop_originals(self._connection, [number])
-        self._set(UNCLEAN, "1")
+        self._connection.execute("PRAGMA secure_delete = ON")
+        if drop_originals(self._connection, [number]) and not self.unclean():
+            self._set(UNCLEAN, ROOM)
 
     def settle(self, number: int, how: str) -> None:
         """End the question that a mail asked the admins; a later answer is told how it ended."""
@@ -108,7 +110,34 @@ class Forgetting:
         ).fetchall()
         self._connection.executemany("DELETE FROM timer WHERE kind = 'held' AND cycle = ?", rows)
 
-    def _scrub(self) -> None:
+    # -- cleaning up -------------------------------------------------------------------------
+
+    def unclean(self) -> str:
+        """Return what still has to be gone over, "" where nothing has."""
+        row = self._connection.execute("SELECT value FROM setting WHERE name = ?", (UNCLEAN,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def clean_index(self, until: float) -> bool:
+        """Write the index of words anew without the erased ones; stop at a moment of the monotonic clock; return whether it is done.
+
+        It is merged whole, some pages at a time (FTS5, section 6.8: the first step is negative, the end changes less than
+        two rows): at once it would hold up a large desk for minutes.
+        """
+        self._connection.execute("PRAGMA secure_delete = ON")
+        while (state := self.unclean()) in {INDEX, MERGING}:
+            before = self._connection.total_changes
+            self._connection.execute(
+                "INSERT INTO entry_words (entry_words, rank) VALUES ('merge', ?)",
+                (-MERGED_PAGES if state == INDEX else MERGED_PAGES,),
+            )
+            over = self._connection.total_changes - before < 2
+            if over or state == INDEX:
+                self._set(UNCLEAN, ROOM if over else MERGING)
+            if time.monotonic() >= until:
+                break
+        return self.unclean() not in {INDEX, MERGING}
+
+    def scrub(self) -> None:
         """Write zeros over the pages that were freed earlier, perhaps by a SQLite that leaves their bytes in place."""
         size, free = (self._one(f"PRAGMA {name}") for name in ("page_size", "freelist_count"))
         left = size * free

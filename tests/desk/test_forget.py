@@ -210,6 +210,18 @@ def test_nobody_answers(asked):
     assert "nobody was erased (nobody answered)" in " ".join(asked.last(IT).text.split())
 
 
+def test_a_question_that_was_answered_no_is_found_later(desk):
+    """It was asked on somebody else's ticket; a later yes takes its traces, too."""
+    desk.writes(ANA, WORDS)
+    desk.writes(BEN, "A quagga.", subject="Quagga")
+    desk.answers(desk.last(KIM), KIM, "#forget ana@customer.example")
+    desk.answers(desk.last(IT), IT, "no")
+    desk.answers(desk.sent_to(KIM)[0], KIM, "#forget")
+    desk.answers(desk.last(IT), IT, "yes")
+    assert left(desk) == []
+    assert left(desk, "quagga", "ben@customer.example") != []
+
+
 def test_two_agents_ask_about_the_same_person(asked):
     """One yes answers both questions."""
     asked.answers(asked.last("lee@desk.example"), "lee@desk.example", "#forget ana@customer.example")
@@ -250,6 +262,36 @@ def test_on_a_ticket_with_others_only_the_own_words_go(desk):
     assert desk.ticket().status.value == "open"
     desk.answers(desk.last(KIM, "agent_reply"), KIM, "Fine.")
     assert desk.last("ben@customer.example").recipients == ("ben@customer.example",)
+
+
+def test_an_agents_mail_that_is_held_on_a_ticket_with_others_waits_on(desk):
+    """What an agent wrote to the others is not lost: the question about it still stands."""
+    desk.writes(ANA, WORDS, cc="ben@customer.example")
+    claimed = desk.mail("lee@desk.example", "Try water, Ana Lima.", subject="[SUP-1001] Printer on fire")
+    desk.receives(claimed)
+    question = desk.last("lee@desk.example", "held")
+    desk.answers(desk.last(KIM), KIM, "#forget ana@customer.example")
+    desk.answers(desk.last(IT), IT, "yes")
+    desk.answers(question, "lee@desk.example", "yes")
+    assert "Try water" in desk.last("ben@customer.example", "answer").text
+
+
+def test_mails_of_others_keep_their_place(desk):
+    """On a ticket with others an original that names the person goes, and its sender is threaded by it as before."""
+    desk.writes(ANA, WORDS, cc="ben@customer.example")
+    mail = desk.mail(
+        BEN, "I smell it too.\n\nOn Monday Ana Lima wrote:\n> It smokes.", subject="[SUP-1001] Printer"
+    )
+    desk.receives(mail)
+    message_id = mail.split(b"Message-ID: ")[1].split()[0].decode()
+    desk.answers(desk.last(KIM), KIM, "#forget ana@customer.example")
+    desk.answers(desk.last(IT), IT, "yes")
+    assert left(desk) == []
+    (copy,) = desk.store.views.copies_of(message_id=message_id)
+    assert (copy.state, copy.sender) == ("on_ticket", "ben@customer.example")
+    desk.writes(BEN, "And still.", subject="Printer", In_Reply_To=message_id)
+    assert desk.copies()[-1][2] == 1001
+    assert desk.books().unexplained == 0
 
 
 def test_the_last_one_takes_the_whole_ticket(desk):

@@ -75,6 +75,23 @@ def test_slivers_between_rows_go_when_the_file_is_written_anew(desk):
     assert leftovers(desk.store.path, "okapi", ANA, "zanzibar") == []
 
 
+def test_the_index_is_cleaned_a_step_at_a_time(desk):
+    """Each turn takes a moment only; an end in between goes on with the next step."""
+    for number in range(40):
+        desk.writes(f"c{number}@other.example", " ".join(f"word{number}x{one}" for one in range(400)))
+    with desk.store.transaction():
+        desk.store.forgetting.erase(ANA)
+    turns = 0
+    while desk.store.clean_up(0.0) is None:
+        turns += 1
+        if turns == 1:
+            desk.restart()
+    assert turns >= 1
+    assert leftovers(desk.store.path, ANA, "zanzibar") == []
+    assert [ticket.number for ticket in desk.store.views.search("word7x7")] == [1010]
+    desk.store._connection.execute("INSERT INTO entry_words (entry_words) VALUES ('integrity-check')")
+
+
 def test_a_start_goes_on_with_the_cleaning_up(desk, tmp_path):
     """The process ended between the erasing and the cleaning up: the next one does it."""
     with desk.store.transaction():
