@@ -19,10 +19,10 @@ IN_PLACE = ("editables",)  # hatchling wants it to install a checkout in place
 
 
 def wanted() -> list[Requirement]:
-    """Return what pyproject.toml asks for: to build, to run, for the demo, for pictures, to test."""
+    """Return what pyproject.toml asks for: to build, to run, for the demo, for pictures, for DKIM, to test."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     asked = [*project["build-system"]["requires"], *IN_PLACE, *project["project"]["dependencies"]]
-    for extra in ("demo", "reports", "dev"):
+    for extra in ("demo", "reports", "dkim", "dev"):
         asked += project["project"]["optional-dependencies"][extra]
     return [Requirement(text) for text in asked]
 

@@ -18,7 +18,7 @@ paths are absolute; secrets are `Secret`: .resolve()):
     config.smtp_accounts   {name: the same keys}; config.smtp_of(queue name) finds the right one
     config.mailboxes       {name: host  port  security  username  password  ca_file  auth  token  folder  idle
                            maildir: Path|None  poll: Duration  after ("seen"|"keep"|"move:FOLDER")  authserv_id
-                           start_from ("now"|"all"|date)}
+                           verify_dkim  start_from ("now"|"all"|date)}
     config.queues          {name: address  tag  agents  mailbox ("" only where there is no mailbox)  smtp ("" = [smtp])
                            calendar  service_level  on_call  customer_priority
                            aliases  notify  plus_addressing  after_reply  cc  note_address  language

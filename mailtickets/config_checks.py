@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mailtickets.config_problems import Finding, did_you_mean
@@ -156,6 +157,12 @@ def _mailboxes(draft: Draft) -> Findings:
                 yield Finding(
                     (*location, "after"), "a maildir has no folders to move to", 'write "seen" or "keep"'
                 )
+        if mailbox.verify_dkim and not all(find_spec(library) for library in ("dkim", "dns")):
+            yield Finding(
+                (*location, "verify_dkim"),
+                "needs dkimpy and dnspython, which are not installed",
+                "pip install 'mailtickets[dkim]', or leave the key out",
+            )
         place: tuple[object, ...] = (mailbox.maildir,)
         if mailbox.maildir is None:
             place = (mailbox.host.lower(), mailbox.port, mailbox.username, mailbox.folder)

@@ -74,7 +74,7 @@ def _doubts_about_people(draft: Draft) -> Findings:
             )
     in_queues = {key for queue in draft.queues.values() for key in queue.agents}
     in_queues |= _told_elsewhere(draft)
-    some_authserv_id = any(mailbox.authserv_id for mailbox in draft.mailboxes.values())
+    some_proof = any(mailbox.authserv_id or mailbox.verify_dkim for mailbox in draft.mailboxes.values())
     for key, agent in draft.agents.items():
         if key not in in_queues:
             yield Finding(
@@ -82,10 +82,10 @@ def _doubts_about_people(draft: Draft) -> Findings:
                 "is in no queue, so writes as a customer",
                 f'add "{key}" to the agents of a queue',
             )
-        if agent.proof == "pass" and not some_authserv_id:
+        if agent.proof == "pass" and not some_proof:
             yield Finding(
                 ("agent", key, "proof"),
-                "no mailbox names an authserv_id, so every mail of this agent is held",
+                "no mailbox names an authserv_id or has verify_dkim, so every mail of this agent is held",
                 "set authserv_id",
             )
 

@@ -133,6 +133,7 @@ class Mailbox(Table):
     poll: Poll = Duration.parse("60s")
     after: After = "seen"  # "seen", "keep" or "move:FOLDER"
     authserv_id: OptionalText = ""  # whose Authentication-Results count (RFC 8601)
+    verify_dkim: Annotated[bool, Strict()] = False  # ourselves, where that server says nothing (RFC 6376)
     start_from: StartFrom = "now"  # "now", "all" or a date
     sent_folder: OptionalText = ""  # where agents' programs keep what they send past the desk
 

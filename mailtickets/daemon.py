@@ -34,6 +34,7 @@ from mailtickets.mailboxthread import MailboxThread
 from mailtickets.readying import open_line, rules_of, templates_of
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
+from mailtickets.signatures import finding_keys
 from mailtickets.standstill import Standstill
 from mailtickets.store import Store, StoreUnusable, store_trouble
 from mailtickets.store.database import StoreLock
@@ -209,7 +210,8 @@ class Daemon:
         threads = []
         for source in sources(config, first_start):
             ledger = DeskLedger(Store.read(config.desk.store), store, line, self._clock)
-            intake = Intake(source, mailbox_of(config, source.name, source.folder), self._desk, ledger)
+            desk = finding_keys(config, source.name, self._desk)
+            intake = Intake(source, mailbox_of(config, source.name, source.folder), desk, ledger)
             threads.append(
                 MailboxThread(
                     intake, self._desk, ledger, self._first_round, self._lookout.mailbox(source), self._standstill,

@@ -19,16 +19,16 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import BinaryIO
 
     from mailtickets.desk.events import Incoming
     from mailtickets.reading import Reading
 
-    # Raw bytes, digest, mailbox, arrival, truncated, size: the arguments of `Reading.read`; and whether
+    # Raw bytes, digest, mailbox, arrival, truncated, size, DKIM keys: the arguments of `Reading.read`; and whether
     # somebody is told of it, so that the body made fit for agents is wanted, too.
-    Request = tuple[bytes, bytes, str, datetime, bool, int, bool]
+    Request = tuple[bytes, bytes, str, datetime, bool, int, Mapping[str, str], bool]
 
 LIMIT_SECONDS = 30.0
 LIMIT_BYTES = 400 << 20  # 300 MB for the mail, and the program itself
@@ -62,9 +62,10 @@ class Guard:
         *,
         truncated: bool = False,
         size: int = 0,
+        dkim_keys: Mapping[str, str] | None = None,
     ) -> Incoming:
         """Read a mail as `Reading.read` does. Raises TooHard."""
-        (answer,) = self.read_many([(raw, digest, mailbox, arrived, truncated, size, True)])
+        (answer,) = self.read_many([(raw, digest, mailbox, arrived, truncated, size, dkim_keys or {}, True)])
         if isinstance(answer, str):
             raise TooHard(answer)
         return answer
@@ -183,9 +184,11 @@ def _child(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def _answer(reading: Reading, mail: Request) -> Incoming | str:
-    raw, digest, mailbox, arrived, truncated, size, relayed = mail
+    raw, digest, mailbox, arrived, truncated, size, dkim_keys, relayed = mail
     try:
-        answer = reading.read(raw, digest, mailbox, arrived, truncated=truncated, size=size)
+        answer = reading.read(
+            raw, digest, mailbox, arrived, truncated=truncated, size=size, dkim_keys=dkim_keys
+        )
         if relayed:
             _ = answer.relayed  # made here, within the limits, and taken along
     except MemoryError:

@@ -24,6 +24,7 @@ from mailtickets.intake import Intake, Source, sources
 from mailtickets.readying import open_line
 from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
+from mailtickets.signatures import finding_keys, key_finder_of
 from mailtickets.store import Store, StoreBusy, StoreUnusable
 from mailtickets.store.database import StoreLock
 from mailtickets.store.ledger import RECEIVED, Taken, compress
@@ -127,7 +128,8 @@ def _take(config: Config, source: Source, store: Store, line: Line) -> bool:
     here = _Here(line)
     mailbox.connect()
     try:
-        intake = Intake(source, mailbox, here, DeskLedger(store, store, line, utc_now))
+        desk = finding_keys(config, source.name, here)
+        intake = Intake(source, mailbox, desk, DeskLedger(store, store, line, utc_now))
         intake.round()
     finally:
         mailbox.close()
@@ -159,6 +161,8 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
         raw = beginning(raw)
     digest = hashlib.sha256(raw).digest()
     taken = Taken(mailbox, RECEIVED, name, digest, compress(raw), raw, size, now, truncated)
+    if finder := key_finder_of(config, mailbox):
+        (taken,) = finder.with_keys([taken])
     try:
         with store.transaction():
             numbers = store.ledger.accept([taken], now)
@@ -229,7 +233,8 @@ def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
             ledger = DeskLedger(store, store, door, utc_now)
             try:
                 mailbox.connect()
-                yield audit(Intake(source, mailbox, door, ledger), ledger, heal=heal)
+                desk = finding_keys(config, source.name, door)
+                yield audit(Intake(source, mailbox, desk, ledger), ledger, heal=heal)
             except (MailboxUnavailable, CredentialUnavailable) as error:
                 yield NotCompared(source.name, source.folder, error.reason, error.remedy)
             finally:

@@ -342,7 +342,8 @@ class Line:
 
     def _request(self, copy: Copy) -> Request:
         told = any(queue.agents for queue in self.rules.policy.queues.values())
-        return self._raw_of(copy), copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, told
+        raw = self._raw_of(copy)
+        return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, copy.dkim_keys, told
 
     def _guarded(self, copy: Copy) -> Incoming:
         return self._read_by(self._guard, copy)
@@ -350,7 +351,13 @@ class Line:
     def _read_by(self, reader: Reading | Guard, copy: Copy) -> Incoming:
         raw = self._raw_of(copy)
         return reader.read(
-            raw, copy.digest, copy.mailbox, copy.arrived, truncated=copy.truncated, size=copy.size
+            raw,
+            copy.digest,
+            copy.mailbox,
+            copy.arrived,
+            truncated=copy.truncated,
+            size=copy.size,
+            dkim_keys=copy.dkim_keys,
         )
 
     def _raw_of(self, copy: Copy) -> bytes:

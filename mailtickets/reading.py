@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk.events import Incoming
 from mailtickets.desk.thread import evidence
-from mailtickets.mail.authentication import Proof, authentication
+from mailtickets.mail.authentication import Proof, authentication, has_verdict
 from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify, person_behind_front_door
 from mailtickets.mail.keys import LOOP_FIELD, KeyKind
 from mailtickets.mail.parse import decode_attachment, parse
@@ -28,12 +28,14 @@ class Reading:
 
     authserv_ids   for each mailbox the one whose Authentication-Results count; "" or absent: none.
     sent_folders   for each mailbox the folder with what is sent past the desk; "" or absent: none.
+    verifying      mailboxes in whose mail we verify DKIM ourselves, where no trusted server has.
     """
 
     ring: KeyRing
     own: OwnAddresses
     authserv_ids: Mapping[str, str]
     sent_folders: Mapping[str, str]
+    verifying: frozenset[str] = frozenset()
 
     def read(
         self,
@@ -44,14 +46,25 @@ class Reading:
         *,
         truncated: bool = False,
         size: int = 0,
+        dkim_keys: Mapping[str, str] | None = None,
     ) -> Incoming:
-        """Read a mail; strange mail gives defects, never an exception of its own making."""
+        """Read a mail; strange mail gives defects, never an exception of its own making.
+
+        dkim_keys   the key records by DNS name that were found for its signatures when it came.
+        """
         message = parse(raw)
         if truncated:
             message = replace(message, size_bytes=size)
         ours = self.ring.is_our_loop(message.header(LOOP_FIELD), message.message_id)
         classification = classify(message, ours=ours, own_addresses=self.own)
         proof = authentication(message, self.authserv_ids.get(mailbox, ""))
+        if (
+            dkim_keys
+            and proof is Proof.NONE
+            and not truncated
+            and self._verified(raw, message, mailbox, arrived, dkim_keys)
+        ):
+            proof = Proof.PASS
         if behind := person_behind_front_door(message, self.own):
             message = replace(message, sender=behind, sender_doubt="")
             proof = Proof.NONE  # whatever was proven is about the group address
@@ -67,8 +80,18 @@ class Reading:
             mailbox=mailbox,
             truncated=truncated,
             private_parts=self._private_parts(message, raw),
-            provable=bool(self.authserv_ids.get(mailbox)),
+            provable=bool(self.authserv_ids.get(mailbox)) or mailbox in self.verifying,
         )
+
+    def _verified(
+        self, raw: bytes, message: Message, mailbox: str, arrived: datetime, keys: Mapping[str, str]
+    ) -> bool:
+        """Tell whether the domain in From signed a mail, where we find that out and no trusted server has."""
+        if mailbox not in self.verifying or has_verdict(message, self.authserv_ids.get(mailbox, "")):
+            return False
+        from mailtickets.mail.dkim import signing_domain  # noqa: PLC0415  (its library is an extra)
+
+        return bool(signing_domain(raw, message, arrived, keys))
 
     def _private_parts(self, message: Message, raw: bytes) -> tuple[str, ...]:
         """Name the attached mails and texts in which a reply key of an agent stands."""

@@ -60,7 +60,8 @@ def reading_of(config: Config, policy: Policy, ring: KeyRing) -> Reading:
     """Return how a configuration's mail is read."""
     authserv_ids = {name: mailbox.authserv_id for name, mailbox in config.mailboxes.items()}
     sent_folders = {name: mailbox.sent_folder for name, mailbox in config.mailboxes.items()}
-    return Reading(ring, own_addresses(policy), authserv_ids, sent_folders)
+    verifying = frozenset(name for name, mailbox in config.mailboxes.items() if mailbox.verify_dkim)
+    return Reading(ring, own_addresses(policy), authserv_ids, sent_folders, verifying)
 
 
 def templates_of(config: Config) -> Templates:

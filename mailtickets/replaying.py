@@ -14,12 +14,11 @@ from mailtickets.store.ledger import DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
     from mailtickets.deciding import Decided
     from mailtickets.desk.events import Incoming
     from mailtickets.desk.facts import Facts, TicketFacts
-    from mailtickets.guard import Guard
+    from mailtickets.guard import Guard, Request
     from mailtickets.recording import Rules
     from mailtickets.store import Store
     from mailtickets.store.ledger import Copy
@@ -74,9 +73,9 @@ def replay(store: Store, rules: Rules, guard: Guard, mails: Iterable[CopyView]) 
         yield _unreadable(mail, read) if isinstance(read, str) else _landing(store, rules, copy, mail, read)
 
 
-def _request(store: Store, copy: Copy) -> tuple[bytes, bytes, str, datetime, bool, int, bool]:
+def _request(store: Store, copy: Copy) -> Request:
     raw = store.ledger.original(copy.digest)
-    return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, False
+    return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, copy.dkim_keys, False
 
 
 def _unreadable(mail: CopyView, why: str) -> Replayed:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from mailtickets import config as config_module
+from mailtickets.cli import main
 from mailtickets.config import ConfigInvalid, Secret, find_config, load
 from mailtickets.config_types import Route
 
@@ -214,6 +216,40 @@ def test_what_is_probably_not_meant_is_warned_about(tmp_path):
     )
     keys = [warning.key for warning in load(written(tmp_path, text)).warnings]
     assert keys == ["desk.admins", "smtp.max_size", "agent.kim.proof", "agent.lee"]
+
+
+VERIFYING = changed(('host = "mail.acme.example"\nusername = "support@acme.example"\npassword = { file = "imap', (
+    'host = "mail.acme.example"\nverify_dkim = true\nusername = "support@acme.example"\npassword = { file = "imap'
+)))  # fmt: skip
+
+
+def test_own_verification_of_dkim_is_off_by_default_and_proves_agents_where_it_is_on(tmp_path):
+    """With it an agent who needs a pass may have one."""
+    assert load(written(tmp_path)).mailboxes["support"].verify_dkim is False
+    text = VERIFYING.replace('email = "kim@acme.example"', 'email = "kim@acme.example"\nproof = "pass"')
+    config = load(written(tmp_path, text))
+    assert config.mailboxes["support"].verify_dkim is True
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("library", ["dkim", "dns"])
+def test_own_verification_of_dkim_without_its_extra_is_refused(tmp_path, monkeypatch, capsys, library):
+    """The desk does not start without, and both `check` and `run` say what to install."""
+    monkeypatch.setitem(sys.modules, library, None)  # as where it is not installed
+    path = written(tmp_path, VERIFYING)
+    words = (
+        "config.toml:13: mailbox.support.verify_dkim = true: needs dkimpy and dnspython, which are not installed; "
+        "pip install 'mailtickets[dkim]', or leave the key out"
+    )
+    assert said_about(path) == words
+    for command in ("check", "run"):
+        monkeypatch.setattr(sys, "argv", ["mailtickets", "--config", str(path), command])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 78
+        said = capsys.readouterr()
+        assert "pip install 'mailtickets[dkim]'" in said.out + said.err
+    load(written(tmp_path))  # nobody else needs it
 
 
 def test_ways_to_tell_the_admins_of_an_outage(tmp_path):

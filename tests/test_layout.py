@@ -20,6 +20,8 @@ DOORS = {
     "holidays": {"holiday_dates.py"},
     "matplotlib": {"figures/pictures.py"},
     "numpy": {"figures/many.py"},
+    "dkim": {"mail/dkim.py"},
+    "dns": {"transport/dns.py"},
     "sqlite_utils": {"store/engine.py"},
 }
 IMPURE = {"time", "os", "logging", "random", "socket", "secrets", "subprocess"}

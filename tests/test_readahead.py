@@ -29,7 +29,7 @@ def raw(number: int) -> bytes:
 def offered(number: int):
     def request():
         mail = raw(number)
-        return mail, hashlib.sha256(mail).digest(), "support", START, False, len(mail), True
+        return mail, hashlib.sha256(mail).digest(), "support", START, False, len(mail), {}, True
 
     return number, 200, request
 

@@ -32,7 +32,7 @@ class Incoming:
     truncated  only its header and first 64 KB were taken, because it is too large.
     unread     it could not be read within its tries: `message` holds what its header says, `text` is ours.
     private_parts  names of attachments that hold an agent's reply key, such as our own notice attached.
-    provable   the admin named an authserv-id for the mailbox: a sender without a pass is then not trusted with Cc.
+    provable   the admin named an authserv-id for the mailbox, or has DKIM verified: a sender without a pass is then not trusted with Cc.
     """
 
     message: Message

@@ -44,8 +44,8 @@ def held_for_proof(case: Case) -> Decision:
                 f"agent without proof {agent.key}",
                 f"Mail from {agent.name} had to be confirmed again",
                 f"The mail carries no proof that {agent.email} sent it ({case.standing.why}).",
-                "Set authserv_id in the [mailbox] section to the name your mail server writes into Authentication-Results, "
-                "or have the agent answer the notices directly, with the quoted text left in place.",
+                "Set authserv_id in the [mailbox] section to the name your mail server writes into Authentication-Results "
+                "(or, if it writes none, verify_dkim = true), or have the agent answer the notices directly, with the quoted text left in place.",
             ),
         )
     mail: tuple[Outgoing, ...] = ()

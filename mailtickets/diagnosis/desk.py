@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailtickets.accounts import mailbox_of
 from mailtickets.condition import look
 from mailtickets.diagnosis.alerts import RING_SECONDS, alert_findings, ring_findings
+from mailtickets.diagnosis.dkim import dkim_findings
 from mailtickets.diagnosis.finding import CHECK_SECONDS, Check, Finding, ok, warning, wrong
 from mailtickets.diagnosis.machine import (
     is_synchronised,
@@ -57,6 +58,8 @@ def checks_of(
             else partial(maildir_findings, config, name)
         )
         checks.append(Check(f"mailbox.{name}", look))
+        if mailbox.verify_dkim:
+            checks.append(Check(f"mailbox.{name}", partial(dkim_findings, config, name)))
     for name in ("", *config.smtp_accounts):
         section = f"smtp_account.{name}" if name else "smtp"
         checks.append(Check(section, partial(smtp_findings, config, name, clock)))

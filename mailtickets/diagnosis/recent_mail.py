@@ -56,7 +56,7 @@ def recent_mail_findings(store: Store, config: Config, now: datetime) -> Iterato
     yield from judge_addresses(mails, policy_of(config), _domains(config))
     for name, table in config.mailboxes.items():
         heads = [one.message.headers for one in mails if one.mailbox == name][:MAILS_OF_AUTHSERV_ID]
-        yield judge_authserv_id(f"mailbox.{name}", table.authserv_id, heads)
+        yield judge_authserv_id(f"mailbox.{name}", table.authserv_id, heads, verified=table.verify_dkim)
 
 
 def _domains(config: Config) -> frozenset[str]:
@@ -119,8 +119,13 @@ def addressed(message: Message, policy: Policy) -> list[str]:
     return [key for key in keys if key not in people and policy.agent_of(key) is None]
 
 
-def judge_authserv_id(area: str, written: str, heads: Sequence[Sequence[tuple[str, str]]]) -> Finding:
-    """Compare the configured authserv-id with what stands topmost in the newest mails."""
+def judge_authserv_id(
+    area: str, written: str, heads: Sequence[Sequence[tuple[str, str]]], *, verified: bool = False
+) -> Finding:
+    """Compare the configured authserv-id with what stands topmost in the newest mails.
+
+    verified   DKIM is verified by ourselves.
+    """
     seen, mails = authserv_ids(heads), len(heads)
     top, count = seen.most_common(1)[0] if seen else ("", 0)
     own = seen[written.lower()]
@@ -129,7 +134,8 @@ def judge_authserv_id(area: str, written: str, heads: Sequence[Sequence[tuple[st
         what = f'authserv_id is not set; verdicts of "{top}" stand on {count} of the newest mails ({mails} looked at)'
         return warning(area, "authserv_id", what, line)
     if not written:
-        return ok(area, "authserv_id", "authserv_id is not set, so senders are proven by reply keys only")
+        by = "reply keys, and DKIM verified here" if verified else "reply keys only"
+        return ok(area, "authserv_id", f"authserv_id is not set, so senders are proven by {by}")
     if own or mails < ENOUGH_MAILS:
         said = f"stand on {own} of the newest mails ({mails} looked at)" if mails else "count; no mail so far"
         return ok(area, "authserv_id", f'verdicts of "{written}" {said}')

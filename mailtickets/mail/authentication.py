@@ -57,9 +57,9 @@ def authentication(message: Message, authserv_id: str) -> Proof:
     domain = message.sender.domain
     if dmarc is not None and dmarc.result == "pass":
         said = dmarc.properties.get("header.from", "").rpartition("@")[2].lower()
-        return Proof.PASS if not said or said == domain or _is_aligned(said, domain) else Proof.NONE
+        return Proof.PASS if not said or said == domain or is_aligned(said, domain) else Proof.NONE
     if any(
-        one.method == "dkim" and one.result == "pass" and _is_aligned(_signer(one), domain) for one in results
+        one.method == "dkim" and one.result == "pass" and is_aligned(_signer(one), domain) for one in results
     ):
         return Proof.PASS
     return Proof.NONE
@@ -134,11 +134,18 @@ def _signer(result: _Result) -> str:
     return named.lower().strip(".")
 
 
-def _is_aligned(signer: str, domain: str) -> bool:
+def is_aligned(signer: str, domain: str) -> bool:
     """Whether two domains are one organisation's: alike, or one below the other (RFC 7489 section 3.1, relaxed)."""
     if "." not in signer or not signer.isascii():
         return False
     return signer == domain or domain.endswith("." + signer) or signer.endswith("." + domain)
+
+
+def has_verdict(message: Message, authserv_id: str) -> bool:
+    """Tell whether the server `authserv_id` has said anything about DKIM or DMARC of a mail, good or bad."""
+    trusted = authserv_id.strip().lower()
+    fields = _topmost_block(message, trusted) if trusted else ()
+    return any(one.method in {"dkim", "dmarc"} for value in fields for one in _results(value))
 
 
 def authserv_ids(heads: Sequence[Sequence[tuple[str, str]]]) -> Counter[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import HoldKind, Outcome
@@ -13,7 +13,7 @@ from mailtickets.store.times import from_us, to_us
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.desk.ticket import Hold, Verdict
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_TRIES = 3
 RECEIVED = "receive"  # stands as the folder of mails that came by `mailtickets receive`
 DROPPED = "dropped from quarantine by the admin"
-_COPY = "id, mailbox, folder, name, digest, size, arrived_at, tries, truncated, state, reason"
+_COPY = "id, mailbox, folder, name, digest, size, arrived_at, tries, truncated, state, reason, dkim_keys"
 COMPRESSION_LEVEL = 1  # base64 shrinks to three quarters at any level; higher ones cost ten times as much
 
 
@@ -36,6 +36,7 @@ class Taken:
 
     name       of the copy in its folder: "UIDVALIDITY/UID", a Maildir's unique name, or a number of `receive`.
     packed     the compressed original; b"" for a mail older than the start, which is not taken.
+    dkim_keys  the records by DNS name of the DKIM keys that were there for its signatures; mostly none.
     """
 
     mailbox: str
@@ -47,6 +48,7 @@ class Taken:
     size: int
     arrived: datetime
     truncated: bool = False
+    dkim_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Copy:
     """A copy in the ledger that is to be decided.
 
     released   why it was in quarantine, where an admin lets it in all the same; otherwise "".
+    dkim_keys  as in `Taken`: kept, since a key is changed now and then, and a mail may be read again.
     """
 
     id: int
@@ -76,6 +79,7 @@ class Copy:
     tries: int
     truncated: bool
     released: str = ""
+    dkim_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger:
@@ -111,7 +115,7 @@ class Ledger:
         numbers: list[int] = []
         for mail in taken:
             row = self._connection.execute(
-                "INSERT INTO copy (mailbox, folder, name, digest, size, truncated, arrived_at, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO copy (mailbox, folder, name, digest, size, truncated, arrived_at, taken_at, dkim_keys) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (mailbox, folder, name) DO NOTHING RETURNING id",
                 (
                     mail.mailbox,
@@ -122,6 +126,7 @@ class Ledger:
                     mail.truncated,
                     to_us(mail.arrived),
                     to_us(now),
+                    json.dumps(mail.dkim_keys) if mail.dkim_keys else "",
                 ),
             ).fetchone()
             if row is None:
@@ -186,7 +191,7 @@ class Ledger:
         if hashlib.sha256(raw).digest() != copy.digest:
             raise ValueError(f"the original of mail {copy.id} is not what was stored")
         return Taken(
-            copy.mailbox, copy.folder, copy.name, copy.digest, compress(raw), raw, copy.size, copy.arrived, copy.truncated,
+            copy.mailbox, copy.folder, copy.name, copy.digest, compress(raw), raw, copy.size, copy.arrived, copy.truncated, copy.dkim_keys,
         )  # fmt: skip
 
     def keep(self, raw: bytes) -> bytes:
@@ -393,9 +398,10 @@ class Ledger:
         return (row[0], HoldKind(row[1])) if row else None
 
 
-def _copy(row: tuple[int, str, str, str, bytes, int, int, int, int, str, str]) -> Copy:
-    number, mailbox, folder, name, digest, size, arrived, tries, truncated, state, reason = row
+def _copy(row: tuple[int, str, str, str, bytes, int, int, int, int, str, str, str]) -> Copy:
+    number, mailbox, folder, name, digest, size, arrived, tries, truncated, state, reason, keys = row
     released = reason if state == "waiting" else ""
     return Copy(
-        number, mailbox, folder, name, digest, size, from_us(arrived), tries, bool(truncated), released
-    )
+        number, mailbox, folder, name, digest, size, from_us(arrived), tries, bool(truncated), released,
+        json.loads(keys) if keys else {},
+    )  # fmt: skip

@@ -168,7 +168,12 @@ CREATE TABLE measure (
 ) STRICT;
 """
 
-NEWEST = 2
+SCHEMA_0003 = """
+-- DNS name to TXT record, as JSON: the DKIM keys that were there for a mail's signatures when it came; '' for none.
+ALTER TABLE copy ADD COLUMN dkim_keys TEXT NOT NULL DEFAULT '';
+"""
+
+NEWEST = 3
 
 
 @migrations()
@@ -186,3 +191,11 @@ def m0002_service_levels(db: Database) -> None:
     db.executescript(SCHEMA_0002)
     db.execute("PRAGMA user_version = 2")
     reach("migrated-2")
+
+
+@migrations()
+def m0003_dkim_keys(db: Database) -> None:
+    """Add what own verification of DKIM was decided with, so that a mail can be read again as it was then."""
+    db.executescript(SCHEMA_0003)
+    db.execute("PRAGMA user_version = 3")
+    reach("migrated-3")

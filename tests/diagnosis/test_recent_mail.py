@@ -109,3 +109,5 @@ def test_no_authserv_id_anywhere_is_no_trouble():
     """Reply keys prove people without it."""
     assert judge_authserv_id("m", "", heads("", "")).state.value == "ok"
     assert judge_authserv_id("m", "", []).state.value == "ok"
+    assert judge_authserv_id("m", "", []).what.endswith("proven by reply keys only")
+    assert judge_authserv_id("m", "", [], verified=True).what.endswith("reply keys, and DKIM verified here")

@@ -35,9 +35,10 @@ ack_per_domain_hour = 0
 """
 # What the desk tells its admins about the faults themselves; the story without faults has none of it.
 TROUBLE = frozenset({"trouble", "recovered"})
+# A kill between the writing of a heartbeat and its renaming leaves `.new`, which the next beat replaces.
 ALLOWED_FILES = frozenset(
     {"config.toml", "imap-password", "log", "clock", "crash", "desk.db", "desk.db-wal", "desk.db-shm",
-     "desk.db.lock", "desk.db.heartbeat",
+     "desk.db.lock", "desk.db.heartbeat", "desk.db.heartbeat.new",
         "desk.db.told"}
 )  # fmt: skip
 
