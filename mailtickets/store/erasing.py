@@ -296,7 +296,8 @@ def drop_originals(connection: sqlite3.Connection, numbers: Iterable[int]) -> se
     dropped: set[int] = set()
     for digest in digests:
         rows = connection.execute(
-            "UPDATE copy SET content = digest, digest = NULL WHERE digest = ? RETURNING id", (digest,)
+            "UPDATE copy SET content = digest, digest = NULL, dkim_keys = '' WHERE digest = ? RETURNING id",
+            (digest,),
         )
         dropped.update(number for (number,) in rows.fetchall())
         connection.execute("DELETE FROM original WHERE digest = ?", (digest,))

@@ -114,11 +114,14 @@ def test_each_person_has_a_pseudonym(desk):
 def test_a_mail_that_was_erased_is_known_by_its_bytes(desk):
     """Also where the server gave all mails new numbers; a mail that was never here is not."""
     digest = desk.store.ledger.copy(1).digest
+    keys = '{"s1._domainkey.zanzibar.example": "v=DKIM1; p=AAAA"}'
+    desk.store._connection.execute("UPDATE copy SET dkim_keys = ? WHERE id = 1", (keys,))
     with desk.store.transaction():
         desk.store.forgetting.erase(ANA)
     assert desk.store.ledger.copy(1) is None
     assert desk.store.ledger.knows(digest)
     assert not desk.store.ledger.knows(b"x" * 32)
+    assert "copy.dkim_keys: zanzibar" not in leftovers(desk.store.path, "zanzibar")
 
 
 def test_words_are_searched_as_before(desk):
