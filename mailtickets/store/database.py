@@ -316,11 +316,10 @@ class Store:
         try:
             if not self.forgetting.clean_index(time.monotonic() + seconds):
                 return None
+            with self.transaction():
+                self.forgetting.scrub()
             if self.path.stat().st_size <= REWRITE_BYTES:
-                self._connection.execute("VACUUM")
-            else:
-                with self.transaction():
-                    self.forgetting.scrub()
+                self._write_anew()
             if self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 return "another process reads the store"
             with self.transaction():
@@ -329,6 +328,13 @@ class Store:
         except sqlite3.OperationalError as error:
             return str(error)
         return ""
+
+    def _write_anew(self) -> None:
+        self._connection.execute("PRAGMA temp_store = FILE")  # in memory it would be as large as the store
+        try:
+            self._connection.execute("VACUUM")
+        finally:
+            self._connection.execute("PRAGMA temp_store = MEMORY")
 
     def fold_journal(self) -> None:
         """Put everything that is committed into the file itself, so that it is whole without its journal."""

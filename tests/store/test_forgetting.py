@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mailtickets.store import Store, database
@@ -142,3 +145,22 @@ def test_two_stores_do_not_disturb_each_other(desk):
     other.close()
     desk.writes(f"Ana Lima <{ANA}>", "Again.")
     assert desk.ticket(1003).requester == ANA
+
+
+def test_writing_the_file_anew_takes_no_memory(desk):
+    """The store may be as large as the memory that the daemon is allowed."""
+    connection = desk.store._connection
+    with desk.store.transaction():
+        desk.store.forgetting.erase("ben@customer.example")
+        for _ in range(600):
+            connection.execute("INSERT INTO body (data) VALUES (randomblob(100000))")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here (proc(5))
+    before = _peak_kib()
+    assert desk.store.clean_up() == ""
+    assert desk.store.path.stat().st_size > 60_000_000
+    assert _peak_kib() - before < 40_000
+
+
+def _peak_kib():
+    """Return the most memory that this process has held (proc(5), VmHWM)."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
