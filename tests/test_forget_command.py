@@ -135,3 +135,20 @@ def test_a_reader_holds_the_cleaning_up(folder):
     desk.run()
     assert leftovers(folder / "desk.db", ANA, "zanzibar") == []
     desk.close()
+
+
+def test_next_and_why_tell_of_the_question(tmp_path):
+    """`next` says that the question ends by itself, and whom that tells; `why` that it was asked."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    desk = Desk(tmp_path)
+    desk.writes(f"Ana Lima <{ANA}>", "It smokes.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "#forget")
+    reference = desk.ticket(1001).reference
+    desk.close()
+    config = str(tmp_path / "config.toml")
+    coming = json.loads(CliRunner().invoke(cli, ["--config", config, "next", "--json"]).output)
+    ends = [(one["reference"], one["to"]) for one in coming if one["kind"] == "forgotten"]
+    assert ends == [(reference, ["kim@desk.example", "it@desk.example"])]
+    why = CliRunner().invoke(cli, ["--config", config, "why", reference]).output
+    assert "asks the admins to erase a person" in why
+    assert "question to the admins ends" in why
