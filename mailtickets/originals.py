@@ -28,6 +28,11 @@ class Originals:
         self.keep(digest, raw)
         return raw
 
+    def forget(self) -> None:
+        """Keep none: some were erased."""
+        self._kept.clear()
+        self._bytes = 0
+
     def keep(self, digest: bytes, raw: bytes) -> None:
         """Keep an original at hand, in place of the ones not used for longest."""
         if len(raw) > KEPT_BYTES // 2 or digest in self._kept:

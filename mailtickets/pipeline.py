@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING
 from mailtickets import maillog
 from mailtickets.catching_up import CatchingUp
 from mailtickets.claiming import Claims
+from mailtickets.cleaning import Cleaning
 from mailtickets.crashpoints import reach
 from mailtickets.deciding import decided
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import TimerDue
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
+    ERASED_WORDS,
     Alarm,
     Decision,
     Grant,
+    HoldKind,
     Outcome,
     TimerKind,
     Verdict,
@@ -91,6 +94,7 @@ class Line:
         self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
+        self._cleaning = Cleaning(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
@@ -168,6 +172,7 @@ class Line:
         """Decide a batch of stored mails; return how many were decided. Call again until it is 0."""
         waiting = self._store.ledger.waiting(2 * BATCH_MAILS)
         if not waiting:
+            self._cleaning.go_on()
             return 0
         if len(waiting) >= BATCH_MAILS + AHEAD_FROM:
             # Those of the next turn: they are read while this one's are decided.
@@ -375,10 +380,13 @@ class Line:
         message, verdict = incoming.message, case.verdict
         with self._recorder.holding(held):
             self._record(case.decision, copy.id, case.incoming)
+        erased = case.facts.duplicate_erased
+        said = ("", "", ERASED_WORDS) if erased else (message.message_id, case.sender, message.subject[:250])
         self._store.ledger.book(
-            copy.id, verdict, case.content, message.message_id, case.sender, message.subject[:250],
-            duplicate=case.facts.duplicate_of is not None,
-        )  # fmt: skip
+            copy.id, verdict, case.content, *said, duplicate=case.facts.duplicate_of is not None
+        )
+        if case.decision.private:
+            self._store.forgetting.drop_original(copy.id)
         reference = next((change.ticket.reference for change in case.decision.changes), "")
         maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
 
@@ -525,9 +533,11 @@ class Line:
         if event.timer.kind is TimerKind.HELD:
             held = self._store.ledger.held_agent(event.timer.cycle)
             copy = self._store.ledger.copy(event.timer.cycle)
-            if held is None or copy is None:
+            if held is None or (copy is None and held[1] is not HoldKind.FORGET):
                 return (), {}
-            event = replace(event, held_agent=held[0], held_text=self._read(copy).text)
+            event = replace(event, held_agent=held[0], asks_admins=held[1] is HoldKind.FORGET)
+            if copy is not None and not event.asks_admins:
+                event = replace(event, held_text=self._read(copy).text)
         reach("timer-due")
         facts = self._store.facts.for_ticket(event.ticket, policy.limits, now)
         facts = self._catching_up.facts(facts, self._recorder.holds)

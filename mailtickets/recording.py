@@ -12,6 +12,7 @@ from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailFailed
 from mailtickets.desk.notices import Reader
 from mailtickets.desk.ticket import Alarm, Audience, Entry, EntryKind
+from mailtickets.forgetting import erase
 from mailtickets.letters import Unwritten
 from mailtickets.reporting import with_stats
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     Lost = tuple[int, int | None, int, Unwritable]
 
 
-# Questions about a mail that is held for its agent. Each has a code of its own, so one asked earlier is none for it.
-QUESTIONS = frozenset({"held", "leak"})
+# Questions about a mail that is held for its agent, or about erasing a person. Each has a code of its own, so one asked earlier is none for it.
+QUESTIONS = frozenset({"held", "leak", "forget"})
 ASKED_AGAIN = (
     "The desk was restored from a backup since: if you answered this question before, what it is about may have"
     " gone out then, so look before you say yes."
@@ -95,6 +96,11 @@ class Recorder:
             written[change.ticket.number] = (last, seqs, change.ticket.cycle)
             if change.measure:
                 self._store.measures.put(change.ticket, change.measure)
+        if decision.forget:
+            erase(
+                decision.forget, self._store, self.rules.policy, now, lambda one: self.record(one, None, None)
+            )
+            self._originals.forget()
         path, policy = self._store.path, self.rules.policy
         mail = (*decision.mail, *(with_stats(path, one, policy, now) for one in decision.wants_stats))
         unwritten = self._send(mail, written, incoming, raw)

@@ -530,6 +530,52 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             key_line="",
         )
     },
+    "forget": {
+        "plain": _values(
+            subject="",
+            code="P8WT",
+            agent="Kim Archer",
+            address="ana@customer.example",
+            tickets=3,
+            shared=1,
+            open=1,
+            mails=7,
+            why="",
+            key_line="",
+        ),
+        "again": _values(
+            subject="",
+            code="P8WT",
+            agent="Kim Archer",
+            address="ana@customer.example",
+            tickets=1,
+            shared=0,
+            open=0,
+            mails=1,
+            why="I did not understand 'maybe'. Write yes or no as the first line, and leave the subject as it is.",
+            key_line="",
+        ),
+    },
+    "forgotten": {
+        outcome: _values(
+            subject="",
+            outcome=outcome,
+            how=how,
+            agent="Kim Archer",
+            by="it@acme.example",
+            tickets=3,
+            shared=1,
+            mails=7,
+            key_line="",
+        )
+        for outcome, how in (
+            ("erased", ""),
+            ("kept", ""),
+            ("impossible", ""),
+            ("expired", ""),
+            ("late", "it@acme.example confirmed it, and the person was erased"),
+        )
+    },
     "leak": {
         "between": _values(
             code="M3XP",

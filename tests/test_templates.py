@@ -102,6 +102,8 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "agent_reopened-plain",
         "agent_event-note",
         "held-plain",
+        "forget-plain",
+        "forgotten-erased",
         "leak-between",
         "not_sent-command",
         "trouble-plain",

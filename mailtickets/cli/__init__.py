@@ -28,6 +28,7 @@ COMMANDS = {
     "ledger": ("ledger", "Balance the books: where every mail is; compare them with the mailboxes."),
     "quarantine": ("aside", "List, show, retry, release or drop mails that were set aside."),
     "held": ("aside", "List mails that wait for their agent's confirmation."),
+    "forget": ("forget", "Erase a person: words, names, addresses; the figures stay."),
     "replay": ("replay", "Read stored mails again; list what would land elsewhere today."),
     "outbox": ("outgoing", "List and show mails that are not sent yet; retry or cancel some."),
     "report": ("report", "Figures of a period: volume, response times, targets kept, backlog."),

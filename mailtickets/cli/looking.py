@@ -35,14 +35,14 @@ NEXT = {
     "silence": "the next reminder, or closing after the last one",
     "resolved": "it closes by itself",
     "acknowledge": "the acknowledgement, which waits for a limit",
-    "held": "the held mail goes back to its agent",
+    "held": "the held mail goes back to its agent, or an agent's question to the admins ends",
     "clock": "the next step of the escalation ladder",
 }
 # What made a ticket as it is.
 TURNS = frozenset(
     {
         "status", "assigned", "linked", "priority", "type", "queue", "organisation", "due", "workaround", "tagged", "asked",
-        "escalated",
+        "escalated", "erasure", "erased",
     }
 )  # fmt: skip
 

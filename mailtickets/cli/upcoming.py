@@ -182,8 +182,8 @@ class _Ahead:
         return sorted((_Moment(known.ticket.reference, one) for one in coming), key=lambda moment: moment.at)
 
     def _waiting(self, known: _Known) -> Iterator[Coming]:
-        """Yield what waits for its time, whatever the rules: an acknowledgement, a held mail."""
-        from mailtickets.desk.ticket import TimerKind
+        """Yield what waits for its time, whatever the rules: an acknowledgement, a held mail, a question to the admins."""
+        from mailtickets.desk.ticket import HoldKind, TimerKind
         from mailtickets.desk.upcoming import Coming
 
         requester = known.ticket.requester
@@ -195,6 +195,12 @@ class _Ahead:
             elif timer.kind is TimerKind.HELD and (held := self._store.ledger.held_agent(timer.cycle)):
                 agent = self._policy.agents.get(held[0])
                 to = (agent.email,) if agent else ()
+                if held[1] is HoldKind.FORGET:
+                    what = (
+                        f"The question of {held[0]} to the admins ends, unless one answers: nobody is erased."
+                    )
+                    yield Coming(at, "forgotten", (*to, *self._policy.admins), what, key)
+                    continue
                 what = f"The held mail of {held[0]} goes back, unless it is confirmed."
                 yield Coming(at, "not_sent", to, what, key)
 

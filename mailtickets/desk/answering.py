@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import orders, reading_commands, service_orders
+from mailtickets.desk import forgetting, orders, reading_commands, service_orders
 from mailtickets.desk.commands import Known, Read, priority_words, read_commands
 from mailtickets.desk.holding import held_for_confirmation, leak, quotes_note
 from mailtickets.desk.returning import on_ticket, returned
@@ -72,6 +72,8 @@ def answer(case: Case) -> Decision:
     if found := service_orders.obstacle(wish) or reading_commands.obstacle(wish):
         why, word = found
         return returned(case, f"{word} {why}.", word=word)
+    if read.has("forget"):
+        return forgetting.asked(wish)
     if public and not facts.ticket.participants:
         return returned(
             case,

@@ -108,6 +108,12 @@ RULES: dict[str, CommandRule] = {
             "escalate", Takes.REASON, "tells the next people of the ladder", usage="#escalate REASON"
         ),
         CommandRule(
+            "forget",
+            Takes.ADDRESS,
+            "erases who wrote it, or #forget ADDRESS somebody else, from all tickets; an admin has to confirm it",
+            usage="#forget",
+        ),
+        CommandRule(
             "clock", Takes.REFERENCE, "mails you the story of its deadlines", usage="#clock", reads=True
         ),
         CommandRule("next", Takes.REFERENCE, "mails you what will be sent when", usage="#next", reads=True),

@@ -212,7 +212,7 @@ def _with_argument(name: str, takes: Takes, argument: str, known: Known) -> Comm
         case Takes.WORD:
             return Command(name, _tag(argument))
         case Takes.ADDRESS if argument:
-            return Command(name, _address(argument))
+            return Command(name, _address(name, argument))
         case Takes.REFERENCE if argument:
             if not _REFERENCE.fullmatch(argument):
                 raise _Refused(f'names no ticket; write it as "#{name} SUP-1042"', f"#{name}")
@@ -268,10 +268,18 @@ def _tag(argument: str) -> str:
     return word
 
 
-def _address(argument: str) -> str:
-    found = _ADDRESS.fullmatch(argument)
+def _address(name: str, argument: str) -> str:
+    address = named_address(argument)
+    if not address:
+        raise _Refused(f'names no address; write "#{name}" alone, or "#{name} carl@supplier.example"')
+    return address
+
+
+def named_address(argument: str) -> str:
+    """Return the address that a command names, in comparable form, or an empty string."""
+    found = _ADDRESS.fullmatch(" ".join(argument.split()))
     if found is None or "." not in found[1].rpartition("@")[2] or ".." in found[1]:
-        raise _Refused('names no address; write "#ask" alone, or "#ask carl@supplier.example"')
+        return ""
     return found[1].lower()
 
 
@@ -317,8 +325,9 @@ ENDS = frozenset({"resolve", "close"})
 
 def _contradiction(commands: list[Command], text: str) -> CommandProblem | None:
     names = {command.name for command in commands}
-    if "help" in names and (len(commands) > 1 or text):
-        return CommandProblem("#help", "stands alone in a mail; nothing else in it was done")
+    for name in ("help", "forget"):
+        if name in names and (len(commands) > 1 or text):
+            return CommandProblem(f"#{name}", "stands alone in a mail; nothing else in it was done")
     if len(statuses := {name for name in names if RULES[name].status}) > 1:
         return _at_odds(statuses)
     if len({(c.name, c.argument) for c in commands if c.name in {"take", "assign"}}) > 1:

@@ -10,6 +10,7 @@ from mailtickets.desk import (
     customer_wishes,
     customers,
     elsewhere,
+    forgetting,
     holding,
     reports,
     returning,
@@ -18,7 +19,7 @@ from mailtickets.desk import (
     unprompted,
 )
 from mailtickets.desk.case import SILENCE_TIMERS, Case
-from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
+from mailtickets.desk.events import Event, MailArrived, MailFailed, PersonErased, TimerDue
 from mailtickets.desk.keeping import kept
 from mailtickets.desk.people import Speaker, who_speaks
 from mailtickets.desk.releasing import as_let_in, let_in, without_agents
@@ -67,6 +68,8 @@ def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decisio
             decision = timer_due(event, facts, policy, now)
         case MailFailed():
             decision = _mail_failed(event, facts, policy, now)
+        case PersonErased():
+            decision = forgetting.erased(event, facts, now)
     return kept(decision, facts, policy, now)
 
 
@@ -82,7 +85,8 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
     incoming, classification = case.incoming, case.incoming.classification
     if facts.duplicate_of is not None and not event.grant:
         reason = f"duplicate of mail {facts.duplicate_of}"
-        return Decision(case.verdict(Outcome.IGNORED, reason, facts.duplicate_ticket))
+        verdict = case.verdict(Outcome.IGNORED, reason, facts.duplicate_ticket)
+        return Decision(verdict, private=facts.duplicate_erased)
     if classification.origin is Origin.OWN:
         return Decision(case.verdict(Outcome.IGNORED, "loop: a mail of our own came back"))
     if incoming.sent_folder:
@@ -184,6 +188,8 @@ def _with_code(case: Case) -> Decision:
     if held is None:
         # The question was answered before, or is too old. "yes" must not become an answer to the customer.
         return returning.answers_nothing(case) if case.standing.agent else _ordinary(case)
+    if held.kind is HoldKind.FORGET:
+        return _about_erasing(case, held)
     facts = case.facts.ticket(held.ticket)
     if writer is not None and facts is not None and writer is case.policy.agents.get(held.agent):
         return _confirmation(case, held, writer, facts)
@@ -197,11 +203,32 @@ def _with_code(case: Case) -> Decision:
     return replace(decision, alarms=(*decision.alarms, alarm))
 
 
+def _about_erasing(case: Case, held: HeldMail) -> Decision:
+    """An answer to the question whether a person is to be erased. Anybody's but an admin's does nothing, and is told."""
+    word = _first_word(case)
+    if decision := forgetting.answered(case, held, word, yes=word in YES_WORDS, no=word in NO_WORDS):
+        return decision
+    why = "Only an admin can answer the question whether a person is erased. Nothing was done."
+    if case.standing.agent is None:
+        decision = _ordinary(case)
+    else:  # "yes" must not become an answer to the customer
+        decision = (
+            returning.returned(case, why)
+            if case.found.ticket
+            else returning.returned_without_ticket(case, why)
+        )
+    return replace(decision, alarms=(*decision.alarms, forgetting.foreign(case, held)))
+
+
+def _first_word(case: Case) -> str:
+    """Return the first line of an answer as it is compared with the words that a question knows."""
+    lines = (line.strip() for line in case.incoming.text.split("\n"))
+    return next((line.rstrip(".!").lower() for line in lines if line), "")
+
+
 def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketFacts) -> Decision:
     """An agent's answer to the question about a held mail. The code in its subject is the proof."""
-    word = next(
-        (line.strip().rstrip(".!").lower() for line in case.incoming.text.split("\n") if line.strip()), ""
-    )
+    word = _first_word(case)
     grant, drop = _understood(word, held.kind)
     ticket = replace(facts.ticket, updated_at=case.now)
     if grant is None and not drop:

@@ -79,12 +79,13 @@ class MailArrived:
 
 @dataclass(frozen=True, slots=True)
 class TimerDue:
-    """A timer of a ticket is due; `held` names the held mail it is about."""
+    """A timer of a ticket is due; `held` names the held mail it is about, `asks_admins` one that asked to erase somebody."""
 
     ticket: int
     timer: Timer
     held_agent: str = ""
     held_text: str = ""
+    asks_admins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +106,19 @@ class MailFailed:
     cycle: int = -1
 
 
-Event = MailArrived | TimerDue | MailFailed
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """A person is about to be erased from a ticket.
+
+    alone   nobody else is on it.
+    asks    the one that asked only: the person is not on it.
+    """
+
+    ticket: int
+    asked_by: str
+    by: str
+    alone: bool = False
+    asks: bool = False
+
+
+Event = MailArrived | TimerDue | MailFailed | PersonErased

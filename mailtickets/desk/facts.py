@@ -24,6 +24,7 @@ class Evidence:
     code   the one-time code of a confirmation, upper case; "" if none.
     named  tickets that commands in the text name, as (tag, number): they prove nothing.
     status_word  it asks for the status and nothing else.
+    forget  whom an agent wants erased, in comparable form; "" = the requester; None: no such command.
     """
 
     keys: tuple[ReplyKey, ...] = ()
@@ -34,6 +35,7 @@ class Evidence:
     returned_ids: tuple[str, ...] = ()
     named: tuple[tuple[str, int], ...] = ()
     status_word: bool = False
+    forget: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,28 @@ class AckCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """What the desk holds of a person.
+
+    tickets   the person is on; nobody else is on `alone` of them, of which `open` are not closed.
+    mails     the person wrote.
+    known     the address stands somewhere in the books.
+    """
+
+    tickets: int = 0
+    alone: int = 0
+    open: int = 0
+    mails: int = 0
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HeldMail:
-    """A mail that waits for confirmation, found by the code in a subject."""
+    """A mail that waits for confirmation, found by the code in a subject.
+
+    about   whom a question about erasing is about.
+    done    such a question was answered before; `about` then says how. Others are not found any more.
+    """
 
     copy: int
     kind: HoldKind
@@ -169,13 +191,17 @@ class HeldMail:
     agent: str
     code: str
     subject: str = ""
+    about: str = ""
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that one decision may know. Values a decision does not need are left at their defaults.
 
-    own   unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    duplicate_erased   the mail that it is the same as was erased.
+    own      unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    traces   what the desk holds of those whom the mail wants erased, by address.
     """
 
     next_number: int = 0
@@ -189,12 +215,14 @@ class Facts:
     held: HeldMail | None = None
     duplicate_of: int | None = None
     duplicate_ticket: int | None = None
+    duplicate_erased: bool = False
     recent_ticket: int | None = None
     loads: Mapping[str, int] = field(default_factory=dict)
     last_assigned: str = ""
     said: tuple[Said, ...] = ()
     holds_today: int = 0
     own: tuple[TicketFacts, ...] = ()
+    traces: Mapping[str, Traces] = field(default_factory=dict)
 
     def ticket(self, number: int) -> TicketFacts | None:
         """Return what was read of a ticket; a merged number leads to its target."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.ticket import (
+    ERASED_DOMAIN,
     Alarm,
     Audience,
     Change,
@@ -33,6 +34,9 @@ MAX_ABSENCE = timedelta(days=90)
 def report(case: Case) -> Decision:
     """File a report on the ticket whose mail it is about; without a ticket it is ignored, with the reason."""
     bounce = case.incoming.classification.bounce
+    if any(known.ours and known.recipient.endswith(ERASED_DOMAIN) for known in case.facts.returned):
+        verdict = case.verdict(Outcome.IGNORED, "report about a mail to a person who was erased")
+        return Decision(verdict, private=True)
     facts = _reported_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "report without a ticket"))

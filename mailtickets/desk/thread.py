@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.commands import named_address
 from mailtickets.desk.customer_words import asks_status
 from mailtickets.desk.facts import Evidence
 from mailtickets.mail.keys import KeyKind, keys_of
@@ -27,6 +28,7 @@ _LONG_SPACE = re.compile(r"\s{2,}")
 _NAMED = re.compile(
     r"#[a-z-]{1,20} {1,5}\[?([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})\]?\Z", re.IGNORECASE | re.ASCII
 )
+_FORGET = re.compile(r"#forget(?:\s+(.{1,700}))?", re.IGNORECASE | re.ASCII)
 MAX_IDS = 51
 MAX_NAMED, MAX_COMMAND_LETTERS = 10, 2000
 
@@ -55,6 +57,7 @@ def evidence(
         returned_keys=ring.read(" ".join(returned[:MAX_IDS]), "returned mail"),
         named=_named(text),
         status_word=asks_status(message, text),
+        forget=_forget(text),
     )
 
 
@@ -63,6 +66,13 @@ def _named(text: str) -> tuple[tuple[str, int], ...]:
     lines = [line.strip() for line in text[:MAX_COMMAND_LETTERS].split("\n") if line.strip()][:MAX_NAMED]
     found = (_NAMED.match(line) for line in lines)
     return tuple((match[1].upper(), int(match[2])) for match in found if match)
+
+
+def _forget(text: str) -> str | None:
+    """Return whom a first line `#forget` names, "" where it names nobody, None where there is no such line."""
+    lines = (line.strip() for line in text[:MAX_COMMAND_LETTERS].split("\n"))
+    found = _FORGET.fullmatch(next((line for line in lines if line), ""))
+    return named_address(found[1] or "") if found else None
 
 
 def strip_tags(subject: str, tags: Collection[str]) -> str:
@@ -103,6 +113,9 @@ def find_ticket(found: Evidence, facts: Facts, sender: str, policy: Policy) -> F
         if ticket is None:
             continue
         source = "our Message-ID" if known.ours else "a Message-ID of the ticket"
+        if ticket.ticket.is_erased and policy.agent_of(sender) is None:
+            why.append("names a mail of a ticket whose people were erased")
+            continue
         # One of our own ids proves the thread to anybody (an outsider is filed as such); the id of
         # a customer's mail may have been seen by many, so it counts from people on the ticket only.
         if known.ours or _belongs(ticket, sender, policy):
@@ -118,6 +131,9 @@ def find_ticket(found: Evidence, facts: Facts, sender: str, policy: Policy) -> F
         if ticket is None or ticket.ticket.tag != tag:
             if tag in own_tags:
                 why.append(f"subject tag {tag}-{number} names no ticket of ours")
+            continue
+        if ticket.ticket.is_erased and policy.agent_of(sender) is None:
+            why.append(f"subject tag {ticket.ticket.reference}, whose people were erased")
             continue
         if _belongs(ticket, sender, policy):
             why.append(f"subject tag {ticket.ticket.reference}")
@@ -137,6 +153,9 @@ def _by_key(found: Evidence, facts: Facts, sender: str, policy: Policy, why: lis
         ticket = facts.ticket(key.ticket)
         if ticket is None:
             why.append(f"valid key in {key.place} for a ticket that is not in the store")
+            continue
+        if ticket.ticket.is_erased and agent is None:
+            why.append(f"key in {key.place} of a ticket whose people were erased")
             continue
         by = "agent key" if key.kind is KeyKind.AGENT else "key"
         why.append(f"{by} of {ticket.ticket.reference} in {key.place}")

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from mailtickets.desk.service_level import Measure
 
 
+# What stands in place of erased words, and of an address: RFC 2606 section 2, no mail can go there.
+ERASED_WORDS = "[erased]"
+ERASED_DOMAIN = "@invalid"
+
+
+def pseudonym(number: int) -> str:
+    """Return what stands in place of an erased person's address, so that their tickets still belong together."""
+    return f"erased-{number}{ERASED_DOMAIN}"
+
+
 class Status(StrEnum):
     """The six states of design section 5; their words for customers are template strings."""
 
@@ -70,6 +80,8 @@ class EntryKind(StrEnum):
     WORKAROUND = "workaround"
     ASKED = "asked"
     ESCALATED = "escalated"
+    ERASURE = "erasure"  # an agent asks to erase a person, or what became of that
+    ERASED = "erased"
 
 
 PUBLIC_KINDS = frozenset({EntryKind.MAIL_IN, EntryKind.MAIL_OUT})
@@ -143,6 +155,11 @@ class Ticket:
     def reference(self) -> str:
         """The reference that people see, such as SUP-1042."""
         return f"{self.tag}-{self.number}"
+
+    @property
+    def is_erased(self) -> bool:
+        """Tell whether everybody on the ticket was erased: nothing leads to it any more."""
+        return self.requester.endswith(ERASED_DOMAIN) and not self.people
 
     def person(self, address: str) -> Person | None:
         """Return who this address is on the ticket, or None."""
@@ -250,6 +267,7 @@ class HoldKind(StrEnum):
 
     IDENTITY = "identity"  # answered yes or no
     LEAK = "leak"  # answered SEND, NOTE or DROP
+    FORGET = "forget"  # no mail is held: the admins are asked whether a person is erased; answered yes or no
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +302,23 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """A question about erasing a person that is answered, or an admin's order on the command line.
+
+    address   whom to erase; "" = nobody, it was answered no or not at all.
+    copy      the mail that asked, and `ticket` where; None without one.
+    asked_by  an agent's key; "" without one.
+    by        who confirmed it: an admin's address, or what stands for one.
+    """
+
+    address: str
+    copy: int | None = None
+    ticket: int | None = None
+    asked_by: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """Trouble or an oddity for the admins: told at most once an hour for each kind. `lines` go into the mail alone.
 
@@ -304,6 +339,9 @@ class Alarm:
 class Decision:
     """Everything that happens for one event, to be written in one transaction.
 
+    forget        a question about erasing a person that ends with this; the mails are queued after it.
+    private       the mail's original is not kept: it quotes a question about erasing somebody, or was erased before.
+
     wants_stats   mails that also show the figures of their queue's last 30 days, which are read outside
                   the pure rooms: whoever queues them adds a section with that text.
     """
@@ -320,3 +358,5 @@ class Decision:
     )
     timer_done: tuple[TimerKind, int] | None = field(default=None)
     wants_stats: tuple[Outgoing, ...] = ()
+    forget: Forget | None = None
+    private: bool = False

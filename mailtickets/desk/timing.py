@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import escalating, saying, silence
+from mailtickets.desk import escalating, forgetting, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
 from mailtickets.desk.limits import next_round, past_limit
 from mailtickets.desk.organisation import May, may_open
@@ -309,6 +309,8 @@ def _hold_ended(
     event: TimerDue, facts: TicketFacts, queue: QueuePolicy, policy: Policy, now: datetime
 ) -> Decision:
     """A held mail that nobody confirmed goes back to its agent with its text."""
+    if event.asks_admins:
+        return forgetting.unanswered(event, facts, queue, policy, now)
     agent = policy.agents.get(event.held_agent)
     copy = event.timer.cycle
     done = (TimerKind.HELD, copy)

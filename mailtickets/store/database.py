@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
+import math
 import os
 import secrets
 import sqlite3
@@ -23,6 +24,7 @@ from mailtickets.mail.keys import KeyRing
 from mailtickets.store.alarms import Alarms
 from mailtickets.store.engine import Database
 from mailtickets.store.facts import FactsReader
+from mailtickets.store.forgetting import UNCLEAN, Forgetting
 from mailtickets.store.future import bring_back
 from mailtickets.store.ledger import Ledger
 from mailtickets.store.measures import Measures
@@ -46,6 +48,7 @@ DAMAGED_REMEDY = (
     "stop the desk and put a backup in its place with `mailtickets restore FILE`, which keeps this file too"
 )
 QUICK_CHECK_BYTES = 100_000_000  # looked through in half a second
+REWRITE_BYTES = 500_000_000  # written anew in half a minute also on a slow disk
 TABLES = frozenset({"setting", "original", "copy", "ticket", "entry", "outbox"})
 
 
@@ -158,6 +161,7 @@ class Store:
         self.views = Views(connection)
         self.alarms = Alarms(connection)
         self.measures = Measures(connection)
+        self.forgetting = Forgetting(connection)
 
     @classmethod
     def open(cls, path: Path, now: datetime) -> Store:
@@ -299,6 +303,38 @@ class Store:
             return str(self._connection.execute(f"PRAGMA {check}").fetchone()[0])
         except sqlite3.DatabaseError as error:  # damage that keeps even the check from going on
             return str(error)
+
+    def clean_up(self, seconds: float = math.inf) -> str | None:
+        """After a person was erased, leave nothing of it in the index of words, in free room of the file or in its journal.
+
+        Return "" where that is done, None where it goes on, as it took longer than so many seconds, or why it cannot yet.
+        A large file is not written anew: its freed pages hold zeros, but slivers of rows that were moved may stay between
+        others.
+        """
+        if not self.forgetting.unclean():
+            return ""
+        try:
+            if not self.forgetting.clean_index(time.monotonic() + seconds):
+                return None
+            with self.transaction():
+                self.forgetting.scrub()
+            if self.path.stat().st_size <= REWRITE_BYTES:
+                self._write_anew()
+            if self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                return "another process reads the store"
+            with self.transaction():
+                self._connection.execute("DELETE FROM setting WHERE name = ?", (UNCLEAN,))
+            self.fold_journal()
+        except sqlite3.OperationalError as error:
+            return str(error)
+        return ""
+
+    def _write_anew(self) -> None:
+        self._connection.execute("PRAGMA temp_store = FILE")  # in memory it would be as large as the store
+        try:
+            self._connection.execute("VACUUM")
+        finally:
+            self._connection.execute("PRAGMA temp_store = MEMORY")
 
     def fold_journal(self) -> None:
         """Put everything that is committed into the file itself, so that it is whole without its journal."""

@@ -16,15 +16,17 @@ from mailtickets.desk.facts import (
     PublicEntry,
     Said,
     TicketFacts,
+    Traces,
 )
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.message import domain_of
+from mailtickets.store.forgetting import Forgetting
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import from_us, from_us_or_none, to_us
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.desk.facts import Evidence
@@ -66,6 +68,7 @@ class FactsReader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._tickets = Tickets(connection)
+        self._forgetting = Forgetting(connection)
 
     def for_mail(self, ask: Question, now: datetime) -> Facts:
         """Read what may bear on a mail."""
@@ -73,6 +76,8 @@ class FactsReader:
         duplicate = self._duplicate(ask, now)
         if duplicate is not None:
             return Facts(duplicate_of=duplicate[0], duplicate_ticket=duplicate[1])
+        if (erased := self._erased(ask)) is not None:
+            return Facts(duplicate_of=erased, duplicate_erased=True)
         evidence = ask.evidence
         known = self._known(evidence.ids)
         returned = self._known(evidence.returned_ids)
@@ -102,6 +107,7 @@ class FactsReader:
             said=self._said(tickets, ask, now) if ask.agent else (),
             holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
+            traces=self._traces(ask, tickets, held),
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
@@ -136,6 +142,14 @@ class FactsReader:
             ).fetchone()
         return (row[0], row[1]) if row else None
 
+    def _erased(self, ask: Question) -> int | None:
+        """The mail of the same bytes that was erased: it is known by their hash for ever."""
+        row = self._connection.execute(
+            "SELECT id FROM copy WHERE content = ? AND digest IS NULL AND id < ? ORDER BY id LIMIT 1",
+            (ask.digest, min(ask.copy, ask.before)),
+        ).fetchone()
+        return row[0] if row else None
+
     def _known(self, ids: Sequence[str]) -> tuple[KnownId, ...]:
         if not ids:
             return ()
@@ -149,12 +163,31 @@ class FactsReader:
         return tuple(item for message_id in ids for item in found.get(message_id, ()))
 
     def _held(self, code: str) -> HeldMail | None:
-        row = self._connection.execute(
-            "SELECT held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject FROM held JOIN copy ON copy.id = held.copy"
-            " WHERE held.code = ? AND held.done = 0",
-            (code,),
-        ).fetchone()
-        return HeldMail(row[0], HoldKind(row[1]), row[2], row[3], row[4], row[5]) if row else None
+        columns = "held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject, held.why, held.done FROM held JOIN copy ON copy.id = held.copy"
+        row = (
+            self._connection.execute(f"SELECT {columns} WHERE held.code = ? AND held.done = 0", (code,)).fetchone()
+            or self._connection.execute(f"SELECT {columns} WHERE held.code = ? AND held.kind = 'forget'", (code,)).fetchone()
+        )  # fmt: skip
+        if row is None:
+            return None
+        kind = HoldKind(row[1])
+        about = row[6] if kind is HoldKind.FORGET else ""
+        return HeldMail(row[0], kind, row[2], row[3], row[4], row[5], about, bool(row[7]))
+
+    def _traces(
+        self, ask: Question, tickets: Mapping[int, TicketFacts], held: HeldMail | None
+    ) -> dict[str, Traces]:
+        """What is held of those whom the mail wants erased; it reads whole tables, and is seldom asked."""
+        wanted: set[str] = set()
+        if ask.agent and ask.evidence.forget is not None:
+            wanted = (
+                {ask.evidence.forget}
+                if ask.evidence.forget
+                else {f.ticket.requester for f in tickets.values()}
+            )
+        if held and held.kind is HoldKind.FORGET and not held.done:
+            wanted.add(held.about)
+        return {address: self._forgetting.held(address) for address in wanted if address}
 
     def _ticket_facts(self, numbers: Iterable[int]) -> dict[int, TicketFacts]:
         found: dict[int, TicketFacts] = {}

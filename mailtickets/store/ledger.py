@@ -171,7 +171,10 @@ class Ledger:
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a mail of these bytes was taken in."""
-        row = self._connection.execute("SELECT 1 FROM copy WHERE digest = ? LIMIT 1", (digest,)).fetchone()
+        row = self._connection.execute(
+            "SELECT 1 FROM copy WHERE digest = ?1 UNION ALL SELECT 1 FROM copy WHERE content = ?1 AND digest IS NULL LIMIT 1",
+            (digest,),
+        ).fetchone()
         return row is not None
 
     def everything(self) -> Iterator[Copy]:
