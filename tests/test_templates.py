@@ -102,6 +102,7 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "agent_reopened-plain",
         "agent_event-note",
         "held-plain",
+        "held-elsewhere",
         "leak-between",
         "not_sent-command",
         "trouble-plain",

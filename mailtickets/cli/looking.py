@@ -35,7 +35,7 @@ NEXT = {
     "silence": "the next reminder, or closing after the last one",
     "resolved": "it closes by itself",
     "acknowledge": "the acknowledgement, which waits for a limit",
-    "held": "the held mail goes back to its agent",
+    "held": "the question to an agent ends; a mail held for it goes back",
     "clock": "the next step of the escalation ladder",
 }
 # What made a ticket as it is.

@@ -183,7 +183,7 @@ class _Ahead:
 
     def _waiting(self, known: _Known) -> Iterator[Coming]:
         """Yield what waits for its time, whatever the rules: an acknowledgement, a held mail."""
-        from mailtickets.desk.ticket import TimerKind
+        from mailtickets.desk.ticket import HoldKind, TimerKind
         from mailtickets.desk.upcoming import Coming
 
         requester = known.ticket.requester
@@ -193,6 +193,8 @@ class _Ahead:
                 what = f"The acknowledgement to {requester}, which waits for a limit."
                 yield Coming(at, "acknowledgement", (requester,), what, key)
             elif timer.kind is TimerKind.HELD and (held := self._store.ledger.held_agent(timer.cycle)):
+                if held[1] is HoldKind.ALIAS:
+                    continue  # a question that ends, and nothing is sent
                 agent = self._policy.agents.get(held[0])
                 to = (agent.email,) if agent else ()
                 what = f"The held mail of {held[0]} goes back, unless it is confirmed."

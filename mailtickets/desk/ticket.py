@@ -249,6 +249,7 @@ class HoldKind(StrEnum):
     """Which question a held mail waits for."""
 
     IDENTITY = "identity"  # answered yes or no
+    ALIAS = "alias"  # answered yes or no; meanwhile it is no held mail, but on its ticket as from outside
     LEAK = "leak"  # answered SEND, NOTE or DROP
 
 
@@ -289,6 +290,7 @@ class Alarm:
 
     since     when it began, where that is known; None: with its first alarm.
     goes_on   the desk tries by itself until it works again.
+    once      told once and not again, however often it comes back.
     """
 
     kind: str
@@ -298,6 +300,7 @@ class Alarm:
     lines: tuple[str, ...] = ()
     since: datetime | None = None
     goes_on: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

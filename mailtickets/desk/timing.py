@@ -17,6 +17,7 @@ from mailtickets.desk.ticket import (
     Decision,
     Entry,
     EntryKind,
+    HoldKind,
     Outcome,
     Release,
     Status,
@@ -314,6 +315,8 @@ def _hold_ended(
     done = (TimerKind.HELD, copy)
     if not event.held_agent:
         return Decision(timer_done=done)
+    if event.held_kind is HoldKind.ALIAS:
+        return _question_ended(facts, copy, now)
     reason = "not confirmed within three working days"
     entry = Entry(EntryKind.DROPPED, now, "desk", Audience.DESK, reason=reason)
     mail = ()
@@ -330,4 +333,16 @@ def _hold_ended(
         mail=mail,
         release=Release(copy, reason=reason),
         timer_done=done,
+    )
+
+
+def _question_ended(facts: TicketFacts, copy: int, now: datetime) -> Decision:
+    """Nobody said to have written a mail from another address: it stays where it is, as from outside."""
+    reason = "not confirmed within three working days: it stays as written by somebody outside"
+    entry = Entry(EntryKind.DROPPED, now, "desk", Audience.DESK, reason=reason)
+    return Decision(
+        verdict=Verdict(Outcome.ON_TICKET, reason, facts.ticket.number),
+        changes=(Change(replace(facts.ticket, updated_at=now), (entry,)),),
+        release=Release(copy, reason=reason),
+        timer_done=(TimerKind.HELD, copy),
     )

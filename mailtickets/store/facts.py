@@ -18,6 +18,7 @@ from mailtickets.desk.facts import (
     TicketFacts,
 )
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
+from mailtickets.mail.keys import KeyKind
 from mailtickets.mail.message import domain_of
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import from_us, from_us_or_none, to_us
@@ -83,6 +84,7 @@ class FactsReader:
             numbers += [number for _, number in evidence.named]
         if held:
             numbers.append(held.ticket)
+        keyed = next((key.agent for key in evidence.keys if key.kind is KeyKind.AGENT), "")
         tickets = self._ticket_facts(numbers)
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
         bounced, away = self._marks(people, now)
@@ -100,7 +102,8 @@ class FactsReader:
             loads=self._loads(ask.queue) if not tickets else {},
             last_assigned=self._last_assigned(ask.queue) if not tickets else "",
             said=self._said(tickets, ask, now) if ask.agent else (),
-            holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
+            holds_today=self._asked_today(ask.agent, HoldKind.IDENTITY, now) if ask.agent else 0,
+            questions_today=self._asked_today(keyed, HoldKind.ALIAS, now) if keyed else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
         )
 
@@ -150,11 +153,11 @@ class FactsReader:
 
     def _held(self, code: str) -> HeldMail | None:
         row = self._connection.execute(
-            "SELECT held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject FROM held JOIN copy ON copy.id = held.copy"
+            "SELECT held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject, copy.sender FROM held JOIN copy ON copy.id = held.copy"
             " WHERE held.code = ? AND held.done = 0",
             (code,),
         ).fetchone()
-        return HeldMail(row[0], HoldKind(row[1]), row[2], row[3], row[4], row[5]) if row else None
+        return HeldMail(row[0], HoldKind(row[1]), *row[2:]) if row else None
 
     def _ticket_facts(self, numbers: Iterable[int]) -> dict[int, TicketFacts]:
         found: dict[int, TicketFacts] = {}
@@ -294,9 +297,9 @@ class FactsReader:
             said.extend(Said(EntryKind(kind), text) for kind, text in rows)
         return tuple(said)
 
-    def _holds_today(self, agent: str, now: datetime) -> int:
+    def _asked_today(self, agent: str, kind: HoldKind, now: datetime) -> int:
         row = self._connection.execute(
-            "SELECT count(*) FROM held WHERE agent = ? AND at > ? AND kind = 'identity'",
-            (agent, to_us(now - timedelta(days=1))),
+            "SELECT count(*) FROM held WHERE agent = ? AND at > ? AND kind = ?",
+            (agent, to_us(now - timedelta(days=1)), kind.value),
         ).fetchone()
         return int(row[0])
