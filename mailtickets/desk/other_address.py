@@ -68,7 +68,7 @@ def question(case: Case, facts: TicketFacts) -> Question:
         # A machine may have answered the question, and would answer the next mail, too. The admins are told of it.
         return Question(but=(held.agent,))
     agent = _whose(case, facts)
-    if agent is None:
+    if agent is None or case.event.released:  # whoever lets a mail in gives nobody's rights with it
         return Question(hints=_seen(case))
     if why := _why_not(case):
         alarm = Alarm(

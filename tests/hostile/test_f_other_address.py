@@ -277,3 +277,18 @@ def test_86_an_old_key_makes_no_new_one_void(busy: HostileDesk):
         assert kinds(met, ANNAS) == ["agent_reply"]
     assert busy.store.tickets.generation(1001, "anna") == 1
     assert busy.kinds(ANNAS).count("held") == 1
+
+
+@pytest.mark.case(86)
+def test_86_an_admin_who_lets_a_mail_in_gives_nobodys_rights(busy: HostileDesk):
+    """Spam with anna's key, released from quarantine: filed as from outside, anna reads it, nobody is asked."""
+    number = len(busy.copies()) + 1
+    met = busy.meets(answer(busy, notice(busy), EVE, TEXT, X_Spam_Flag="YES"))
+    assert (met.state, met.sent) == ("quarantined", ())
+    before = len(busy.sent)
+    with busy.store.transaction():
+        assert busy.store.ledger.release(number)
+    busy.run()
+    assert [mail.kind for mail in busy.sent[before:]] == ["agent_reply"]
+    assert busy.kinds(CORAS) == ["acknowledgement", "answer"]
+    assert busy.ticket().status == "open"
