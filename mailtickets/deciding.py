@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived
+from mailtickets.desk.other_address import as_written_by
 from mailtickets.desk.ticket import Grant
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.store.facts import Question
@@ -49,12 +50,14 @@ def decided(
     grant: Grant = Grant.NONE,
     seen: Callable[[Facts], Facts] = lambda facts: facts,
     before: int = 1 << 62,
+    granted_by: str = "",
 ) -> Decided:
     """Decide a mail by the present rules and what the store holds.
 
     code    a fresh one-time code, used if the mail has to be held.
     seen    takes from the facts what this decision is not to know.
     before  only mails below this number make it a duplicate.
+    granted_by  the agent who confirmed it, whose mail it is from wherever it came.
     """
     policy = rules.policy
     if copy.folder and copy.folder == rules.reading.sent_folders.get(copy.mailbox):
@@ -63,11 +66,13 @@ def decided(
     content = b"" if copy.truncated or incoming.unread else content_digest(message)
     if store.tickets.is_ours(message.message_id):
         incoming = as_ours(incoming, "its Message-ID stands in our outbox")
+    incoming = as_written_by(incoming, policy.agents.get(granted_by), policy)
     sender = message.sender.key if message.sender else ""
-    agent = policy.agent_of(sender) if sender else None
+    writer = incoming.message.sender.key if incoming.message.sender else ""
+    agent = policy.agent_of(writer) if writer else None
     queue, _ = policy.queue_for(message, copy.mailbox)
     question = Question(
-        copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
+        copy.id, copy.digest, b"" if grant else content, writer, incoming.evidence, queue, policy.limits,
         agent=agent.key if agent else "", before=before,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))

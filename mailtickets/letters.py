@@ -216,10 +216,10 @@ class Writer:
         )
 
     def _hidden(self, incoming: Incoming) -> list[str]:
-        """What must not reach a customer: the private addresses of the agent who wrote."""
+        """What must not reach a customer: the private addresses of the agent who wrote, and the one it came from."""
         sender = incoming.message.sender
         agent = self._policy.agent_of(sender.address) if sender else None
-        return [agent.email, *agent.aliases] if agent else []
+        return [agent.email, *agent.aliases, *(a.key for a in incoming.message.from_)] if agent else []
 
     def _author(self, outgoing: Outgoing, incoming: Incoming | None) -> str:
         sender = incoming.message.sender if incoming else None

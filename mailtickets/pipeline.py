@@ -369,13 +369,15 @@ class Line:
 
     # -- one mail ----------------------------------------------------------------------------
 
-    def _decide_mail(self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE) -> None:
+    def _decide_mail(
+        self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE, granted_by: str = ""
+    ) -> None:
         """Facts, decision and everything it says, inside the caller's transaction."""
         # What somebody lets go now was not let go before: there the mail that says so counts.
         held = self._recorder.holds if grant or copy.released else self._catching_up.why_held(copy.arrived)
         case = decided(
             self._store, self.rules, copy, incoming, self._clock(), self._code(), grant,
-            partial(self._catching_up.facts, held=held),
+            partial(self._catching_up.facts, held=held), granted_by=granted_by,
         )  # fmt: skip
         message, verdict = incoming.message, case.verdict
         with self._recorder.holding(held):
@@ -406,12 +408,15 @@ class Line:
             self._store.tickets.drop_timer(ticket, TimerKind.HELD, release.copy)
         if held is None or copy is None:
             return
+        agent, kind = held
+        if release.grant is Grant.NONE and kind is HoldKind.ALIAS:
+            return  # it is on its ticket
         if release.grant is Grant.NONE:
             self._store.ledger.rebook(
                 copy.id, Outcome.IGNORED, f"held, then not done: {release.reason}", ticket
             )
             return
-        self._decide_mail(copy, self._read(copy), release.grant)
+        self._decide_mail(copy, self._read(copy), release.grant, agent)
 
     # -- the admins --------------------------------------------------------------------------
 
@@ -535,8 +540,8 @@ class Line:
             copy = self._store.ledger.copy(event.timer.cycle)
             if held is None or (copy is None and held[1] is not HoldKind.FORGET):
                 return (), {}
-            event = replace(event, held_agent=held[0], asks_admins=held[1] is HoldKind.FORGET)
-            if copy is not None and not event.asks_admins:
+            event = replace(event, held_agent=held[0], held_kind=held[1])
+            if copy is not None and held[1] is not HoldKind.FORGET:
                 event = replace(event, held_text=self._read(copy).text)
         reach("timer-due")
         facts = self._store.facts.for_ticket(event.ticket, policy.limits, now)

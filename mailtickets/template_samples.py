@@ -525,10 +525,19 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
         "plain": _values(
             code="K7Q2",
             sender="kim@acme.example",
+            elsewhere=False,
             text="The new toner comes tomorrow.",
             why="The mail carries no proof that kim@acme.example sent it (no reply key).",
             key_line="",
-        )
+        ),
+        "elsewhere": _values(
+            code="K7Q2",
+            sender="kim@home.example",
+            elsewhere=True,
+            text="The new toner comes tomorrow.",
+            why="It holds your reply key for SUP-1042, but kim@home.example is no address of yours in the configuration.",
+            key_line="",
+        ),
     },
     "forget": {
         "plain": _values(

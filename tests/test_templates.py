@@ -104,6 +104,7 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "held-plain",
         "forget-plain",
         "forgotten-erased",
+        "held-elsewhere",
         "leak-between",
         "not_sent-command",
         "trouble-plain",

@@ -35,7 +35,7 @@ NEXT = {
     "silence": "the next reminder, or closing after the last one",
     "resolved": "it closes by itself",
     "acknowledge": "the acknowledgement, which waits for a limit",
-    "held": "the held mail goes back to its agent, or an agent's question to the admins ends",
+    "held": "a question ends: to an agent (a mail held for it goes back), or to the admins",
     "clock": "the next step of the escalation ladder",
 }
 # What made a ticket as it is.

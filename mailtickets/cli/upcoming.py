@@ -193,6 +193,8 @@ class _Ahead:
                 what = f"The acknowledgement to {requester}, which waits for a limit."
                 yield Coming(at, "acknowledgement", (requester,), what, key)
             elif timer.kind is TimerKind.HELD and (held := self._store.ledger.held_agent(timer.cycle)):
+                if held[1] is HoldKind.ALIAS:
+                    continue  # a question that ends, and nothing is sent
                 agent = self._policy.agents.get(held[0])
                 to = (agent.email,) if agent else ()
                 if held[1] is HoldKind.FORGET:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def answer(case: Case) -> Decision:
     """Carry out a proven agent's mail on its ticket: all of it, or nothing."""
     facts, agent = on_ticket(case)
-    text = case.incoming.text
+    text = _without_signature(case.incoming.text)
     is_note = case.event.grant is Grant.NOTE or _went_to_note_address(case)
     read = Read(text=text) if is_note else read_commands(text, known_to(case, facts.ticket))
     if case.incoming.truncated:
@@ -82,6 +82,11 @@ def answer(case: Case) -> Decision:
     if case.event.grant is not Grant.SEND and (found_leak := _leak(wish)):
         return held_for_confirmation(case, found_leak[0], read.text, found_leak[1])
     return orders.carried_out(wish)
+
+
+def _without_signature(text: str) -> str:
+    """Return an agent's text, or nothing where it is a signature alone (RFC 3676 section 4.3), sent by a slip."""
+    return "" if text.lstrip().split("\n", 1)[0].rstrip() == "--" else text
 
 
 def known_to(case: Case, ticket: Ticket) -> Known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -133,7 +134,7 @@ def read_commands(text: str, known: Known) -> Read:
         bare = line.strip()
         if not bare:
             continue
-        if not bare.startswith(("#", "\uff03")) or bare.startswith("##"):
+        if not starts_command(bare):
             break
         command, rest, problem = _read_line(bare, known)
         if problem:
@@ -154,6 +155,12 @@ def read_commands(text: str, known: Known) -> Read:
     if body and body[0].lstrip().startswith("##"):
         body = [body[0].replace("##", "#", 1), *body[1:]]
     return Read(tuple(dict.fromkeys(commands)), "\n".join((*extra, *body)).strip())
+
+
+def starts_command(line: str) -> bool:
+    """Tell whether a line begins like a command, signs that nobody sees and look-alikes of # included; ## is text."""
+    seen = folded(line, MAX_WORD)
+    return seen.startswith("#") and not seen.startswith("##")
 
 
 # -- one line -------------------------------------------------------------------------------------
@@ -302,11 +309,7 @@ def _stray_command(body: list[str], known: Known) -> CommandProblem | None:
                 return None
             continue
         seen.append(bare)
-        word = (
-            bare[1:].split(" ")[0].rstrip(":.,;!").lower()
-            if bare.startswith("#") and not bare.startswith("##")
-            else ""
-        )
+        word = folded(bare, MAX_WORD)[1:].split(" ")[0].rstrip(":.,;!") if starts_command(bare) else ""
         if word and (near := nearest(word, known.priorities)):
             if near == f"#{word}":
                 _command, _rest, problem = _read_line(bare, known)
@@ -387,7 +390,8 @@ def nearest(word: str, more: Iterable[str] = ()) -> str:
 
     more   further words that are commands: the desk's own for priorities.
     """
-    name = _nearest_of(word.lower()[:20], (*RULES, *more))
+    # NFKC: a Japanese keyboard writes the letters of a command in full width.
+    name = _nearest_of(unicodedata.normalize("NFKC", word[:40]).lower()[:20], (*RULES, *more))
     return f"#{name}" if name else ""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import asking, customer_wishes, elsewhere, saying, silence
+from mailtickets.desk import asking, customer_wishes, elsewhere, other_address, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
 from mailtickets.desk.limits import next_round, past_limit
@@ -217,7 +217,8 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     after = replace(ticket, updated_at=case.now)
     if case.sender:
         after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
-    entries = [case.mail_in(Audience.AGENTS, reason=f"outside: {case.standing.why}")]
+    asked = other_address.question(case, facts)
+    entries = [case.mail_in(Audience.AGENTS, reason=f"outside: {case.standing.why}"), *asked.entries]
     drop: tuple[TimerKind, ...] = ()
     if ticket.status is Status.WAITING:
         after = silence.end_silence(after, Status.OPEN, case.now)
@@ -235,13 +236,24 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
+        hints=(*_forged(case), *asked.hints),
+        but=asked.but,
     )
-    change = Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked)
+    change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "written by somebody outside the ticket", ticket.number),
         (change,),
-        mail,
+        (*asked.mail, *mail),
+        hold=asked.hold,
+        alarms=asked.alarms,
     )
+
+
+def _forged(case: Case) -> tuple[str, ...]:
+    """Tell the agents where our mail server contradicts the sender."""
+    if case.incoming.proof is not Proof.FAIL:
+        return ()
+    return ("the sender is not proven: our mail server says it may be forged",)
 
 
 def _not_proven(case: Case, facts: TicketFacts) -> Decision:
@@ -262,7 +274,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
         drop = SILENCE_TIMERS
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        history=(*facts.history, *lines_of(entries)), hints=["the sender is not proven: our mail server says it may be forged"],
+        history=(*facts.history, *lines_of(entries)), hints=_forged(case),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(

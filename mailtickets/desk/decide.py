@@ -12,6 +12,7 @@ from mailtickets.desk import (
     elsewhere,
     forgetting,
     holding,
+    other_address,
     reports,
     returning,
     saying,
@@ -54,9 +55,8 @@ if TYPE_CHECKING:
 
 # RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
 MAX_RECEIVED = 100
-YES_WORDS = frozenset({"yes", "y", "ja", "oui", "si", "ok", "confirm"})
 MAX_UNCLEAR_WORD = 40
-NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
+PROVED = frozenset({"key", "agent key", "our id"})  # what leads anybody to a ticket: as somebody outside
 
 
 def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decision:
@@ -100,9 +100,9 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
     if refused := _refused(case):
         return refused
     # Only a person confirms: an absence notice quotes the code in its subject too, and asking it again would loop.
-    if incoming.evidence.code and classification.origin is Origin.PERSON and not event.grant:
-        return _with_code(case)
-    return _ordinary(case)
+    confirms = incoming.evidence.code and classification.origin is Origin.PERSON and not event.grant
+    decision = _with_code(case) if confirms else _ordinary(case)
+    return replace(decision, alarms=(*decision.alarms, *other_address.of_former_agents(case)))
 
 
 def _ordinary(case: Case) -> Decision:
@@ -111,7 +111,7 @@ def _ordinary(case: Case) -> Decision:
         if case.found.ticket and case.standing.speaker is not Speaker.FORGED_AGENT:
             return reports.automatic_reply(case)
         return customers.open_ticket(case, reason="opened by a machine's mail")
-    if case.standing.speaker is Speaker.NOBODY and case.found.by not in {"key", "our id"}:
+    if case.standing.speaker is Speaker.NOBODY and case.found.by not in PROVED:
         return customers.open_ticket(case, reason="opened a ticket; its sender is not known")
     if case.standing.agent is not None:
         return _from_agent(case)
@@ -205,8 +205,9 @@ def _with_code(case: Case) -> Decision:
 
 def _about_erasing(case: Case, held: HeldMail) -> Decision:
     """An answer to the question whether a person is to be erased. Anybody's but an admin's does nothing, and is told."""
-    word = _first_word(case)
-    if decision := forgetting.answered(case, held, word, yes=word in YES_WORDS, no=word in NO_WORDS):
+    word = holding.first_word(case.incoming.text)
+    yes, no = word in holding.YES_WORDS, word in holding.NO_WORDS
+    if decision := forgetting.answered(case, held, word, yes=yes, no=no):
         return decision
     why = "Only an admin can answer the question whether a person is erased. Nothing was done."
     if case.standing.agent is None:
@@ -220,24 +221,19 @@ def _about_erasing(case: Case, held: HeldMail) -> Decision:
     return replace(decision, alarms=(*decision.alarms, forgetting.foreign(case, held)))
 
 
-def _first_word(case: Case) -> str:
-    """Return the first line of an answer as it is compared with the words that a question knows."""
-    lines = (line.strip() for line in case.incoming.text.split("\n"))
-    return next((line.rstrip(".!").lower() for line in lines if line), "")
-
-
 def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketFacts) -> Decision:
     """An agent's answer to the question about a held mail. The code in its subject is the proof."""
-    word = _first_word(case)
+    word = holding.first_word(case.incoming.text)
     grant, drop = _understood(word, held.kind)
     ticket = replace(facts.ticket, updated_at=case.now)
     if grant is None and not drop:
-        choices = "yes or no" if held.kind is HoldKind.IDENTITY else "SEND, NOTE or DROP"
+        choices = "SEND, NOTE or DROP" if held.kind is HoldKind.LEAK else "yes or no"
         why = f"I did not understand {word[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
         question = saying.to_agent(
-            "held" if held.kind is HoldKind.IDENTITY else "leak", agent, ticket, case.queue, case.policy,
+            "leak" if held.kind is HoldKind.LEAK else "held", agent, ticket, case.queue, case.policy,
             occasion=f"again:{case.event.copy}", keyed=False,
-            values={"code": held.code, "why": why, "text": "", "sender": agent.email, "between": []},
+            values={"code": held.code, "why": why, "text": "", "sender": held.sender or agent.email,
+                    "elsewhere": held.kind is HoldKind.ALIAS, "between": []},
         )  # fmt: skip
         return Decision(
             case.verdict(Outcome.IGNORED, "an unclear confirmation; asked again", held.ticket),
@@ -250,7 +246,15 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
     change = Change(ticket, (entry,))
     release = Release(held.copy, grant or Grant.NONE, f"{agent.key} answered {word!r}")
     verdict = case.verdict(Outcome.ON_TICKET, f"confirmation of a held mail: {word}", held.ticket)
-    return Decision(verdict, (change,), release=release, timer_done=(TimerKind.HELD, held.copy))
+    mail: tuple[Outgoing, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    if held.kind is HoldKind.ALIAS and drop:
+        mail = (other_address.stays_outside(held, agent, facts, case.queue, case.policy),)
+    elif held.kind is HoldKind.ALIAS:
+        alarms = (other_address.alias_missing(held, agent),)
+    return Decision(
+        verdict, (change,), mail, release=release, alarms=alarms, timer_done=(TimerKind.HELD, held.copy)
+    )
 
 
 def _more_than_a_word(case: Case, agent: AgentPolicy, ticket: Ticket) -> tuple[Outgoing, ...]:
@@ -267,8 +271,8 @@ def _more_than_a_word(case: Case, agent: AgentPolicy, ticket: Ticket) -> tuple[O
 
 
 def _understood(word: str, kind: HoldKind) -> tuple[Grant | None, bool]:
-    if kind is HoldKind.IDENTITY:
-        return (Grant.YES, False) if word in YES_WORDS else (None, word in NO_WORDS)
+    if kind is not HoldKind.LEAK:
+        return (Grant.YES, False) if word in holding.YES_WORDS else (None, word in holding.NO_WORDS)
     if word in {"send", "note"}:
         return Grant(word), False
     return None, word == "drop"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailtickets.desk.facts import Evidence
-    from mailtickets.desk.ticket import Timer
+    from mailtickets.desk.ticket import HoldKind, Timer
     from mailtickets.mail.authentication import Proof
     from mailtickets.mail.classify import Classification
     from mailtickets.mail.message import Message
@@ -79,13 +79,13 @@ class MailArrived:
 
 @dataclass(frozen=True, slots=True)
 class TimerDue:
-    """A timer of a ticket is due; `held` names the held mail it is about, `asks_admins` one that asked to erase somebody."""
+    """A timer of a ticket is due; `held` names the held mail it is about, or the question about a mail or a person."""
 
     ticket: int
     timer: Timer
     held_agent: str = ""
+    held_kind: HoldKind | None = None
     held_text: str = ""
-    asks_admins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

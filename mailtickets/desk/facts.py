@@ -22,6 +22,7 @@ class Evidence:
     ids    In-Reply-To first, then References from the last to the first.
     tags   subject tags, as (tag, number), in order of the subject.
     code   the one-time code of a confirmation, upper case; "" if none.
+    void   places in which something has the form of a key of ours and is none.
     named  tickets that commands in the text name, as (tag, number): they prove nothing.
     status_word  it asks for the status and nothing else.
     forget  whom an agent wants erased, in comparable form; "" = the requester; None: no such command.
@@ -31,6 +32,7 @@ class Evidence:
     ids: tuple[str, ...] = ()
     tags: tuple[tuple[str, int], ...] = ()
     code: str = ""
+    void: tuple[str, ...] = ()
     returned_keys: tuple[ReplyKey, ...] = ()
     returned_ids: tuple[str, ...] = ()
     named: tuple[tuple[str, int], ...] = ()
@@ -193,6 +195,7 @@ class HeldMail:
     subject: str = ""
     about: str = ""
     done: bool = False
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,8 @@ class Facts:
     """All that one decision may know. Values a decision does not need are left at their defaults.
 
     duplicate_erased   the mail that it is the same as was erased.
+    holds_today      questions within a day whether an agent wrote what came without proof, to the agent who writes.
+    questions_today  questions within a day whether an agent wrote from elsewhere, to the agent whose key the mail has.
     own      unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
     traces   what the desk holds of those whom the mail wants erased, by address.
     """
@@ -221,6 +226,7 @@ class Facts:
     last_assigned: str = ""
     said: tuple[Said, ...] = ()
     holds_today: int = 0
+    questions_today: int = 0
     own: tuple[TicketFacts, ...] = ()
     traces: Mapping[str, Traces] = field(default_factory=dict)
 

@@ -29,8 +29,15 @@ if TYPE_CHECKING:
 
 HOLD_DAYS = 3
 MAX_QUESTIONS_DAY = 20
+YES_WORDS = frozenset({"yes", "y", "ja", "oui", "si", "ok", "confirm"})
+NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
 # A line of a note this long does not stand in an answer by chance.
 MIN_NOTE_LINE = 30
+
+
+def first_word(text: str) -> str:
+    """Return the first line of an answer to a question, in the form in which the words to answer with are compared."""
+    return next((line.strip().rstrip(".!").lower() for line in text.split("\n") if line.strip()), "")
 
 
 def held_for_proof(case: Case) -> Decision:

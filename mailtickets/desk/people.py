@@ -92,7 +92,7 @@ def who_speaks(
             why="this agent's mail counts only with an authenticated sender",
             leaked=leaked,
         )
-    problem = _key_problem(found, agent, now)
+    problem = key_problem(found, agent, now)
     if problem:
         return Standing(Speaker.CLAIMED_AGENT, agent, why=problem, leaked=leaked)
     return Standing(Speaker.AGENT, agent, why="carries this agent's reply key", leaked=leaked)
@@ -105,7 +105,7 @@ def _speaks_as_customer(found: Found, sender: str) -> bool:
     return not (found.key and found.key.kind is KeyKind.AGENT)
 
 
-def _key_problem(found: Found, agent: AgentPolicy, now: datetime) -> str:
+def key_problem(found: Found, agent: AgentPolicy, now: datetime) -> str:
     """Say what is wrong with the mail's key as this agent's proof, or nothing."""
     if found.key is None or found.key.kind is not KeyKind.AGENT or found.ticket is None:
         return "the mail carries no reply key of ours"
@@ -120,15 +120,20 @@ def _key_problem(found: Found, agent: AgentPolicy, now: datetime) -> str:
 
 
 def _leaked(found: Found, agent: str, message: Message, policy: Policy) -> tuple[str, ...]:
-    """Return the agent whose key was seen by somebody who is no agent, if there is one."""
-    if found.key is None or found.key.kind is not KeyKind.AGENT:
+    """Return the agents whose present key was seen by somebody else; one replaced before needs no other again."""
+    if found.ticket is None:
         return ()
-    others = [
-        a
-        for a in (*message.to, *message.cc)
-        if not policy.is_own(a.address) and not policy.agent_of(a.address)
-    ]
-    return (found.key.agent,) if found.key.agent != agent or others else ()
+    others = any(
+        not policy.is_own(a.address) and not policy.agent_of(a.address) for a in (*message.to, *message.cc)
+    )
+    present = found.ticket.generations
+    return tuple(
+        dict.fromkeys(
+            key.agent
+            for key in found.carried
+            if (key.agent != agent or others) and key.generation >= present.get(key.agent, 0)
+        )
+    )
 
 
 def people_joining(

@@ -11,7 +11,7 @@ from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import deadlines, shown_priority, to_customer
 from mailtickets.desk.route import hearers, keeps_out, regulars, routed_as
 from mailtickets.desk.terms import terms_of
-from mailtickets.desk.ticket import Role, Status
+from mailtickets.desk.ticket import HoldKind, Role, Status
 from mailtickets.mail.compose import KEY_PLACEHOLDER, MAX_NAME, visible_line
 from mailtickets.mail.message import Address, address_key
 
@@ -320,11 +320,12 @@ def to_agent(kind: str, agent: AgentPolicy, ticket: Ticket | None, queue: QueueP
 def question(hold: Hold, agent: AgentPolicy, ticket: Ticket, queue: QueuePolicy, policy: Policy, incoming: Incoming, text: str,
              between: Sequence[PublicEntry] = ()) -> Outgoing:  # fmt: skip
     """Return the question that a held mail asks its agent; the code stands in the subject, no key in it."""
-    kind = "held" if hold.kind.value == "identity" else "leak"
+    kind = "leak" if hold.kind is HoldKind.LEAK else "held"
     came = [{"author": e.actor, "at": e.at, "text": excerpt(e.text)} for e in between]
     values: dict[str, object] = {"code": hold.code, "why": hold.why, "text": text[:MAX_NOTICE_LETTERS]}
     if kind == "held":
         values["sender"] = incoming.message.sender.address if incoming.message.sender else ""
+        values["elsewhere"] = hold.kind is HoldKind.ALIAS
     else:
         values["between"] = came
     return to_agent(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk.commands import named_address
 from mailtickets.desk.customer_words import asks_status
 from mailtickets.desk.facts import Evidence
-from mailtickets.mail.keys import KeyKind, keys_of
+from mailtickets.mail.keys import KeyKind, keys_of, void_keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # ASCII digits only, no leading zero, at most 10: `\d` and int() would take Arabic digits and 1_042.
 _TAG = re.compile(
-    r"\[([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})(?: confirm ([A-Z2-9]{4}-[A-Z2-9]{4}))?\]", re.IGNORECASE
+    r"\[([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})(?: confirm ([A-Z2-9]{4}-[A-Z2-9]{4}))?\]",
+    re.IGNORECASE | re.ASCII,  # without ASCII the long s and the Kelvin sign are letters of ours
 )
 _LONG_SPACE = re.compile(r"\s{2,}")
 _NAMED = re.compile(
@@ -53,6 +54,7 @@ def evidence(
         ids=tuple(ids)[:MAX_IDS],
         tags=tuple(tags),
         code=code,
+        void=void_keys_of(ring, message, body),
         returned_ids=returned[:MAX_IDS],
         returned_keys=ring.read(" ".join(returned[:MAX_IDS]), "returned mail"),
         named=_named(text),
@@ -87,6 +89,7 @@ class Found:
 
     by      "key", "agent key", "our id", "their id", "tag", or "" for none.
     key     the key that proved it, where one did.
+    carried agents' keys of this ticket that stand in the mail, whether they proved anything or not.
     seen    the newest entry of the ticket that the writer had before them; None if not known.
     hints   for the agents of a new ticket, in words.
     """
@@ -94,6 +97,7 @@ class Found:
     ticket: TicketFacts | None = None
     by: str = ""
     key: ReplyKey | None = None
+    carried: tuple[ReplyKey, ...] = ()
     seen: int | None = None
     hints: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
@@ -104,7 +108,7 @@ def find_ticket(found: Evidence, facts: Facts, sender: str, policy: Policy) -> F
 
     sender   the From address in comparable form; "" where From names no single person.
     """
-    why: list[str] = []
+    why = [f"what looks like a key of ours in {place} is none: it proves nothing" for place in found.void]
     hints: list[str] = []
     if result := _by_key(found, facts, sender, policy, why):
         return result
@@ -159,8 +163,14 @@ def _by_key(found: Evidence, facts: Facts, sender: str, policy: Policy, why: lis
             continue
         by = "agent key" if key.kind is KeyKind.AGENT else "key"
         why.append(f"{by} of {ticket.ticket.reference} in {key.place}")
+        why.extend(
+            f"the subject names {tag}-{number}, but the key goes first"
+            for tag, number in found.tags
+            if tag in {queue.tag for queue in policy.queues.values()} and facts.ticket(number) is not ticket
+        )
         seen = next((k.seq for k in facts.known_ids if k.ours and facts.ticket(k.ticket) is ticket), None)
-        return Found(ticket, by, key, seen, why=tuple(why))
+        carried = tuple(k for k in keys if k.kind is KeyKind.AGENT and facts.ticket(k.ticket) is ticket)
+        return Found(ticket, by, key, carried, seen, why=tuple(why))
     return None
 
 

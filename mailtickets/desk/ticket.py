@@ -266,6 +266,7 @@ class HoldKind(StrEnum):
     """Which question a held mail waits for."""
 
     IDENTITY = "identity"  # answered yes or no
+    ALIAS = "alias"  # answered yes or no; meanwhile it is no held mail, but on its ticket as from outside
     LEAK = "leak"  # answered SEND, NOTE or DROP
     FORGET = "forget"  # no mail is held: the admins are asked whether a person is erased; answered yes or no
 
@@ -324,6 +325,7 @@ class Alarm:
 
     since     when it began, where that is known; None: with its first alarm.
     goes_on   the desk tries by itself until it works again.
+    once      told once and not again, however often it comes back.
     """
 
     kind: str
@@ -333,6 +335,7 @@ class Alarm:
     lines: tuple[str, ...] = ()
     since: datetime | None = None
     goes_on: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

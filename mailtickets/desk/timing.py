@@ -17,6 +17,7 @@ from mailtickets.desk.ticket import (
     Decision,
     Entry,
     EntryKind,
+    HoldKind,
     Outcome,
     Release,
     Status,
@@ -309,13 +310,15 @@ def _hold_ended(
     event: TimerDue, facts: TicketFacts, queue: QueuePolicy, policy: Policy, now: datetime
 ) -> Decision:
     """A held mail that nobody confirmed goes back to its agent with its text."""
-    if event.asks_admins:
+    if event.held_kind is HoldKind.FORGET:
         return forgetting.unanswered(event, facts, queue, policy, now)
     agent = policy.agents.get(event.held_agent)
     copy = event.timer.cycle
     done = (TimerKind.HELD, copy)
     if not event.held_agent:
         return Decision(timer_done=done)
+    if event.held_kind is HoldKind.ALIAS:
+        return _question_ended(facts, copy, now)
     reason = "not confirmed within three working days"
     entry = Entry(EntryKind.DROPPED, now, "desk", Audience.DESK, reason=reason)
     mail = ()
@@ -332,4 +335,16 @@ def _hold_ended(
         mail=mail,
         release=Release(copy, reason=reason),
         timer_done=done,
+    )
+
+
+def _question_ended(facts: TicketFacts, copy: int, now: datetime) -> Decision:
+    """Nobody said to have written a mail from another address: it stays where it is, as from outside."""
+    reason = "not confirmed within three working days: it stays as written by somebody outside"
+    entry = Entry(EntryKind.DROPPED, now, "desk", Audience.DESK, reason=reason)
+    return Decision(
+        verdict=Verdict(Outcome.ON_TICKET, reason, facts.ticket.number),
+        changes=(Change(replace(facts.ticket, updated_at=now), (entry,)),),
+        release=Release(copy, reason=reason),
+        timer_done=(TimerKind.HELD, copy),
     )

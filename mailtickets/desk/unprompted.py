@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import reading_commands, silence
 from mailtickets.desk.case import new_ticket, timers_of
-from mailtickets.desk.commands import Known, priority_words, read_commands
+from mailtickets.desk.commands import Known, priority_words, read_commands, starts_command
 from mailtickets.desk.organisation import organisation_of
 from mailtickets.desk.returning import returned_without_ticket
 from mailtickets.desk.terms import default_priority, terms_of
@@ -27,7 +27,7 @@ def without_ticket(case: Case) -> Decision | None:
     """
     text = case.incoming.text
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
-    if not first.startswith(("#", "\uff03")) or first.startswith("##"):
+    if not starts_command(first):
         return None
     if case.facts.acks.address_hour >= MAX_ANSWERS_HOUR:
         why = f"not answered: this agent had {case.facts.acks.address_hour} answers within the hour"

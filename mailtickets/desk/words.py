@@ -12,8 +12,10 @@ from functools import cached_property, lru_cache
 # Python's normal form takes quadratic time over a long run of combining marks: 100,000 of them take ten seconds.
 # In pieces of this length the worst text of 100,000 letters takes some hundredths of one.
 PIECE = 200
-# Soft hyphens, zero-width spaces and joiners, byte order marks: nobody sees them, programs put them into words.
-_INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+# Soft hyphens, zero-width spaces and joiners, byte order and direction marks: nobody sees them, programs put them into words.
+_INVISIBLE = dict.fromkeys(
+    (0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
+)
 _HYPHENS = {0x2010: "-"}
 # Thai, Lao, Burmese, Khmer, Chinese, Japanese and Korean put no space around what a dictionary calls a word.
 _WITHOUT_SPACES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"

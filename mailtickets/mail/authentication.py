@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 8 * 1024
 MAX_FIELDS = 10  # of one block; OpenDKIM, OpenDMARC and an SPF milter write one each
+# Names below which strangers register: they hold nobody together. Not the whole list of publicsuffix.org, but what
+# an agent's address may lie below: "co.uk", "com.au", and the hosts and registries that give names away most.
+_SECOND_LEVEL = frozenset(
+    {
+        "ac", "ad", "asn", "co", "com", "ed", "edu", "go", "gob", "gouv", "gov", "id", "info", "lg", "ltd", "me", "mil", "ne", "net",
+        "nhs", "nom", "or", "org", "plc", "sch", "web",
+    }
+)  # fmt: skip
+_SHARED = frozenset(
+    {
+        "appspot.com", "azurewebsites.net", "blogspot.com", "br.com", "cn.com", "ddns.net", "de.com", "duckdns.org", "dyndns.org",
+        "eu.com", "eu.org", "github.io", "gitlab.io", "herokuapp.com", "jpn.com", "netlify.app", "no-ip.org", "onmicrosoft.com",
+        "pages.dev", "ru.com", "sa.com", "synology.me", "uk.com", "us.com", "vercel.app", "web.app", "wordpress.com", "workers.dev", "za.com",
+    }
+)  # fmt: skip
 
 _AUTHSERV_ID = re.compile(r"[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}))[ \t]*(?:1[ \t]*)?;")
 
@@ -43,26 +58,44 @@ def authentication(message: Message, authserv_id: str) -> Proof:
 
     PASS: dmarc=pass, or dkim=pass by a domain aligned with the one in From, and From is beyond
     doubt. SPF alone is no proof. FAIL: dmarc=fail. Otherwise NONE.
+
+    A field of the server's name that a sender forged must have been taken out on the way in (RFC 8601 section 5);
+    where one was left in, it stands below the server's own: the first field that speaks of a method has its word.
     """
     trusted = authserv_id.strip().lower()
     if not trusted:
         return Proof.NONE
-    results = [result for value in _topmost_block(message, trusted) for result in _results(value)]
-    # The first word about DMARC is the server's own: a forged one can only stand below it.
-    dmarc = next((one for one in results if one.method == "dmarc"), None)
-    if dmarc is not None and dmarc.result == "fail":
+    results = _first_words(_results(value) for value in _topmost_block(message, trusted))
+    dmarc = results.get("dmarc", ())
+    # Several results of one field are about several From domains: one that fails makes the mail a forgery.
+    if any(one.result == "fail" for one in dmarc):
         return Proof.FAIL
     if message.sender is None or message.sender_doubt or not message.sender.domain:
         return Proof.NONE
     domain = message.sender.domain
-    if dmarc is not None and dmarc.result == "pass":
-        said = dmarc.properties.get("header.from", "").rpartition("@")[2].lower()
-        return Proof.PASS if not said or said == domain or is_aligned(said, domain) else Proof.NONE
-    if any(
-        one.method == "dkim" and one.result == "pass" and is_aligned(_signer(one), domain) for one in results
-    ):
+    if any(one.result == "pass" for one in dmarc):
+        return Proof.PASS if all(_is_about(one, domain) for one in dmarc) else Proof.NONE
+    if any(one.result == "pass" and is_aligned(_signer(one), domain) for one in results.get("dkim", ())):
         return Proof.PASS
     return Proof.NONE
+
+
+def _first_words(fields: Iterable[Iterable[_Result]]) -> dict[str, tuple[_Result, ...]]:
+    """Return what the first field that speaks of a method says of it, for each method."""
+    found: dict[str, tuple[_Result, ...]] = {}
+    for one in fields:
+        by_method: dict[str, list[_Result]] = {}
+        for result in one:
+            by_method.setdefault(result.method, []).append(result)
+        for method, results in by_method.items():
+            found.setdefault(method, tuple(results))
+    return found
+
+
+def _is_about(dmarc: _Result, domain: str) -> bool:
+    """Whether a result passes this From domain; the server may name the organisation's domain in its place."""
+    said = dmarc.properties.get("header.from", "").rpartition("@")[2].lower()
+    return dmarc.result == "pass" and (not said or is_aligned(said, domain))
 
 
 def _topmost_block(message: Message, trusted: str) -> Iterator[str]:
@@ -75,6 +108,9 @@ def _topmost_block(message: Message, trusted: str) -> Iterator[str]:
         if lowered != "authentication-results":
             continue
         plain = _without_comments(value[:MAX_VALUE])
+        if len(value) > MAX_VALUE:
+            # The sender chooses how many signatures there are: cut in the middle, "desk.example.evil" is "desk.example".
+            plain = plain.rpartition(";")[0]
         identity, _, rest = plain.partition(";")
         words = identity.split()
         # RFC 8601 section 2.2: a version behind the id; only version 1 is known to us.
@@ -116,16 +152,19 @@ def _without_comments(value: str) -> str:
 
 def _results(rest: str) -> Iterator[_Result]:
     for piece in rest.split(";"):
-        words = piece.replace(" =", "=").replace("= ", "=").split()
+        words = "=".join(part.strip() for part in piece.split("=")).split()
         if not words or "=" not in words[0]:
             continue
         method, _, result = words[0].partition("=")
+        method, _, version = method.partition("/")
+        if version not in {"", "1"}:
+            continue  # RFC 8601 section 2.2: the version of a method, and 1 is all that there are
         properties: dict[str, str] = {}
         for word in words[1:]:
             name, equals, value = word.partition("=")
             if equals:
                 properties.setdefault(name.lower(), value.strip('"'))
-        yield _Result(method.partition("/")[0].lower(), result.lower(), properties)
+        yield _Result(method.lower(), result.lower(), properties)
 
 
 def _signer(result: _Result) -> str:
@@ -135,10 +174,21 @@ def _signer(result: _Result) -> str:
 
 
 def is_aligned(signer: str, domain: str) -> bool:
-    """Whether two domains are one organisation's: alike, or one below the other (RFC 7489 section 3.1, relaxed)."""
+    """Whether two domains are one organisation's: alike, or one below the other (RFC 7489 section 3.1, relaxed).
+
+    Two names below "co.uk" are not: whoever stands there as signer or in From speaks for nobody else.
+    """
     if "." not in signer or not signer.isascii():
         return False
-    return signer == domain or domain.endswith("." + signer) or signer.endswith("." + domain)
+    if signer == domain:
+        return True
+    upper, lower = sorted((signer, domain), key=len)
+    return lower.endswith("." + upper) and not _is_public_suffix(upper)
+
+
+def _is_public_suffix(domain: str) -> bool:
+    second, _, top = domain.rpartition(".")
+    return not second or domain in _SHARED or (len(top) == 2 and second in _SECOND_LEVEL)
 
 
 def has_verdict(message: Message, authserv_id: str) -> bool:

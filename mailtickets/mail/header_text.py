@@ -96,10 +96,14 @@ def split_head(
         if name.lower() == "received":
             received += 1
         if len(fields) < max_fields:
-            value_end = min(match.end(2), match.start(2) + MAX_FIELD_BYTES)
-            if value_end < match.end(2):
+            value = raw[match.start(2) : min(match.end(2), match.start(2) + MAX_FIELD_BYTES)]
+            if len(value) < match.end(2) - match.start(2):
                 defects.append(f"field {name} cut at 64 KB")
-            fields.append((name, raw[match.start(2) : value_end]))
+                if name.lower() == "references":
+                    # RFC 5322 section 3.6.4: the first id is the thread's root, the last one the parent.
+                    half = MAX_FIELD_BYTES // 2
+                    value = value[:half] + b" <> " + raw[match.end(2) - half : match.end(2)]
+            fields.append((name, value))
         elif not defects or defects[-1] != "header cut":
             defects.append("header cut")
         position = match.end()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,6 +92,13 @@ class KeyRing:
                 found.append(key)
         return tuple(found)
 
+    def has_void_key(self, text: str) -> bool:
+        """Tell whether a text holds what has the form of a key and is none: forged, or of a secret that is gone."""
+        if not _MAC.search(text):
+            return False
+        matches = itertools.islice(_TOKEN.finditer(text.lower()), MAX_TOKENS)
+        return any(self._check(match, "") is None for match in matches)
+
     def _check(self, match: re.Match[str], place: str) -> ReplyKey | None:
         kind = KeyKind.THREAD if match["tkey"] else KeyKind.AGENT
         number = int(match["tkey"] or match["akey"])
@@ -147,17 +155,23 @@ def keys_of(ring: KeyRing, message: Message, body: str) -> tuple[ReplyKey, ...]:
     The four places of design section 8: the address it was sent to, In-Reply-To and References,
     and the footer line of our notices as quoted back in `body`.
     """
-    recipients = " ".join(_recipients(message))
-    found = (
-        *ring.read(recipients, "recipient address"),
-        *ring.read(" ".join(message.in_reply_to), "In-Reply-To"),
-        *ring.read(" ".join(reversed(message.references)), "References"),
-        *ring.read(body[:MAX_BODY_LETTERS], "quoted footer"),
-    )
     distinct: dict[tuple[str, int, str, int], ReplyKey] = {}
-    for key in found:
-        distinct.setdefault((key.kind, key.ticket, key.agent, key.generation), key)
+    for place, text in _places(message, body):
+        for key in ring.read(text, place):
+            distinct.setdefault((key.kind, key.ticket, key.agent, key.generation), key)
     return tuple(distinct.values())
+
+
+def void_keys_of(ring: KeyRing, message: Message, body: str) -> tuple[str, ...]:
+    """Return the places in which a mail has something of the form of a key that is none."""
+    return tuple(place for place, text in _places(message, body) if ring.has_void_key(text))
+
+
+def _places(message: Message, body: str) -> Iterable[tuple[str, str]]:
+    yield "recipient address", " ".join(_recipients(message))
+    yield "In-Reply-To", " ".join(message.in_reply_to)
+    yield "References", " ".join(reversed(message.references))
+    yield "quoted footer", body[:MAX_BODY_LETTERS]
 
 
 def _recipients(message: Message) -> Iterable[str]:

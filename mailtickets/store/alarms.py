@@ -39,7 +39,7 @@ class Alarms:
     def raise_(self, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; return whether the admins are to be told now. `what` stays as they were told it."""
         row = self._connection.execute("SELECT told_at FROM alarm WHERE kind = ?", (alarm.kind,)).fetchone()
-        tell = row is None or row[0] is None or row[0] <= to_us(now - TELL_AGAIN)
+        tell = row is None or row[0] is None or (not alarm.once and row[0] <= to_us(now - TELL_AGAIN))
         self._connection.execute(
             "INSERT INTO alarm (kind, what, why, remedy, since, last_at, told_at, count) VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (kind) DO UPDATE SET"

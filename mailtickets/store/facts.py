@@ -19,6 +19,7 @@ from mailtickets.desk.facts import (
     Traces,
 )
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
+from mailtickets.mail.keys import KeyKind
 from mailtickets.mail.message import domain_of
 from mailtickets.store.forgetting import Forgetting
 from mailtickets.store.tickets import Tickets
@@ -88,6 +89,7 @@ class FactsReader:
             numbers += [number for _, number in evidence.named]
         if held:
             numbers.append(held.ticket)
+        keyed = next((key.agent for key in evidence.keys if key.kind is KeyKind.AGENT), "")
         tickets = self._ticket_facts(numbers)
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
         bounced, away = self._marks(people, now)
@@ -105,7 +107,8 @@ class FactsReader:
             loads=self._loads(ask.queue) if not tickets else {},
             last_assigned=self._last_assigned(ask.queue) if not tickets else "",
             said=self._said(tickets, ask, now) if ask.agent else (),
-            holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
+            holds_today=self._asked_today(ask.agent, HoldKind.IDENTITY, now) if ask.agent else 0,
+            questions_today=self._asked_today(keyed, HoldKind.ALIAS, now) if keyed else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
             traces=self._traces(ask, tickets, held),
         )
@@ -163,7 +166,7 @@ class FactsReader:
         return tuple(item for message_id in ids for item in found.get(message_id, ()))
 
     def _held(self, code: str) -> HeldMail | None:
-        columns = "held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject, held.why, held.done FROM held JOIN copy ON copy.id = held.copy"
+        columns = "held.copy, held.kind, held.ticket, held.agent, held.code, copy.subject, held.why, held.done, copy.sender FROM held JOIN copy ON copy.id = held.copy"
         row = (
             self._connection.execute(f"SELECT {columns} WHERE held.code = ? AND held.done = 0", (code,)).fetchone()
             or self._connection.execute(f"SELECT {columns} WHERE held.code = ? AND held.kind = 'forget'", (code,)).fetchone()
@@ -172,7 +175,7 @@ class FactsReader:
             return None
         kind = HoldKind(row[1])
         about = row[6] if kind is HoldKind.FORGET else ""
-        return HeldMail(row[0], kind, row[2], row[3], row[4], row[5], about, bool(row[7]))
+        return HeldMail(row[0], kind, row[2], row[3], row[4], row[5], about, bool(row[7]), row[8])
 
     def _traces(
         self, ask: Question, tickets: Mapping[int, TicketFacts], held: HeldMail | None
@@ -327,9 +330,9 @@ class FactsReader:
             said.extend(Said(EntryKind(kind), text) for kind, text in rows)
         return tuple(said)
 
-    def _holds_today(self, agent: str, now: datetime) -> int:
+    def _asked_today(self, agent: str, kind: HoldKind, now: datetime) -> int:
         row = self._connection.execute(
-            "SELECT count(*) FROM held WHERE agent = ? AND at > ? AND kind = 'identity'",
-            (agent, to_us(now - timedelta(days=1))),
+            "SELECT count(*) FROM held WHERE agent = ? AND at > ? AND kind = ?",
+            (agent, to_us(now - timedelta(days=1)), kind.value),
         ).fetchone()
         return int(row[0])

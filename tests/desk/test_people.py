@@ -28,7 +28,8 @@ PASS, FAIL, NONE = Proof.PASS, Proof.FAIL, Proof.NONE
 
 
 def found(key=None, by="key", ticket=TICKET, **generations):
-    return Found(TicketFacts(ticket, generations=generations), by, key)
+    carried = (key,) if key and key.kind is KeyKind.AGENT else ()
+    return Found(TicketFacts(ticket, generations=generations), by, key, carried)
 
 
 def message(from_, to="support@desk.example", cc=()):
