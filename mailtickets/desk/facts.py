@@ -175,7 +175,8 @@ class HeldMail:
 class Facts:
     """All that one decision may know. Values a decision does not need are left at their defaults.
 
-    own   unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    own     unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    alike   people who wrote before under the writer's local part, or what it looks like, at another domain.
     """
 
     next_number: int = 0
@@ -195,6 +196,7 @@ class Facts:
     said: tuple[Said, ...] = ()
     holds_today: int = 0
     own: tuple[TicketFacts, ...] = ()
+    alike: tuple[str, ...] = ()
 
     def ticket(self, number: int) -> TicketFacts | None:
         """Return what was read of a ticket; a merged number leads to its target."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.confusables import in_unicode
 from mailtickets.desk.facts import (
     AckCounts,
     Facts,
@@ -17,6 +18,7 @@ from mailtickets.desk.facts import (
     Said,
     TicketFacts,
 )
+from mailtickets.desk.lookalike import local_parts
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.message import domain_of
 from mailtickets.store.tickets import Tickets
@@ -35,6 +37,7 @@ KNOWN_CONTENT_DAYS = 30
 SAME_TEXT_WINDOW = timedelta(minutes=10)
 SAME_PERSON_WINDOW = timedelta(hours=1)
 PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
+ALIKE, LENGTHS_APART = 200, 3  # "rn" for "m" makes a domain a letter longer
 # How much of an entry's text a decision looks at; the whole stands in the original.
 EXCERPT = 4000
 
@@ -102,6 +105,7 @@ class FactsReader:
             said=self._said(tickets, ask, now) if ask.agent else (),
             holds_today=self._holds_today(ask.agent, now) if ask.agent else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
+            alike=self._alike(ask.sender) if not tickets else (),
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
@@ -218,6 +222,20 @@ class FactsReader:
             return PersonFacts(address)
         wrote_before = row[2] is not None and (before is None or row[2] < to_us(before))
         return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before)
+
+    def _alike(self, sender: str) -> tuple[str, ...]:
+        """People who wrote before and whose local part the writer's may be meant for, at domains of about that length."""
+        found: list[str] = []
+        length = len(in_unicode(sender))
+        for local in local_parts(sender):
+            rows = self._connection.execute(
+                # "A" follows "@": everything between is this local part at some domain.
+                "SELECT address FROM person WHERE address >= ? AND address < ? AND wrote_at IS NOT NULL AND address <> ?"
+                " AND abs(length(address) - ?) <= ? LIMIT ?",
+                (f"{local}@", f"{local}A", sender, length, LENGTHS_APART, ALIKE),
+            )
+            found.extend(address for (address,) in rows)
+        return tuple(found)
 
     def _marks(self, people: set[str], now: datetime) -> tuple[dict[str, str], dict[str, datetime]]:
         if not people:
