@@ -7,7 +7,6 @@ it is either sure, or says mildly what it saw: a customer may well have the name
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -105,18 +104,19 @@ def _customers(sender: Address, tickets: Iterable[TicketFacts], known: Iterable[
 
 
 def _likeness(sender: Address, known: Known, policy: Policy) -> Likeness | None:
-    if sender.key == known.address:
-        return None
     local, domain = _mailbox(sender.address)
     known_local, known_domain = _mailbox(known.address)
     nearness = _nearness(domain, known_domain)
     if nearness == "own" and address_key(local) == known_local:
-        return _by_name(sender, known, policy)  # another machine of the same domain, or a detail behind "+"
-    same_local = alike(local, known_local)
-    if _shows(sender.name, known.address) or (nearness == "own" and same_local):
-        return _sure(sender, known)
-    if nearness in {"", "own"}:
+        # The same, another machine of the domain, or a detail behind "+".
         return _by_name(sender, known, policy)
+    if _shows(sender.name, known.address):
+        return _sure(sender, known)
+    if not nearness:
+        return _by_name(sender, known, policy)
+    same_local = alike(local, known_local)
+    if nearness == "own":
+        return _sure(sender, known) if same_local else _by_name(sender, known, policy)
     if same_local or (known.what != "customer" and _same_name(sender.name, known.name, policy)):
         if nearness == "ending" or (nearness == "short" and known.what != "agent"):
             return Likeness(
@@ -132,20 +132,20 @@ def _likeness(sender: Address, known: Known, policy: Policy) -> Likeness | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _mailbox(address: str) -> tuple[str, str]:
     """Return an address without the detail behind a plus sign: local part as written, domain in comparable form."""
     local, _, domain = address.rpartition("@")
     return local.partition("+")[0], address_key(domain)
 
 
+_AT = re.compile("[@\ufe6b\uff20]")
 _APART = re.compile(r"[\s<>()\[\]{}\"',;:|]+")
 
 
 def _shows(name: str, address: str) -> bool:
     """Tell whether a display name shows an address, or what looks like it."""
-    return "@" in unicodedata.normalize("NFKC", name) and any(
-        alike(one, address) for one in _APART.split(name)
-    )
+    return _AT.search(name) is not None and any(alike(one, address) for one in _APART.split(name))
 
 
 def _sure(sender: Address, known: Known) -> Likeness:
@@ -173,6 +173,8 @@ def _by_name(sender: Address, known: Known, policy: Policy) -> Likeness | None:
 
 def _same_name(shown: str, name: str, policy: Policy) -> bool:
     """Tell whether a display name reads like a name: in any order, with or without the desk's name behind it."""
+    if not shown:
+        return False
     wanted = _words(name)
     if len(wanted) < MIN_NAMES:
         return False
