@@ -10,9 +10,10 @@ from mailtickets.desk.events import Incoming
 from mailtickets.desk.thread import evidence
 from mailtickets.mail.authentication import Proof, authentication, has_verdict
 from mailtickets.mail.classify import Classification, Origin, OwnAddresses, classify, person_behind_front_door
+from mailtickets.mail.html_text import is_too_complex
 from mailtickets.mail.keys import LOOP_FIELD, KeyKind
 from mailtickets.mail.parse import decode_attachment, parse
-from mailtickets.mail.visible_text import message_text, new_text
+from mailtickets.mail.visible_text import is_html_only, message_text, new_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,9 @@ class Reading:
             message = replace(message, sender=behind, sender_doubt="")
             proof = Proof.NONE  # whatever was proven is about the group address
         text = new_text(message)
+        if is_html_only(message) and is_too_complex(message.html):
+            losses = (*message.losses, "HTML too complex")
+            message = replace(message, defects=(*message.defects, losses[-1]), losses=losses)
         return Incoming(
             message=message,
             classification=classification,

@@ -492,6 +492,27 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             does="question",
             quiet="the sender's mail looks like a list's",
         ),
+        "nobody": _customer_mail(
+            author="an unknown sender",
+            author_address="",
+            requester="",
+            proven=False,
+            hints=[
+                "nobody knows who wrote it: more than one From field: ana@customer.example and ben@customer.example"
+            ],
+            first_reminder_at=None,
+            closes_at=None,
+            quiet="no single sender: more than one From field",
+        ),
+        "look-alike": _customer_mail(
+            author="Kim Archer",
+            author_address="eve@evil.example",
+            requester="eve@evil.example",
+            proven=False,
+            hints=[
+                "the sender has the name of the agent Kim Archer, but not an address of theirs that the desk knows: it is eve@evil.example"
+            ],
+        ),
     },
     "agent_reply": {
         "plain": _customer_mail(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.agreement import Organisation
     from mailtickets.desk.events import Incoming, MailArrived
     from mailtickets.desk.facts import Facts
+    from mailtickets.desk.lookalike import Likeness
     from mailtickets.desk.policy import Policy, QueuePolicy
     from mailtickets.desk.ticket import Timer
 
@@ -41,7 +42,7 @@ SILENCE_TIMERS = (TimerKind.SILENCE, TimerKind.RESOLVED)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mail to be decided. `others` are further queues that the same mail reached."""
+    """A mail to be decided. `others` are further queues that the same mail reached; `likeness` whom its sender looks like."""
 
     event: MailArrived
     found: Found
@@ -51,6 +52,7 @@ class Case:
     facts: Facts
     policy: Policy
     now: datetime
+    likeness: Likeness | None = None
 
     @property
     def incoming(self) -> Incoming:
@@ -68,9 +70,7 @@ class Case:
         """Who wrote it, for the history: an agent's key, or an address."""
         if self.standing.agent:
             return self.standing.agent.key
-        return self.sender or (
-            self.incoming.message.from_[0].address if self.incoming.message.from_ else "unknown"
-        )
+        return self.sender or self.incoming.message.author.address or "unknown"
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -93,6 +93,8 @@ class Case:
             steps.append(f"not written by a person: {classification.reason}")
         if self.standing.why:
             steps.append(f"sender: {self.standing.why}")
+        if self.likeness:
+            steps.append(self.likeness.line)
         steps.extend(self.incoming.message.defects)
         return Verdict(outcome, reason, ticket, tuple(steps))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import asking, customer_wishes, elsewhere, other_address, saying, silence
+from mailtickets.desk import asking, customer_wishes, elsewhere, marks, other_address, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
 from mailtickets.desk.limits import next_round, past_limit
@@ -55,16 +55,16 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         linked=linked.number if linked else None,
     )
     may = _may_open(case, new)
-    hints = [*case.found.hints, *_cut_short(case), *may.hints]
+    hints = [*case.found.hints, *marks.hints(case), *may.hints]
     if linked:
         hints.append(f"continues {linked.reference}, which was closed too long ago to be reopened")
-    elif case.facts.recent_ticket and not hints:
+    elif case.facts.recent_ticket and not case.found.hints:
         other = f"{ticket.tag}-{case.facts.recent_ticket}"
         hints.append(f"may belong to {other}, which the same person opened within the hour")
     quiet, wait = (may.quiet, False) if may.quiet else why_no_acknowledgement(case)
     if may.expired:
         ticket = replace(ticket, tags=(*ticket.tags, EXPIRED))
-    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case)), *new.entries]
+    entries = [case.mail_in(Audience.CUSTOMER, reason=marks.about_the_sender(case)), *new.entries]
     if linked:
         entries.append(Entry(EntryKind.LINKED, case.now, "desk", Audience.AGENTS, reason=linked.reference))
     if ticket.assignee:
@@ -154,7 +154,7 @@ def continue_ticket(case: Case) -> Decision:
     people = joining(case, ticket)
     suggested = people_suggested(message, joined(ticket, *people), case.policy)
     after = replace(joined(ticket, *people), updated_at=case.now)
-    entries = [case.mail_in(Audience.CUSTOMER, reason=_marks(case))]
+    entries = [case.mail_in(Audience.CUSTOMER, reason=marks.about_the_sender(case))]
     drop: tuple[TimerKind, ...] = ()
     kind = "agent_reply"
     if ticket.status.is_done and is_thanks(case.incoming.text, message.attachments, ticket.language):
@@ -192,7 +192,7 @@ def continue_ticket(case: Case) -> Decision:
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
         others=suggested,
-        hints=(*_cut_short(case), *asked.hints),
+        hints=(*marks.hints(case, known=True), *asked.hints),
         but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
@@ -218,7 +218,8 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     if case.sender:
         after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
     asked = other_address.question(case, facts)
-    entries = [case.mail_in(Audience.AGENTS, reason=f"outside: {case.standing.why}"), *asked.entries]
+    reason = "; ".join(one for one in (f"outside: {case.standing.why}", marks.likeness(case)) if one)
+    entries = [case.mail_in(Audience.AGENTS, reason=reason), *asked.entries]
     drop: tuple[TimerKind, ...] = ()
     if ticket.status is Status.WAITING:
         after = silence.end_silence(after, Status.OPEN, case.now)
@@ -236,7 +237,7 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *asked.hints),
+        hints=(*_forged(case), *asked.hints, *marks.hints(case)),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
@@ -274,23 +275,14 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
         drop = SILENCE_TIMERS
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        history=(*facts.history, *lines_of(entries)), hints=_forged(case),
+        history=(*facts.history, *lines_of(entries)),
+        hints=(*_forged(case), *marks.hints(case, known=True)),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(
         verdict,
         (Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked),),
         mail,
-    )
-
-
-def _cut_short(case: Case) -> tuple[str, ...]:
-    """Tell the agents that they do not see all of a mail."""
-    if not case.incoming.truncated:
-        return ()
-    size = round(case.incoming.message.size_bytes / 1_000_000, 1)
-    return (
-        f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender is told",
     )
 
 
@@ -361,13 +353,3 @@ def _limit_alarm(why: str) -> Alarm:
         why,
         "Look with `mailtickets list` whether so much mail is meant; if it is, raise the limit in [limits]. The tickets are kept.",
     )
-
-
-def _marks(case: Case) -> str:
-    """Return what an agent should know of this mail's sender, in a few words."""
-    classification = case.incoming.classification
-    if classification.origin is not Origin.PERSON:
-        return classification.reason
-    if case.standing.speaker is Speaker.NOBODY:
-        return f"no single sender: {case.standing.why}"
-    return "" if case.standing.proven else "sender unverified"

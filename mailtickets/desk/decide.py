@@ -22,6 +22,7 @@ from mailtickets.desk import (
 from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, PersonErased, TimerDue
 from mailtickets.desk.keeping import kept
+from mailtickets.desk.lookalike import likeness_of
 from mailtickets.desk.people import Speaker, who_speaks
 from mailtickets.desk.releasing import as_let_in, let_in, without_agents
 from mailtickets.desk.route import regulars, rightful
@@ -136,7 +137,8 @@ def _case(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Ca
     standing = who_speaks(incoming.message, incoming.proof, found, speakers, speaking, now)
     if event.grant and standing.agent is not None:
         standing = replace(standing, speaker=Speaker.AGENT, why="confirmed by the agent")
-    return Case(event, found, standing, queue, others, facts, policy, now)
+    likeness = likeness_of(incoming.message.sender, facts.tickets.values(), facts.alike, policy)
+    return Case(event, found, standing, queue, others, facts, policy, now, likeness)
 
 
 def _refused(case: Case) -> Decision | None:

@@ -207,6 +207,7 @@ class Facts:
     questions_today  questions within a day whether an agent wrote from elsewhere, to the agent whose key the mail has.
     own      unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
     traces   what the desk holds of those whom the mail wants erased, by address.
+    alike    people who wrote before under the writer's local part, or what it looks like, at another domain.
     """
 
     next_number: int = 0
@@ -229,6 +230,7 @@ class Facts:
     questions_today: int = 0
     own: tuple[TicketFacts, ...] = ()
     traces: Mapping[str, Traces] = field(default_factory=dict)
+    alike: tuple[str, ...] = ()
 
     def ticket(self, number: int) -> TicketFacts | None:
         """Return what was read of a ticket; a merged number leads to its target."""

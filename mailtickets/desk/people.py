@@ -77,6 +77,8 @@ def who_speaks(
         return Standing(
             Speaker.FORGED_AGENT, agent, why="our mail server says that the sender is forged", leaked=leaked
         )
+    if message.sender_doubt:
+        return Standing(Speaker.CLAIMED_AGENT, agent, why=message.sender_doubt, leaked=leaked)
     if found.ticket is None:
         return Standing(
             Speaker.AGENT if proven else Speaker.CLAIMED_AGENT, agent, proven, "answers no notice", leaked

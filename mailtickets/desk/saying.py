@@ -180,9 +180,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         return ()
     message = incoming.message
     taken, left_out = split_attachments(incoming.relayed.attachments, queue.notify_attachments_bytes)
-    author = (message.sender or (message.from_[0] if message.from_ else None)) or Address(
-        "", "an unknown sender"
-    )
+    author = message.author
     waiting, rhythm = silence.begin_waiting(ticket, now), silence.rhythm_of(ticket, queue, policy)
     reminder = silence.next_timer(waiting, rhythm) if queue.reminders else None
     values = base_values(

@@ -98,6 +98,7 @@ _CODECS |= {f"windows-{n}": f"cp{n}" for n in range(1250, 1259)}
 _CODECS |= {f"cp{n}": f"cp{n}" for n in (*range(1250, 1259), 437, 850, 852, 855, 858, 866)}
 _CODECS |= {f"cp-{n}": f"cp{n}" for n in range(1250, 1259)}
 
+UNKNOWN = "unknown charset"
 MAX_LABEL = 60  # the longest registered name (IANA) has 45 letters
 
 _JAPANESE_SHIFT = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
@@ -130,7 +131,7 @@ def decode(payload: bytes, label: str = "") -> tuple[str, str]:
     letters that old programs send undeclared. What no charset explains becomes U+FFFD.
     """
     codec = codec_of(label)
-    doubt = "" if codec or not label.strip() else f"unknown charset {label[:MAX_LABEL]!a}"
+    doubt = "" if codec or not label.strip() else f"{UNKNOWN} {label[:MAX_LABEL]!a}"
     if payload.startswith(b"\xef\xbb\xbf"):
         payload, codec = payload[3:], "utf-8"
     if codec in {"", "ascii", "utf-8"} and any(shift in payload for shift in _JAPANESE_SHIFT):

@@ -6,6 +6,7 @@ Quotes come out with "> " before each line, so that `visible_text.py` sees them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from mailtickets.mail.html_tree import Node, TooComplexError, read_tree, strip_tags, walk
@@ -13,6 +14,7 @@ from mailtickets.mail.html_tree import Node, TooComplexError, read_tree, strip_t
 MAX_QUOTE_DEPTH = 8
 MAX_INDENT = 8
 MAX_URL = 1000
+MAX_EMPTY = 20_000  # letters of a page that shows nothing; more are written to be hard to read
 RULE = "_" * 32  # what Outlook writes for a line across; it stands above its quotes
 
 _DROPPED = frozenset(
@@ -59,11 +61,23 @@ def html_to_text(html: str) -> str:
 
     Linear in the input, of which the first 1,000,000 letters are read. Never raises.
     """
+    return _read(html)[0]
+
+
+def is_too_complex(html: str) -> bool:
+    """Tell whether HTML could not be read as its writer's program shows it; quick behind `html_to_text` of the same."""
+    return _read(html)[1]
+
+
+@lru_cache(maxsize=1)
+def _read(html: str) -> tuple[str, bool]:
+    text, too_complex = "", False
     try:
         text = tree_to_text(read_tree(html))
     except TooComplexError:
-        text = ""
-    return text or strip_tags(html).strip()
+        too_complex = True
+    text = text or strip_tags(html).strip()
+    return text, too_complex or (not text and len(html) > MAX_EMPTY)
 
 
 def tree_to_text(root: Node) -> str:

@@ -99,6 +99,7 @@ class Message:
     body_digest      SHA-256 of all bytes below the header, but for empty lines at the end.
     size_bytes       of the raw mail.
     defects          what was wrong with it, in a few words each ("unknown charset x", "200 parts read").
+    losses           those defects by which its text or attachments are not what was sent.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -126,6 +127,18 @@ class Message:
     body_digest: bytes = b""
     size_bytes: int = 0
     defects: tuple[str, ...] = field(default=())
+    losses: tuple[str, ...] = field(default=())
+
+    @property
+    def author(self) -> Address:
+        """Whom people are shown as its writer: nobody of those whom From names where it names several, or a group.
+
+        A name that holds an address is not shown as a name: it would hide the address that it belongs to.
+        """
+        if self.sender:
+            return Address(self.sender.address) if _AT.search(self.sender.name) else self.sender
+        # Without a domain it names a machine ("MAILER-DAEMON"), and nobody to be taken for.
+        return self.from_[0] if self.from_ and not self.from_[0].domain else Address("", "an unknown sender")
 
     def header(self, name: str) -> str:
         """Return the first value of a field, or an empty string."""
@@ -144,6 +157,7 @@ def _by_name(headers: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]
     return {name: tuple(values) for name, values in fields.items()}
 
 
+_AT = re.compile("[@\ufe6b\uff20]")
 _PREFIXES = re.compile(
     # Reply and forward marks of common mail programs and languages, and a mark like [EXT].
     r"^(?:(?:re|aw|sv|vs|antw|odp|ynt|ref|rif|r|fwd|fw|wg|tr|rv|enc|i|doorst|vb|pd)(?:\[[0-9]{1,3}\])?\s?[:\uff1a]"

@@ -64,6 +64,7 @@ class Body:
     """What the walk found; grows part by part.
 
     texts                body parts in order: whether it is HTML, and the text.
+    losses               defects by which texts and attachments are not what was sent.
     begins_as_lone_html  the first thing to read is HTML without a plain version of it.
     """
 
@@ -74,8 +75,13 @@ class Body:
     returned: tuple[tuple[str, str], ...] = ()
     calendar_method: str = ""
     defects: dict[str, None] = field(default_factory=dict)
+    losses: dict[str, None] = field(default_factory=dict)
     text_bytes: int = 0
     html_bytes: int = 0
+
+    def lose(self, defect: str) -> None:
+        """Note a defect that readers should know of."""
+        self.defects[defect] = self.losses[defect] = None
 
     @property
     def text(self) -> str:
@@ -134,7 +140,7 @@ def walk(raw: bytes, head: Head, *, reads_returned: bool) -> Body:
             if children is not None:
                 room = MAX_PARTS - parts
                 if len(children) > room:
-                    body.defects[f"{MAX_PARTS} parts read, the rest not"] = None
+                    body.lose(f"{MAX_PARTS} parts read, the rest not")
                 parts += min(len(children), room)
                 # The stack is taken from its end, and the parts are wanted in their order.
                 todo.extend(
@@ -193,7 +199,7 @@ def _children(raw: bytes, part: _Part, start: int, content: _Content, body: Body
         body.defects["multipart without a usable boundary"] = None
         return None
     if part.depth >= MAX_DEPTH:
-        body.defects[f"parts nested deeper than {MAX_DEPTH}"] = None
+        body.lose(f"parts nested deeper than {MAX_DEPTH}")
         return None
     default = "message/rfc822" if content.type == "multipart/digest" else "text/plain"
     delimiter = b"\n--" + boundary.encode("utf-8", "replace")
@@ -247,7 +253,7 @@ def _read_leaf(
     if is_text and content.disposition != "attachment" and not content.name:
         _read_text(raw, start, part, content, body)
     elif len(body.attachments) >= MAX_ATTACHMENTS:
-        body.defects[f"{MAX_ATTACHMENTS} attachments read, the rest not"] = None
+        body.lose(f"{MAX_ATTACHMENTS} attachments read, the rest not")
     else:
         body.attachments.append(_attachment(raw, start, part, content))
 
@@ -285,18 +291,20 @@ def _read_text(raw: bytes, start: int, part: _Part, content: _Content, body: Bod
     room = MAX_TEXT_BYTES - (body.html_bytes if is_html else body.text_bytes)
     decoded, is_cut = _decoded(raw, start, end, content.encoding, room)
     if is_cut:
-        body.defects["HTML cut at 1 MB" if is_html else "text cut at 1 MB"] = None
+        body.lose("HTML cut at 1 MB" if is_html else "text cut at 1 MB")
     label = content.parameters.get("charset", "")
     if is_html and not charsets.codec_of(label):
         label = charsets.html_charset(decoded) or label
     text, doubt = charsets.decode(decoded, label)
     if doubt:
         body.defects[doubt] = None
+        if doubt.startswith(charsets.UNKNOWN):
+            body.losses[doubt] = None
     if content.encoding == "base64" and end - start > 2 * len(decoded) + 100 and not is_cut:
-        body.defects["base64 text with foreign letters"] = None
+        body.lose("base64 text with foreign letters")
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     if not decoded and raw[start:end].strip():
-        body.defects["text of which nothing can be decoded"] = None
+        body.lose("text of which nothing can be decoded")
     if is_html:
         body.html_bytes += len(decoded)
         # Scanners and lists put a plain footer below a body of HTML: the footer alone is not the text.

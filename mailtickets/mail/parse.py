@@ -24,6 +24,7 @@ from mailtickets.mail.header_text import (
     split_head,
     unfold,
 )
+from mailtickets.mail.heads import visible_line
 from mailtickets.mail.message import Address, Message
 from mailtickets.mail.mime import walk
 from mailtickets.mail.transfer_encoding import undo_encoding
@@ -67,6 +68,7 @@ def parse(raw: bytes) -> Message:
             body_digest=hashlib.sha256(raw).digest(),
             size_bytes=len(raw),
             defects=(f"unreadable: {type(error).__name__}",),
+            losses=("the mail could not be read, this is its beginning",),
         )
 
 
@@ -120,6 +122,7 @@ def _parse(raw: bytes) -> Message:
         body_digest=hashlib.sha256(raw[head.body_start :].rstrip(b"\r\n")).digest(),
         size_bytes=len(raw),
         defects=(*defects, *body.defects),
+        losses=tuple(body.losses),
     )
 
 
@@ -220,7 +223,8 @@ def _loose_mailbox(item: str) -> Address | None:
 def _cleaned(mailbox: Address, defects: dict[str, None]) -> Address | None:
     """Return a mailbox fit for comparing and showing, or None if its address is not usable."""
     address = mailbox.address
-    if len(address) > MAX_ADDRESS or any(c <= " " or c == "\x7f" for c in address):
+    # Signs that nobody sees are left out wherever it is shown: then a stranger's would read exactly as an agent's.
+    if len(address) > MAX_ADDRESS or any(c.isspace() for c in address) or visible_line(address) != address:
         defects["an address that cannot be used"] = None
         return None
     if not address.isascii():
@@ -233,12 +237,19 @@ def _cleaned(mailbox: Address, defects: dict[str, None]) -> Address | None:
 
 
 def _with_ascii_domain(address: str) -> str:
-    """Return the address with its domain in the form of RFC 5891, so that a look-alike can be told."""
+    """Return the address with its domain in the form of RFC 5891, so that a look-alike can be told.
+
+    Where that form would be plain ASCII the address stays as it is: RFC 3491 maps full-width letters, KELVIN SIGN and
+    others to ASCII ones, by which a stranger's domain would become an agent's.
+    """
     local, _, domain = address.rpartition("@")
     try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
+        labels = [one if one.isascii() else one.encode("idna").decode("ascii") for one in domain.split(".")]
     except ValueError:
         return address
+    odd = [ours for ours, theirs in zip(labels, domain.split("."), strict=True) if not theirs.isascii()]
+    is_plain = any(not label.startswith("xn--") or "." in label for label in odd)
+    return address if is_plain else f"{local}@{'.'.join(labels)}"
 
 
 def _sender(fields: _Fields, defects: dict[str, None]) -> tuple[tuple[Address, ...], Address | None, str]:

@@ -151,7 +151,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def _clean_html(root: Node, attachments: Sequence[Attachment], hidden: re.Pattern[str] | None) -> str:
     """Return a tree as harmless HTML, or "" if something hidden would stay in it."""
-    named = frozenset(one.content_id for one in attachments if one.content_id)
+    named = frozenset(one.content_id for one in attachments if one.content_id and _is_picture(one))
     for kind, node, _ in walk(root):
         if kind == "start":
             node.children = [fit for child in node.children if (fit := _fit(child, named, hidden)) != ""]
@@ -168,6 +168,12 @@ def _clean_html(root: Node, attachments: Sequence[Attachment], hidden: re.Patter
     if (hidden is not None or _KEY.search(html)) and _shows_hidden(html, hidden):
         return ""
     return html if "<img" in html or _TAG.sub("", html).strip() else ""
+
+
+def _is_picture(attachment: Attachment) -> bool:
+    """Tell whether a page may show an attachment: SVG is a document, which may hold scripts."""
+    kind = attachment.content_type.lower()
+    return kind.startswith("image/") and "svg" not in kind
 
 
 def _fit(child: Node | str, named: frozenset[str], hidden: re.Pattern[str] | None) -> Node | str:

@@ -247,9 +247,12 @@ def _is_stub(text: str) -> bool:
 
 def message_text(message: Message) -> str:
     """Return the body of a mail as text: its text part, or its HTML where the text part is missing or a stub."""
-    if message.html and _is_stub(message.text):
-        return html_to_text(message.html) or message.text
-    return message.text
+    return html_to_text(message.html) or message.text if is_html_only(message) else message.text
+
+
+def is_html_only(message: Message) -> bool:
+    """Tell whether the body of a mail has to be read off its HTML."""
+    return bool(message.html) and _is_stub(message.text)
 
 
 _FORWARD_SUBJECT = re.compile(r"\s{0,3}(?:fwd?|wg|tr|rv|enc|i|doorst|vb|pd|vl)\s?[:\uff1a]", re.IGNORECASE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.confusables import in_unicode
 from mailtickets.desk.facts import (
     AckCounts,
     Facts,
@@ -18,6 +19,7 @@ from mailtickets.desk.facts import (
     TicketFacts,
     Traces,
 )
+from mailtickets.desk.lookalike import local_parts
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.keys import KeyKind
 from mailtickets.mail.message import domain_of
@@ -38,6 +40,7 @@ KNOWN_CONTENT_DAYS = 30
 SAME_TEXT_WINDOW = timedelta(minutes=10)
 SAME_PERSON_WINDOW = timedelta(hours=1)
 PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
+ALIKE, LENGTHS_APART = 200, 3  # "rn" for "m" makes a domain a letter longer
 # How much of an entry's text a decision looks at; the whole stands in the original.
 EXCERPT = 4000
 
@@ -111,6 +114,7 @@ class FactsReader:
             questions_today=self._asked_today(keyed, HoldKind.ALIAS, now) if keyed else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
             traces=self._traces(ask, tickets, held),
+            alike=self._alike(ask.sender) if not tickets else (),
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
@@ -254,6 +258,20 @@ class FactsReader:
             return PersonFacts(address)
         wrote_before = row[2] is not None and (before is None or row[2] < to_us(before))
         return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before)
+
+    def _alike(self, sender: str) -> tuple[str, ...]:
+        """People who wrote before and whose local part the writer's may be meant for, at domains of about that length."""
+        found: list[str] = []
+        length = len(in_unicode(sender))
+        for local in local_parts(sender):
+            rows = self._connection.execute(
+                # "A" follows "@": everything between is this local part at some domain.
+                "SELECT address FROM person WHERE address >= ? AND address < ? AND wrote_at IS NOT NULL AND address <> ?"
+                " AND abs(length(address) - ?) <= ? LIMIT ?",
+                (f"{local}@", f"{local}A", sender, length, LENGTHS_APART, ALIKE),
+            )
+            found.extend(address for (address,) in rows)
+        return tuple(found)
 
     def _marks(self, people: set[str], now: datetime) -> tuple[dict[str, str], dict[str, datetime]]:
         if not people:

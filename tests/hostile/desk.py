@@ -64,7 +64,7 @@ class HostileDesk(Desk):
         swallowed: the mail was decided at its first try, or set aside. 4. Nobody receives mail but its own sender, people
         who were on the ticket before, and staff.
         """
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        raw = self.as_stored(raw)
         before, tickets = len(self.sent), self._tickets()
         known = {address for people in tickets.values() for address in people}
         self.receives(raw, folder=folder)
@@ -77,6 +77,11 @@ class HostileDesk(Desk):
         assert not strangers, f"{strangers} received mail: {met.sent}"
         self._next_mail_is_handled()
         return met
+
+    @staticmethod
+    def as_stored(raw: bytes) -> bytes:
+        """A mail as the server hands it out: every line ends in CRLF."""
+        return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
     def _raw_is_kept(self, raw: bytes, number: int) -> None:
         copy = self.store.ledger.copy(number)

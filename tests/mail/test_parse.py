@@ -184,6 +184,23 @@ def test_subject_is_decoded_to_one_clean_line(field, subject):
             "the address in From has letters outside ASCII",
         ),
         ("Anna <anna@d\u0435sk.example>", ["anna@xn--dsk-rdd.example"], "anna@xn--dsk-rdd.example", ""),
+        # RFC 3491 would make these anna's own domain; a sign that nobody sees would be left out where it is shown.
+        *(
+            (
+                f"Anna <anna@{domain}>",
+                [f"anna@{domain}"],
+                f"anna@{domain}",
+                "the address in From has letters outside ASCII",
+            )
+            for domain in (
+                "\uff44esk.example",
+                "des\u212a.example",
+                "desk\u3002example",
+                "stra\u00dfe.example",
+            )
+        ),
+        ("Anna <an\u200bna@desk.example>", [], None, "no usable address in From"),
+        ("Anna <anna@de\u00adsk.example>", [], None, "no usable address in From"),
         # case 34
         ("(" * 5000, [], None, "no usable address in From"),
         ("MAILER-DAEMON", ["MAILER-DAEMON"], None, "the address in From has no domain"),

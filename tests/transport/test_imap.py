@@ -568,6 +568,7 @@ def test_a_hostile_answer_to_fetch_ends_the_connection_and_eats_no_memory(opened
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 
 
+@pytest.mark.case(7)
 def test_a_mail_cut_short_by_the_server_is_left_out(opened: Opener):
     """Fewer bytes than announced is no mail to work with; the others come."""
     mails = [MAIL % b"one", MAIL % b"two"]
