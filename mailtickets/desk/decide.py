@@ -21,6 +21,7 @@ from mailtickets.desk.case import SILENCE_TIMERS, Case
 from mailtickets.desk.events import Event, MailArrived, MailFailed, TimerDue
 from mailtickets.desk.keeping import kept
 from mailtickets.desk.people import Speaker, who_speaks
+from mailtickets.desk.reach import back_again, knowing_absences, spared
 from mailtickets.desk.releasing import as_let_in, let_in, without_agents
 from mailtickets.desk.route import regulars, rightful
 from mailtickets.desk.thread import find_ticket
@@ -60,14 +61,15 @@ NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
 
 def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decision:
     """Decide what happens for one event. Reads nothing, writes nothing; the same arguments give the same answer."""
+    policy = knowing_absences(policy, facts.away)
     match event:
         case MailArrived():
-            decision = _mail(event, facts, policy, now)
+            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now)
         case TimerDue():
             decision = timer_due(event, facts, policy, now)
         case MailFailed():
             decision = _mail_failed(event, facts, policy, now)
-    return kept(decision, facts, policy, now)
+    return kept(spared(decision, facts), facts, policy, now)
 
 
 def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:
