@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,21 @@ def busy(desk: HostileDesk) -> HostileDesk:
     """A desk on which cora has a ticket, SUP-1001, that anna has answered."""
     desk.cora_is_answered()
     return desk
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[int, Callable[[], int]]]:
+    """A port on this machine, and how many have connected to it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as server:
+        server.setblocking(False)
+
+        def connections() -> int:
+            count = 0
+            while True:
+                try:
+                    server.accept()[0].close()
+                except BlockingIOError:
+                    return count
+                count += 1
+
+        yield server.getsockname()[1], connections
