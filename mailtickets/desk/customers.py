@@ -198,14 +198,16 @@ def continue_ticket(case: Case) -> Decision:
         but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
-    if case.incoming.truncated and case.incoming.classification.answerable:
+    counted = asked.counted
+    if case.incoming.truncated and customer_wishes.may_answer(case):
         mail = (*mail, saying.too_large(after, case.incoming, case.queue, case.policy))
+        counted = customer_wishes.counted(case)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "a reply on its ticket", ticket.number),
         (Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked),),
         mail,
         case.writer,
-        acknowledged=asked.counted,
+        acknowledged=counted,
     )
 
 
@@ -279,9 +281,8 @@ def _cut_short(case: Case) -> tuple[str, ...]:
     if not case.incoming.truncated:
         return ()
     size = round(case.incoming.message.size_bytes / 1_000_000, 1)
-    return (
-        f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender is told",
-    )
+    told = "the sender is told" if customer_wishes.may_answer(case) else "the sender is not told"
+    return (f"the mail has {size:g} MB, which is too large: only its beginning was taken, {told}",)
 
 
 def why_no_acknowledgement(case: Case) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from mailtickets.desk.facts import AckCounts
 from mailtickets.desk.limits import goes_in_circles, likeness
+from mailtickets.store.ledger import Taken, compress
 from tests.support.desk import POLICY, Desk
 
 ANA, BOB, KIM, LEE = "ana@customer.example", "bob@customer.example", "kim@desk.example", "lee@desk.example"
@@ -160,6 +162,27 @@ def test_who_is_away_gets_no_ticket_dealt_out(desk: Desk):
     desk.lives(8 * DAY, DAY)
     desk.writes("ana4@customer.example", "It burns.")
     assert desk.ticket(1004).assignee == first
+
+
+def test_a_machine_that_sends_too_large_mail_is_told_so_a_few_times(desk: Desk):
+    """Each mail on the ticket is too large; what the desk says to that counts like any automatic answer."""
+    desk.writes(ANA, "It burns.")
+    for number in range(5):
+        raw = desk.mail(ANA, f"Picture {number}.", in_reply_to=desk.sent_to(ANA)[0])
+        taken = Taken(
+            "support",
+            "INBOX",
+            f"2/{number}",
+            hashlib.sha256(raw).digest(),
+            compress(raw),
+            raw,
+            99_000_000,
+            desk.now,
+            truncated=True,
+        )
+        desk.line.accept([taken])
+        desk.run()
+    assert desk.kinds(ANA) == ["acknowledgement", "too_large", "too_large"]
 
 
 # -- circles --------------------------------------------------------------------------------------
