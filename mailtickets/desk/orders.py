@@ -200,7 +200,7 @@ def _tell_of_marks(wish: Wish, work: Work) -> bool:
     for address, human in told.items():
         if why := bounced.get(address):
             tried = "your text is sent there all the same" if human else "nothing was sent there"
-            work.done.append(f"Mail to {address} came back before ({why.rstrip('.')}): {tried}")
+            work.done.append(f"Automatic mail to {address} is stopped ({why.rstrip('.')}): {tried}")
     return any(address in bounced for address in told)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.dates import day_in_words
 from mailtickets.desk.people import Speaker
 from mailtickets.desk.ticket import (
     Alarm,
@@ -198,7 +199,7 @@ def automatic_reply(case: Case) -> Decision:
         if not agent.away_until and ticket.assignee == agent.key:
             mail = saying.event_to_agents(
                 "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", but=(agent.key,),
-                everybody=True, detail=f"{agent.name}, whose ticket this is, is away until {until:%Y-%m-%d}: "
+                everybody=True, detail=f"{agent.name}, whose ticket this is, is away until {day_in_words(until, case.policy.zone)}: "
                 "until then you get what the customer writes, too. #take makes it yours.",
             )  # fmt: skip
     change = Change(ticket, tuple(entries), timers)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
+from mailtickets.desk.dates import day_in_words
 from mailtickets.desk.duty import when_to_tell
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import deadlines, shown_priority, to_customer
@@ -145,7 +146,9 @@ def _absent_owner(ticket: Ticket, policy: Policy) -> tuple[str, ...]:
     owner = policy.agents.get(ticket.assignee)
     if owner is None or owner.away_until is None:
         return ()
-    return (f"{owner.name}, whose ticket this is, is away until {owner.away_until:%Y-%m-%d}",)
+    return (
+        f"{owner.name}, whose ticket this is, is away until {day_in_words(owner.away_until, policy.zone)}",
+    )
 
 
 def name_of(agent: str, policy: Policy) -> str:
