@@ -20,6 +20,7 @@ from mailtickets.desk.ticket import (
     PersonChange,
     Status,
 )
+from mailtickets.mail.bounce import comes_from_mail_system
 from mailtickets.mail.keys import KeyKind
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ABSENCE_WORKING_DAYS = 3
 MAX_ABSENCE = timedelta(days=90)
+OUR_TRACES = frozenset({"key", "agent key", "our id"})
 ABUSE = "marked our mail as abuse"
 
 
@@ -64,7 +66,7 @@ def _reported_ticket(case: Case) -> TicketFacts | None:
     for key in case.incoming.evidence.returned_keys:
         if ticket := facts.ticket(key.ticket):
             return ticket
-    return case.found.ticket if case.found.by in {"key", "agent key", "our id"} else None
+    return case.found.ticket if case.found.by in OUR_TRACES else None
 
 
 def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
@@ -193,6 +195,12 @@ def automatic_reply(case: Case) -> Decision:
                     case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
                 )
     mail: tuple[Outgoing, ...] = ()
+    if comes_from_mail_system(case.incoming.message) and case.found.by in OUR_TRACES:
+        # A failure, most likely, in a language that nobody taught the desk; it may be a delay, so it marks nobody.
+        mail = saying.event_to_agents(
+            "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", text=case.incoming.text,
+            detail="A mail server wrote about a mail of ours, in words that the desk cannot read. It may not have arrived.",
+        )  # fmt: skip
     if classification.out_of_office and case.standing.speaker is Speaker.AGENT and case.standing.agent:
         agent, until = case.standing.agent, _back_at(case)
         people = (PersonChange(agent.email, away_until=until),)

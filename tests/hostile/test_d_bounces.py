@@ -161,6 +161,19 @@ def test_55_null_path_alone_is_a_machine(desk: HostileDesk):
     assert (met.is_new, met.customers) == (True, set())
 
 
+@pytest.mark.case(55)
+def test_55_a_bounce_in_a_language_that_the_desk_cannot_read(bouncing: HostileDesk):
+    """A mail system writes to our bounce address: on its ticket, and the agents read it; nobody is marked by a guess."""
+    raw = (
+        "Return-Path: <>\nFrom: MAILER-DAEMON@mx.client.example\nSubject: Tilkynning\nMessage-ID: <is@mx.client.example>\n"
+        f"To: {bouncing.last(CLIENT).mail.sender}\n\nEkki fannst pósthólfið cora@client.example.\n"
+    ).encode()
+    met = bouncing.meets(raw)
+    lands(bouncing, met, "auto_reply")
+    tells(met, "in words that the desk cannot read", "Ekki fannst")
+    assert not mark(bouncing)
+
+
 @pytest.mark.case(56)
 @pytest.mark.parametrize(
     "sender", ["MAILER-DAEMON@mx.client.example", "Mail Delivery System <mailer-daemon@client.example>"]
