@@ -73,7 +73,7 @@ def decided(
     queue, _ = policy.queue_for(message, copy.mailbox)
     question = Question(
         copy.id, copy.digest, b"" if grant else content, writer, incoming.evidence, queue, policy.limits,
-        agent=agent.key if agent else "", before=before,
+        agent=agent.key if agent else "", text=incoming.text, agents=policy.addresses_of_agents, before=before,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

@@ -544,7 +544,7 @@ class Line:
             if copy is not None and held[1] is not HoldKind.FORGET:
                 event = replace(event, held_text=self._read(copy).text)
         reach("timer-due")
-        facts = self._store.facts.for_ticket(event.ticket, policy.limits, now)
+        facts = self._store.facts.for_ticket(event.ticket, policy.limits, now, policy.addresses_of_agents)
         facts = self._catching_up.facts(facts, self._recorder.holds)
         decision = decide(event, facts, policy, now)
         later: tuple[Outgoing, ...] = ()

@@ -281,7 +281,12 @@ class Recorder:
             cycle=mail.cycle,
         )
         self.record(
-            decide(event, self._store.facts.for_ticket(mail.ticket, policy.limits, now), policy, now),
+            decide(
+                event,
+                self._store.facts.for_ticket(mail.ticket, policy.limits, now, policy.addresses_of_agents),
+                policy,
+                now,
+            ),
             None,
             None,
         )
@@ -302,7 +307,7 @@ class Recorder:
             to_agent=lost.reader is not Reader.CUSTOMER,
             cycle=cycle,
         )
-        facts = self._store.facts.for_ticket(ticket, policy.limits, now)
+        facts = self._store.facts.for_ticket(ticket, policy.limits, now, policy.addresses_of_agents)
         self.record(decide(event, facts, policy, now), None, None)
 
 

@@ -25,7 +25,17 @@ DOORS = {
     "sqlite_utils": {"store/engine.py"},
 }
 IMPURE = {"time", "os", "logging", "random", "socket", "secrets", "subprocess"}
-DESK_MAY = {"message", "classify", "authentication", "bounce", "keys", "relay", "compose", "events"}
+DESK_MAY = {
+    "message",
+    "absence",
+    "classify",
+    "authentication",
+    "bounce",
+    "keys",
+    "relay",
+    "compose",
+    "events",
+}
 WIRING = {"daemon.py", "once.py", "__main__.py"}
 
 

@@ -184,6 +184,7 @@ def joining(case: Case, ticket: Ticket | None) -> tuple[Person, ...]:
 def first_owner(case: Case) -> str:
     """Return the agent a new ticket goes to by the queue's rule, or nobody."""
     agents = [key for key in case.queue.agents if key in case.policy.agents]
+    agents = [key for key in agents if not case.policy.agents[key].away_until] or agents
     if not agents or case.queue.notify not in {"round-robin", "least-loaded"}:
         return ""
     if case.queue.notify == "least-loaded":

@@ -78,7 +78,7 @@ def _closed(case: Case, facts: TicketFacts) -> Decision:
 
 def _status(case: Case, facts: TicketFacts) -> Decision | None:
     """Tell whoever asks how the ticket stands; nothing changes. None past a limit: then it is a reply like any other."""
-    if not _may_answer(case):
+    if not may_answer(case):
         return None
     ticket = facts.ticket
     mail = _status_answer(case, [_state(facts, case.policy, case.now)], ticket, facts)
@@ -86,7 +86,7 @@ def _status(case: Case, facts: TicketFacts) -> Decision | None:
     entry = case.mail_in(Audience.AGENTS, reason="asked for the status; answered by the desk")
     change = Change(ticket, (entry,), ids=case.ids, fresh_key=case.standing.leaked)
     verdict = case.verdict(Outcome.ON_TICKET, "asked for the status; answered", ticket.number)
-    return Decision(verdict, (change,), (mail,), case.writer, acknowledged=_counted(case))
+    return Decision(verdict, (change,), (mail,), case.writer, acknowledged=counted(case))
 
 
 def status_alone(case: Case) -> Decision | None:
@@ -108,7 +108,7 @@ def status_alone(case: Case) -> Decision | None:
         verdict,
         mail=(_status_answer(case, states, None, None),),
         people=case.writer,
-        acknowledged=_counted(case),
+        acknowledged=counted(case),
     )
 
 
@@ -226,14 +226,14 @@ def _answered(case: Case, facts: TicketFacts, after: Ticket, escalated: Escalate
               known_since: datetime | None = None) -> Escalated:  # fmt: skip
     """Add the one answer to whoever asked: names of those who know, and nothing by which they could be reached."""
     asking = tuple(person for person in after.participants if person.address == case.sender)
-    if not asking or not _may_answer(case):
+    if not asking or not may_answer(case):
         return escalated
     names = dict.fromkeys(person.name for person in people if person.name and "@" not in person.name)
     mail = saying.to_customers(
         "escalated", after, asking, case.queue, case.policy, facts, occasion=f"in:{case.event.copy}", human=False, keyed=True,
         values={"names": list(names), "known_since": known_since},
     )  # fmt: skip
-    return replace(escalated, mail=(*escalated.mail, mail), counted=_counted(case))
+    return replace(escalated, mail=(*escalated.mail, mail), counted=counted(case))
 
 
 # -- limits ---------------------------------------------------------------------------------------
@@ -246,10 +246,10 @@ def _limit(case: Case) -> str:
     )
 
 
-def _may_answer(case: Case) -> bool:
+def may_answer(case: Case) -> bool:
     """Tell whether the desk may answer by itself: a person wrote it, and no limit is reached."""
     return case.incoming.classification.answerable and not _limit(case)
 
 
-def _counted(case: Case) -> tuple[str, bool, bool]:
+def counted(case: Case) -> tuple[str, bool, bool]:
     return case.sender, case.standing.proven, case.facts.person.wrote_before

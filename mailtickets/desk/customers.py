@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from mailtickets.desk import asking, customer_wishes, elsewhere, marks, other_address, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
-from mailtickets.desk.limits import next_round, past_limit
+from mailtickets.desk.limits import ALIKE_OF_ADDRESS, goes_in_circles, next_round, past_limit
 from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.people import Speaker, people_suggested
 from mailtickets.desk.route import EXPIRED
@@ -88,6 +88,8 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     )  # fmt: skip
     mail.extend(_tell_other_queues(case, ticket))
     alarms = (_limit_alarm(quiet),) if wait else ()
+    if quiet and quiet == _circle(case):
+        alarms = (_circle_alarm(case.sender, quiet),)
     return Decision(
         verdict=case.verdict(Outcome.ON_TICKET, reason, ticket.number),
         changes=(Change(ticket, tuple(entries), tuple(timers), is_new=True, ids=case.ids),),
@@ -196,14 +198,16 @@ def continue_ticket(case: Case) -> Decision:
         but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
-    if case.incoming.truncated and case.incoming.classification.answerable:
+    counted = asked.counted
+    if case.incoming.truncated and customer_wishes.may_answer(case):
         mail = (*mail, saying.too_large(after, case.incoming, case.queue, case.policy))
+        counted = customer_wishes.counted(case)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "a reply on its ticket", ticket.number),
         (Change(after, tuple(entries), drop=drop, ids=case.ids, fresh_key=case.standing.leaked),),
         mail,
         case.writer,
-        acknowledged=asked.counted,
+        acknowledged=counted,
     )
 
 
@@ -307,6 +311,9 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
         proven=case.standing.proven,
         known=case.facts.person.wrote_before,
     )
+    # What waits for an address's own limit is dropped in the end; a circle of a domain's strangers would go on then.
+    if (circle := _circle(case)) and not (limit and case.facts.acks.alike >= ALIKE_OF_ADDRESS):
+        return circle, False
     return limit, bool(limit)
 
 
@@ -352,4 +359,18 @@ def _limit_alarm(why: str) -> Alarm:
         "Acknowledgements are waiting, because a limit was reached",
         why,
         "Look with `mailtickets list` whether so much mail is meant; if it is, raise the limit in [limits]. The tickets are kept.",
+    )
+
+
+def _circle(case: Case) -> str:
+    known = case.facts.person.wrote_before
+    return goes_in_circles(case.sender, case.facts.acks, proven=case.standing.proven, known=known)
+
+
+def _circle_alarm(sender: str, why: str) -> Alarm:
+    return Alarm(
+        "answering machine",
+        f"Mail from {sender} is not acknowledged any more, for it looks like a machine's",
+        why,
+        "Nothing is lost: the tickets are kept. Look with `mailtickets list`; if people wrote that, nothing needs to be done.",
     )

@@ -105,6 +105,11 @@ def in_words(moment: datetime, zone: str) -> str:
     return f"{DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M} ({zone})"
 
 
+def day_in_words(moment: datetime, zone: str) -> str:
+    """Return a moment's day as people read it: "Tue 1 Dec 2026"."""
+    return in_words(moment, zone).partition(",")[0]
+
+
 def _length(said: str, now: datetime, calendar: Calendar) -> datetime | None:
     """Read hours and minutes from now on: a moment to the minute, not a day."""
     number, unit = _number_of(said)

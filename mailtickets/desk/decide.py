@@ -24,6 +24,7 @@ from mailtickets.desk.events import Event, MailArrived, MailFailed, PersonErased
 from mailtickets.desk.keeping import kept
 from mailtickets.desk.lookalike import likeness_of
 from mailtickets.desk.people import Speaker, who_speaks
+from mailtickets.desk.reach import back_again, knowing_absences, spared
 from mailtickets.desk.releasing import as_let_in, let_in, without_agents
 from mailtickets.desk.route import regulars, rightful
 from mailtickets.desk.thread import find_ticket
@@ -62,16 +63,17 @@ PROVED = frozenset({"key", "agent key", "our id"})  # what leads anybody to a ti
 
 def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decision:
     """Decide what happens for one event. Reads nothing, writes nothing; the same arguments give the same answer."""
+    policy = knowing_absences(policy, facts.away)
     match event:
         case MailArrived():
-            decision = _mail(event, facts, policy, now)
+            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now)
         case TimerDue():
             decision = timer_due(event, facts, policy, now)
         case MailFailed():
             decision = _mail_failed(event, facts, policy, now)
         case PersonErased():
             decision = forgetting.erased(event, facts, now)
-    return kept(decision, facts, policy, now)
+    return kept(spared(decision, facts), facts, policy, now)
 
 
 def _mail(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> Decision:

@@ -155,12 +155,16 @@ class AckCounts:
     """Acknowledgements already promised: to this address in 24 h, to its domain and in all in an hour.
 
     address_hour   automatic answers to an agent's own address in an hour.
+    alike          of the address's last tickets of a day, those opened with the words of this mail; `alike_domain`
+                   those of its domain's strangers.
     """
 
     address_day: int = 0
     domain_hour: int = 0
     hour: int = 0
     address_hour: int = 0
+    alike: int = 0
+    alike_domain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from mailtickets.desk.ticket import (
     Timer,
     TimerKind,
 )
+from mailtickets.mail.absence import reads_like_absence
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
@@ -115,6 +116,8 @@ def leak(
     """Return why an answer must be confirmed first, and what came between; None where nothing speaks against it."""
     if why := quotes_note(facts, text):
         return why, ()
+    if reads_like_absence(text):
+        return "It reads like an out-of-office reply.", ()
     if case.found.seen is None:
         return None
     newer = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,28 @@ if TYPE_CHECKING:
 
 ACK_ROUND = timedelta(minutes=10)
 ACK_ROUNDS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+
+# Two machines that answer each other say the same again and again, with other numbers in it. Four such mails of one
+# address in a day, or eleven of a domain's strangers, and the next is not acknowledged: the circle is cut for good.
+ALIKE_OF_ADDRESS, ALIKE_OF_DOMAIN = 3, 10
+LIKENESS_LETTERS, MIN_LIKENESS = 300, 20
+_NUMBERED = re.compile(r"\S*[0-9]\S*")
+
+
+def likeness(text: str) -> str:
+    """Return what two texts have in common that differ in numbers, dates and spaces only; "" where that says too little."""
+    words = " ".join(_NUMBERED.sub(" ", text[:LIKENESS_LETTERS]).casefold().split())
+    return words if len(words) >= MIN_LIKENESS else ""
+
+
+def goes_in_circles(address: str, counts: AckCounts, *, proven: bool, known: bool) -> str:
+    """Return why a mail looks like a machine's answer to our last answer, in words, or an empty string."""
+    if counts.alike >= ALIKE_OF_ADDRESS:
+        return f"{counts.alike} mails of this address said the same within a day: a machine may answer us"
+    strangers = not proven and not known and domain_of(address) not in LARGE_PROVIDERS
+    if strangers and counts.alike_domain >= ALIKE_OF_DOMAIN:
+        return f"{counts.alike_domain} mails from {domain_of(address)} said the same within a day: a machine may answer us"
+    return ""
 
 
 def next_round(now: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailtickets.desk import customer_wishes
 from mailtickets.desk.people import Speaker
 from mailtickets.mail.classify import Origin
 
@@ -62,8 +63,9 @@ def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
         found.append("the mail is encrypted, which the desk cannot undo: what was sent goes along as it is")
     if case.incoming.truncated:
         size = round(message.size_bytes / 1_000_000, 1)
+        told = "is told" if customer_wishes.may_answer(case) else "is not told"
         found.append(
-            f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender is told"
+            f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender {told}"
         )
     if message.losses:
         more = ", ..." if len(message.losses) > LOSSES else ""

@@ -38,13 +38,14 @@ def carried_out(wish: Wish) -> Decision:
     if wish.is_note:
         _note(wish, work)
     _tell_customer(wish, work)
+    marked = _tell_of_marks(wish, work)
     service_orders.say_deadline(wish, work)
     asking.ask_aside(wish, work)
     service_orders.escalate(wish, work)
     _tell_owners(wish, work, owner)
     rerouting.tell_new_people(wish, work)
     stats = reading_commands.answer(wish, work)
-    if work.done and agent.receipts == "all":
+    if work.done and (agent.receipts == "all" or marked):
         work.send(
             saying.to_agent(
                 "receipt", agent, work.ticket, case.queue, case.policy, occasion=wish.occasion,
@@ -191,6 +192,16 @@ def _tell_customer(wish: Wish, work: Work) -> None:
         )
         work.entries.insert(0, entry)
     service_orders.tell_the_rest(wish, work)
+
+
+def _tell_of_marks(wish: Wish, work: Work) -> bool:
+    """Tell the agent whose mail comes back: own words are tried all the same, what the desk says by itself is not."""
+    bounced, told = wish.case.facts.bounced, dict(work.reaches_customers)
+    for address, human in told.items():
+        if why := bounced.get(address):
+            tried = "your text is sent there all the same" if human else "nothing was sent there"
+            work.done.append(f"Automatic mail to {address} is stopped ({why.rstrip('.')}): {tried}")
+    return any(address in bounced for address in told)
 
 
 def _answer(wish: Wish, work: Work) -> Outgoing | None:

@@ -11,6 +11,7 @@ from mailtickets.mail.message import address_key, domain_of, local_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mailtickets.desk.agreement import Organisation, ReportPlan, Rule, Rung, ServiceLevel, TicketType
     from mailtickets.desk.calendar import Calendar
@@ -111,7 +112,10 @@ DAY_1, DAYS_3, DAYS_4 = hours(24), hours(72), hours(96)
 
 @dataclass(frozen=True, slots=True)
 class AgentPolicy:
-    """One agent. `email` and `aliases` are in comparable form; mail goes to `email` only."""
+    """One agent. `email` and `aliases` are in comparable form; mail goes to `email` only.
+
+    away_until   where the agent's own automatic reply said so; not of the configuration, but of what is known now.
+    """
 
     key: str
     name: str
@@ -120,6 +124,7 @@ class AgentPolicy:
     proof: str = "any"  # any: a key or a pass; pass: a pass only
     receipts: str = "all"
     hours: str = ""  # name of a calendar; "" = always on duty
+    away_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,11 @@ class Policy:
             if key == agent.email or key in agent.aliases:
                 return agent
         return None
+
+    @property
+    def addresses_of_agents(self) -> tuple[str, ...]:
+        """The addresses that agents' notices go to."""
+        return tuple(agent.email for agent in self.agents.values())
 
     def is_own(self, address: str) -> bool:
         """Tell whether this is an address of a queue."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.dates import day_in_words
+from mailtickets.desk.people import Speaker
 from mailtickets.desk.ticket import (
     ERASED_DOMAIN,
     Alarm,
@@ -19,6 +21,8 @@ from mailtickets.desk.ticket import (
     PersonChange,
     Status,
 )
+from mailtickets.mail.bounce import comes_from_mail_system
+from mailtickets.mail.keys import KeyKind
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 ABSENCE_WORKING_DAYS = 3
 MAX_ABSENCE = timedelta(days=90)
+OUR_TRACES = frozenset({"key", "agent key", "our id"})
+ABUSE = "marked our mail as abuse"
 
 
 def report(case: Case) -> Decision:
@@ -40,6 +46,8 @@ def report(case: Case) -> Decision:
     facts = _reported_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "report without a ticket"))
+    if bounce is not None and bounce.kind == "feedback":
+        return _complained(case, facts, bounce)
     if bounce is None or bounce.kind not in {"failed", "delayed"}:
         return _noted(case, facts, bounce.kind if bounce else "report")
     if bounce.delayed:
@@ -62,7 +70,7 @@ def _reported_ticket(case: Case) -> TicketFacts | None:
     for key in case.incoming.evidence.returned_keys:
         if ticket := facts.ticket(key.ticket):
             return ticket
-    return case.found.ticket if case.found.by in {"key", "agent key", "our id"} else None
+    return case.found.ticket if case.found.by in OUR_TRACES else None
 
 
 def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
@@ -75,8 +83,8 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     failed: dict[str, FailedRecipient | None] = {
         a: r for a, r in named.items() if a in on_ticket | written_to | agents
     }
-    if not failed and len(written_to) == 1:
-        failed = dict.fromkeys(written_to, bounce.recipients[0] if bounce.recipients else None)
+    if not failed and (meant := written_to or _by_key(case, facts)) and len(meant) == 1:
+        failed = dict.fromkeys(meant, bounce.recipients[0] if bounce.recipients else None)
     permanent = {a: r for a, r in failed.items() if r is None or r.permanent}
     people = tuple(
         PersonChange(a, bounced=(r.reason if r else "") or "undeliverable") for a, r in permanent.items()
@@ -105,9 +113,10 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     )
     entries = [case.mail_in(Audience.AGENTS, EntryKind.BOUNCED, reason or "undeliverable")]
     after = replace(ticket, updated_at=case.now)
-    reached = on_ticket - set(permanent) - set(case.facts.bounced)
+    # A mail lost for a passing reason marks nobody, but it was not read: silence after it says nothing.
+    reached = on_ticket - set(failed) - set(case.facts.bounced)
     drop: tuple[TimerKind, ...] = ()
-    if permanent and not reached and ticket.status in {Status.WAITING, Status.RESOLVED}:
+    if on_ticket & set(failed) and not reached and ticket.status in {Status.WAITING, Status.RESOLVED}:
         after = silence.end_silence(after, Status.OPEN, case.now)
         entries.append(
             case.status_entry(Status.OPEN, "our mail comes back; no reminder and no closing by silence")
@@ -124,23 +133,50 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     return Decision(verdict, (Change(after, tuple(entries), drop=drop),), mail, people, alarms=alarms)
 
 
+def _by_key(case: Case, facts: TicketFacts) -> set[str]:
+    """Return whom a mail was for of which only its key came back (in the address that it bounced to), if that says it."""
+    keys = (case.found.key, *case.incoming.evidence.returned_keys)
+    key = next((one for one in keys if one and case.facts.ticket(one.ticket) is facts), None)
+    if key is None:
+        return set()
+    if key.kind is KeyKind.AGENT:
+        agent = case.policy.agents.get(key.agent)
+        return {agent.email} if agent else set()
+    return {person.address for person in facts.ticket.people} if len(facts.ticket.people) == 1 else set()
+
+
 def _reasons(bounce: Bounce) -> str:
-    return "; ".join(f"{r.address}: {r.reason}" for r in bounce.recipients[:5])
+    return "; ".join(f"{r.address}: {r.reason}" if r.address else r.reason for r in bounce.recipients[:5])
 
 
 def _noted(case: Case, facts: TicketFacts, what: str) -> Decision:
-    words = {"receipt": "a read receipt", "feedback": "an abuse report"}.get(what, "a delivery report")
+    words = {"receipt": "a read receipt"}.get(what, "a delivery report")
     entry = case.mail_in(Audience.DESK, EntryKind.AUTO_REPLY, words)
     change = Change(replace(facts.ticket, updated_at=case.now), (entry,))
-    people = ()
-    if what == "feedback" and case.incoming.classification.bounce:
-        complained = [r.address.lower() for r in case.incoming.classification.bounce.recipients]
-        on_ticket = {person.address for person in facts.ticket.participants}
-        # RFC 5965: who complains about our mail gets no automatic mail any more.
-        people = tuple(
-            PersonChange(a, bounced="marked our mail as abuse") for a in complained if a in on_ticket
-        )  # type: ignore[assignment]
-    return Decision(case.verdict(Outcome.ON_TICKET, words, facts.ticket.number), (change,), people=people)
+    return Decision(case.verdict(Outcome.ON_TICKET, words, facts.ticket.number), (change,))
+
+
+def _complained(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
+    """Somebody marked our mail as abuse (RFC 5965): no automatic mail to them any more, until they write again."""
+    ticket = facts.ticket
+    on_ticket = {person.address for person in ticket.participants}
+    written_to = {known.recipient for known in case.facts.returned if known.recipient}
+    named = {one.address.lower() for one in bounce.recipients} & (on_ticket | written_to)
+    meant = named or written_to or _by_key(case, facts)
+    who = meant & on_ticket if len(meant) == 1 else named & on_ticket
+    entry = case.mail_in(
+        Audience.AGENTS,
+        EntryKind.AUTO_REPLY,
+        f"an abuse report: {', '.join(sorted(who)) or 'of whom is not said'}",
+    )
+    people = tuple(PersonChange(address, bounced=ABUSE) for address in sorted(who))
+    mail = saying.event_to_agents(
+        "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}",
+        detail=f"{', '.join(sorted(who)) or 'Somebody'} marked our mail as spam. "
+        + ("Nothing goes there by itself any more, until they write again; an answer of yours still does." if who else ""),
+    )  # fmt: skip
+    verdict = case.verdict(Outcome.ON_TICKET, "an abuse report", ticket.number)
+    return Decision(verdict, (Change(replace(ticket, updated_at=case.now), (entry,)),), mail, people)
 
 
 def automatic_reply(case: Case) -> Decision:
@@ -162,9 +198,25 @@ def automatic_reply(case: Case) -> Decision:
                 entries.append(
                     case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
                 )
+    mail: tuple[Outgoing, ...] = ()
+    if comes_from_mail_system(case.incoming.message) and case.found.by in OUR_TRACES:
+        # A failure, most likely, in a language that nobody taught the desk; it may be a delay, so it marks nobody.
+        mail = saying.event_to_agents(
+            "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", text=case.incoming.text,
+            detail="A mail server wrote about a mail of ours, in words that the desk cannot read. It may not have arrived.",
+        )  # fmt: skip
+    if classification.out_of_office and case.standing.speaker is Speaker.AGENT and case.standing.agent:
+        agent, until = case.standing.agent, _back_at(case)
+        people = (PersonChange(agent.email, away_until=until),)
+        if not agent.away_until and ticket.assignee == agent.key:
+            mail = saying.event_to_agents(
+                "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", but=(agent.key,),
+                everybody=True, detail=f"{agent.name}, whose ticket this is, is away until {day_in_words(until, case.policy.zone)}: "
+                "until then you get what the customer writes, too. #take makes it yours.",
+            )  # fmt: skip
     change = Change(ticket, tuple(entries), timers)
     return Decision(
-        case.verdict(Outcome.ON_TICKET, "an automatic reply", ticket.number), (change,), people=people
+        case.verdict(Outcome.ON_TICKET, "an automatic reply", ticket.number), (change,), mail, people=people
     )
 
 

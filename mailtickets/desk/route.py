@@ -50,6 +50,9 @@ def hearers(ticket: Ticket, queue: QueuePolicy, policy: Policy, but: Iterable[st
     owned = ticket.assignee in may or ticket.assignee in _called(ticket, queue, policy)
     if owned:
         agents = [ticket.assignee]
+        if policy.agents[ticket.assignee].away_until:
+            # Nobody would read it: the others who may have the ticket hear of it, too.
+            agents += [key for key in regulars(ticket, queue, policy) if key != ticket.assignee]
     elif not (kind and kind.only_route):
         agents = list(queue.agents)
     for person in named:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import silence
+from mailtickets.desk.dates import day_in_words
 from mailtickets.desk.duty import when_to_tell
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import deadlines, shown_priority, to_customer
@@ -140,6 +141,16 @@ def _tells(ticket: Ticket, policy: Policy) -> bool:
     return kind is not None and kind.tell
 
 
+def _absent_owner(ticket: Ticket, policy: Policy) -> tuple[str, ...]:
+    """Say why everybody gets a mail about somebody's ticket."""
+    owner = policy.agents.get(ticket.assignee)
+    if owner is None or owner.away_until is None:
+        return ()
+    return (
+        f"{owner.name}, whose ticket this is, is away until {day_in_words(owner.away_until, policy.zone)}",
+    )
+
+
 def name_of(agent: str, policy: Policy) -> str:
     """Return an agent by name, anybody else as it is written."""
     return policy.agents[agent].name if agent in policy.agents else agent
@@ -189,7 +200,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
         attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
         left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
-        hints=list(hints), priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=name_of(ticket.assignee, policy), requester=ticket.requester, type=_special(ticket),
+        hints=[*hints, *_absent_owner(ticket, policy)], priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=name_of(ticket.assignee, policy), requester=ticket.requester, type=_special(ticket),
         organisation=_organisation(ticket, policy), only_you=keeps_out(ticket, policy), participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
         does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
         closes_at=silence.closes_at(waiting, rhythm), opened_at=ticket.created_at, quiet=quiet,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.facts import lines_of
+from mailtickets.desk.notices import Reader
 from mailtickets.desk.ticket import Audience, Entry, EntryKind
 from mailtickets.mail.relay import fit_for_customers
 
@@ -64,6 +65,12 @@ class Work:
         return tuple(
             replace(one, entry=places[id(entry)]) if entry is not None else one for one, entry in self._mail
         )
+
+    @property
+    def reaches_customers(self) -> tuple[tuple[str, bool], ...]:
+        """The customers' addresses that mail goes to, and whether it is somebody's own words."""
+        to_customers = (one for one, _ in self._mail if one.reader is Reader.CUSTOMER)
+        return tuple((to.address.key, one.human) for one in to_customers for to in one.to)
 
     def history(self, facts: TicketFacts) -> tuple[HistoryLine, ...]:
         """Return the ticket's history with what was written since."""

@@ -102,6 +102,23 @@ _MONTH_DAY = re.compile(
 _WORD = re.compile(r"[^\W\d_]{3,14}")
 
 
+# Said of oneself, in the first lines: what a robot without any sign of its own sends, and hardly anybody by hand.
+_SPEAKS_OF_SELF = re.compile(
+    r"\bi(?:'m| am| will be|'ll be)(?: currently| presently| now)? (?:out of (?:the )?office|away (?:from|until|till|on)|on (?:annual |sick |parental |maternity )?(?:leave|vacation|holiday))"
+    r"|\b(?:this is an|an) auto(?:mated|matic)[- ](?:reply|response|message)|\bthank you for your (?:e-?mail|message)[.,!] i(?:'m| am) (?:away|out)"
+    r"|\bich bin (?:derzeit |zurzeit |aktuell |momentan |bis |ab )?.{0,40}(?:nicht im büro|im urlaub|außer haus|abwesend)"
+    r"|\bje suis (?:actuellement )?(?:absente?|en congé|en vacances)|\bestoy (?:fuera de la oficina|de vacaciones)|\bsono (?:assente|fuori ufficio|in ferie)"
+    r"|\bik ben (?:momenteel )?.{0,30}(?:afwezig|met vakantie|op vakantie)",
+    re.IGNORECASE,
+)
+MAX_FIRST_LINES = 400
+
+
+def reads_like_absence(text: str) -> bool:
+    """Whether what somebody wrote opens like an absence notice, though nothing else says that a machine sent it."""
+    return _SPEAKS_OF_SELF.search(" ".join(text[:MAX_FIRST_LINES].split())) is not None
+
+
 def subject_of_machine(subject: str) -> str:
     """Return the words of a subject that only an answering machine writes, or an empty string."""
     cut = subject[:400].strip()

@@ -28,7 +28,7 @@ MAX_TEXT = 64 * 1024  # of a report's text that is read; the returned mail stand
 
 @dataclass(frozen=True, slots=True)
 class FailedRecipient:
-    """One address that did not get our mail.
+    """One address that did not get our mail; "" where the report names none.
 
     status      enhanced status code of RFC 3463 ("5.1.1"), or "".
     code        SMTP reply code (550), or None.
@@ -47,8 +47,8 @@ class FailedRecipient:
 class Bounce:
     """A report about a mail of ours.
 
-    kind          "failed", "delayed", "feedback" (an abuse report, RFC 5965), "receipt" (a disposition
-                  notification, RFC 8098), or "other" (delivered, relayed, expanded).
+    kind          "failed", "delayed", "feedback" (an abuse report, RFC 5965; its recipients complained), "receipt"
+                  (a disposition notification, RFC 8098), or "other" (delivered, relayed, expanded).
     returned_ids  Message-ID, then References of the mail that came back, angle brackets kept.
     """
 
@@ -150,7 +150,10 @@ def _of_fields(message: Message) -> Bounce | None:
     groups = message.report
     ids = _returned_ids(message, "")
     if any("feedback-type" in group for group in groups):
-        return Bounce("feedback", returned_ids=ids)
+        # RFC 5965 section 3.2: the field may be left out or made unreadable; then the returned id says whom we wrote to.
+        complained = (_typed_address(group.get("original-rcpt-to", "")) for group in groups)
+        recipients = tuple(FailedRecipient(one) for one in complained if "@" in one)[:MAX_RECIPIENTS]
+        return Bounce("feedback", recipients=recipients, returned_ids=ids)
     if any("disposition" in group for group in groups):
         original = (one for group in groups for one in message_ids(group.get("original-message-id", "")))
         return Bounce("receipt", returned_ids=_once((*original, *ids)))
@@ -244,7 +247,7 @@ def _of_amazon(message: Message) -> Bounce | None:
         for one in dict.fromkeys(found)
     )
     return Bounce(
-        kind, recipients=recipients if kind == "failed" else (), returned_ids=_returned_ids(message, text)
+        kind, recipients=recipients if kind != "other" else (), returned_ids=_returned_ids(message, text)
     )
 
 
@@ -278,7 +281,8 @@ def _of_words(message: Message, *, is_sure: bool) -> Bounce | None:
     return Bounce(
         "delayed" if delayed else "failed",
         delayed=delayed,
-        recipients=tuple(FailedRecipient(one, status, code, reason, permanent) for one in found),
+        # Whoever names nobody still says whether it is for good.
+        recipients=tuple(FailedRecipient(one, status, code, reason, permanent) for one in found or ("",)),
         returned_ids=_returned_ids(message, returned or words),
     )
 

@@ -19,7 +19,9 @@ from mailtickets.desk.facts import (
     TicketFacts,
     Traces,
 )
+from mailtickets.desk.limits import likeness
 from mailtickets.desk.lookalike import local_parts
+from mailtickets.desk.policy import LARGE_PROVIDERS
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.keys import KeyKind
 from mailtickets.mail.message import domain_of
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Ticket
 
 KNOWN_CONTENT_DAYS = 30
+LOOKED_AT, ALIKE_OF_ONE = 30, 4  # acknowledgements of a domain, and tickets of one address, that are compared
 SAME_TEXT_WINDOW = timedelta(minutes=10)
 SAME_PERSON_WINDOW = timedelta(hours=1)
 PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
@@ -52,6 +55,8 @@ class Question:
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
     agent     the agent whose address it has, or "".
+    text      what its writer newly wrote.
+    agents    addresses of all agents: some may be away.
     before    only mails below this number make it a duplicate.
     """
 
@@ -63,6 +68,8 @@ class Question:
     queue: QueuePolicy
     limits: Limits
     agent: str = ""
+    text: str = ""
+    agents: tuple[str, ...] = ()
     before: int = 1 << 62
 
 
@@ -95,7 +102,7 @@ class FactsReader:
         keyed = next((key.agent for key in evidence.keys if key.kind is KeyKind.AGENT), "")
         tickets = self._ticket_facts(numbers)
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
-        bounced, away = self._marks(people, now)
+        bounced, away = self._marks({*people, *ask.agents}, now)
         return Facts(
             next_number=self._tickets.next_number(),
             tickets=tickets,
@@ -104,7 +111,9 @@ class FactsReader:
             person=self._person(ask.sender),
             bounced=bounced,
             away=away,
-            acks=self._acks(ask.sender, ask.limits, now, agent=bool(ask.agent)),
+            acks=self._acks(
+                ask.sender, ask.limits, now, "" if evidence.keys or known else ask.text, agent=bool(ask.agent)
+            ),
             held=held,
             recent_ticket=None if tickets else self._recent(ask.sender, ask.queue, now),
             loads=self._loads(ask.queue) if not tickets else {},
@@ -117,11 +126,11 @@ class FactsReader:
             alike=self._alike(ask.sender) if not tickets else (),
         )
 
-    def for_ticket(self, number: int, limits: Limits, now: datetime) -> Facts:
-        """Read what may bear on a ticket's timer, or on a mail of it that failed."""
+    def for_ticket(self, number: int, limits: Limits, now: datetime, agents: Iterable[str] = ()) -> Facts:
+        """Read what may bear on a ticket's timer, or on a mail of it that failed; `agents` as in `Question`."""
         tickets = self._ticket_facts([number])
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
-        bounced, away = self._marks(people, now)
+        bounced, away = self._marks({*people, *agents}, now)
         ticket = next((facts.ticket for facts in tickets.values()), None)
         requester = ticket.requester if ticket else ""
         return Facts(
@@ -284,7 +293,9 @@ class FactsReader:
         away = {address: from_us(until) for address, _, until in rows if until and until > to_us(now)}
         return bounced, away
 
-    def _acks(self, address: str, limits: Limits, now: datetime, *, agent: bool = False) -> AckCounts:
+    def _acks(
+        self, address: str, limits: Limits, now: datetime, text: str = "", *, agent: bool = False
+    ) -> AckCounts:
         if not address:
             return AckCounts()
         hour = to_us(now - timedelta(hours=1))
@@ -297,7 +308,30 @@ class FactsReader:
             else 0,
             self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
             self._count("address = ? AND at > ?", address, hour) if agent else 0,
+            *self._alike(address, text, now),
         )
+
+    def _alike(self, address: str, text: str, now: datetime) -> tuple[int, int]:
+        """Count the last tickets of the address, and of its domain, that were opened with the same words within a day."""
+        words, day = likeness(text), to_us(now - timedelta(days=1))
+        if not words:
+            return 0, 0
+        domain = domain_of(address)
+        others = self._connection.execute(
+            "SELECT DISTINCT address FROM (SELECT address FROM acknowledgement WHERE domain = ? AND at > ? AND known = 0"
+            " ORDER BY at DESC LIMIT ?)",
+            (domain, day, 0 if domain in LARGE_PROVIDERS else LOOKED_AT),
+        ).fetchall()
+        found = {one: self._opened_alike(one, words, day) for one in {address, *(one for (one,) in others)}}
+        return found[address], sum(found.values())
+
+    def _opened_alike(self, address: str, words: str, since: int) -> int:
+        rows = self._connection.execute(
+            "SELECT substr(entry.text, 1, ?) FROM (SELECT number FROM ticket WHERE requester = ? AND created_at > ?"
+            " ORDER BY created_at DESC LIMIT ?) JOIN entry ON entry.ticket = number AND entry.seq = 1",
+            (EXCERPT, address, since, ALIKE_OF_ONE),
+        )
+        return sum(likeness(text) == words for (text,) in rows)
 
     def _count(self, where: str, *values: object) -> int:
         return int(

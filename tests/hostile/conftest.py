@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,21 @@ def daemon(
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[int, Callable[[], int]]]:
+    """A port on this machine, and how many have connected to it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as server:
+        server.setblocking(False)
+
+        def connections() -> int:
+            count = 0
+            while True:
+                try:
+                    server.accept()[0].close()
+                except BlockingIOError:
+                    return count
+                count += 1
+
+        yield server.getsockname()[1], connections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
@@ -73,6 +74,26 @@ def test_a_bounce_lands_on_its_ticket_and_tells_the_agent(answered: Opened):
     assert answered.status == "open", "nobody is reminded who cannot read it"
     assert len(answered.to()) == 2
     assert desk.to("MAILER-DAEMON@mx.customer.example") == []
+
+
+def test_a_bounce_that_brings_nothing_back_is_known_by_its_address(make_desk: Callable[..., DeskProcess]):
+    """With `envelope = "bounce"` also an acknowledgement has a bounce address, and what comes to it lands on its ticket."""
+    desk = make_desk(smtp='envelope = "bounce"').start()
+    desk.writes("Ana <ana@customer.example>", "My printer is on fire.")
+    ack = desk.wait_to("ana@customer.example", 1)[0]
+    assert ack.sender.startswith(f"{desk.user}+b.t1-1001-")
+    bounce = (
+        b"From: Mail Delivery System <MAILER-DAEMON@mx.customer.example>\r\nTo: undisclosed recipients:;\r\nSubject: failure notice\r\n"
+        b"Message-ID: <q1@mx.customer.example>\r\n\r\nI'm afraid I wasn't able to deliver your message.\r\n\r\n"
+        b"<ana@customer.example>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n"
+    )
+    desk.deliver(bounce, ack.sender, sender="")
+    told = desk.wait_to("kim@desk.example", 2)[1]
+    assert "ana@customer.example" in told.text
+    desk.at_rest()
+    assert desk.references() == ["SUP-1001"]
+    assert "bounced" in desk.kinds("SUP-1001")
+    assert len(desk.to("ana@customer.example")) == 1
 
 
 def test_a_delayed_report_is_noted_and_nobody_is_told(answered: Opened):
