@@ -43,7 +43,7 @@ LOOKED_AT, ALIKE_OF_ONE = 30, 4  # acknowledgements of a domain, and tickets of 
 SAME_TEXT_WINDOW = timedelta(minutes=10)
 SAME_PERSON_WINDOW = timedelta(hours=1)
 PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
-ALIKE, LENGTHS_APART = 200, 3  # "rn" for "m" makes a domain a letter longer
+PEOPLE_ALIKE, LENGTHS_APART = 200, 3  # "rn" for "m" makes a domain a letter longer
 # How much of an entry's text a decision looks at; the whole stands in the original.
 EXCERPT = 4000
 
@@ -123,7 +123,7 @@ class FactsReader:
             questions_today=self._asked_today(keyed, HoldKind.ALIAS, now) if keyed else 0,
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
             traces=self._traces(ask, tickets, held),
-            alike=self._alike(ask.sender) if not tickets else (),
+            alike=self._people_alike(ask.sender) if not tickets else (),
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime, agents: Iterable[str] = ()) -> Facts:
@@ -268,7 +268,7 @@ class FactsReader:
         wrote_before = row[2] is not None and (before is None or row[2] < to_us(before))
         return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before)
 
-    def _alike(self, sender: str) -> tuple[str, ...]:
+    def _people_alike(self, sender: str) -> tuple[str, ...]:
         """People who wrote before and whose local part the writer's may be meant for, at domains of about that length."""
         found: list[str] = []
         length = len(in_unicode(sender))
@@ -277,7 +277,7 @@ class FactsReader:
                 # "A" follows "@": everything between is this local part at some domain.
                 "SELECT address FROM person WHERE address >= ? AND address < ? AND wrote_at IS NOT NULL AND address <> ?"
                 " AND abs(length(address) - ?) <= ? LIMIT ?",
-                (f"{local}@", f"{local}A", sender, length, LENGTHS_APART, ALIKE),
+                (f"{local}@", f"{local}A", sender, length, LENGTHS_APART, PEOPLE_ALIKE),
             )
             found.extend(address for (address,) in rows)
         return tuple(found)
