@@ -29,6 +29,7 @@ POINTS = (
     "recovered",  # a start has set right what an ended process left
     "migrated-1",  # a migration has run, its transaction still open
     "migrated-2",
+    "migrated-3",
     "backup-temp",  # a backup is whole, under its temporary name
 )
 

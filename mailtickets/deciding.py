@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.case import MAX_SUBJECT
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived
 from mailtickets.desk.ticket import Grant
+from mailtickets.mail.message import has_files
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.store.facts import Question
 
@@ -68,7 +70,8 @@ def decided(
     queue, _ = policy.queue_for(message, copy.mailbox)
     question = Question(
         copy.id, copy.digest, b"" if grant else content, sender, incoming.evidence, queue, policy.limits,
-        agent=agent.key if agent else "", before=before,
+        agent=agent.key if agent else "", before=before, arrived=copy.arrived,
+        words=None if grant or copy.released else (message.subject[:MAX_SUBJECT], "" if has_files(message) else incoming.text),
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

@@ -17,7 +17,7 @@ from mailtickets.desk.service_level import clocks
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Audience, Change, Decision, Entry, EntryKind, Outcome, Status, TimerKind
 from mailtickets.mail.authentication import Proof
-from mailtickets.mail.message import Address
+from mailtickets.mail.message import Address, has_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,8 +35,8 @@ NO_RUNG = 0  # stands in the key where no rung can be asked for and the agents a
 
 
 def brings_files(case: Case) -> bool:
-    """Tell whether a mail has more than its text: a picture inside it is part of the text, or of a signature."""
-    return any(not attachment.inline for attachment in case.incoming.message.attachments)
+    """Tell whether a mail has more than its text."""
+    return has_files(case.incoming.message)
 
 
 def by_word(case: Case, facts: TicketFacts) -> Decision | None:
@@ -50,10 +50,11 @@ def by_word(case: Case, facts: TicketFacts) -> Decision | None:
 
 
 def _closed(case: Case, facts: TicketFacts) -> Decision:
-    """Close at once, with one confirming mail."""
+    """Close at once, with one confirming mail; past a limit without it, for anybody can write such a mail in this name."""
     ticket = facts.ticket
     after = silence.end_silence(replace(ticket, updated_at=case.now), Status.CLOSED, case.now)
     entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
+    answers = case.read_ours or may_answer(case)
     notice = saying.to_customers(
         "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
         keyed=True, values={"agent": "", "silence": False, "reopen_until": case.now + case.queue.reopen_within},
@@ -70,7 +71,9 @@ def _closed(case: Case, facts: TicketFacts) -> Decision:
     drop = (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE)
     change = Change(after, entries, drop=drop, ids=case.ids, fresh_key=case.standing.leaked)
     verdict = case.verdict(Outcome.ON_TICKET, "the customer closed the ticket", ticket.number)
-    return Decision(verdict, (change,), (notice, *agents), case.writer)
+    if not answers:
+        return Decision(verdict, (change,), agents, case.writer)
+    return Decision(verdict, (change,), (notice, *agents), case.writer, acknowledged=counted(case))
 
 
 # -- STATUS ---------------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ def _closed(case: Case, facts: TicketFacts) -> Decision:
 
 def _status(case: Case, facts: TicketFacts) -> Decision | None:
     """Tell whoever asks how the ticket stands; nothing changes. None past a limit: then it is a reply like any other."""
-    if not _may_answer(case):
+    if not may_answer(case):
         return None
     ticket = facts.ticket
     mail = _status_answer(case, [_state(facts, case.policy, case.now)], ticket, facts)
@@ -86,7 +89,7 @@ def _status(case: Case, facts: TicketFacts) -> Decision | None:
     entry = case.mail_in(Audience.AGENTS, reason="asked for the status; answered by the desk")
     change = Change(ticket, (entry,), ids=case.ids, fresh_key=case.standing.leaked)
     verdict = case.verdict(Outcome.ON_TICKET, "asked for the status; answered", ticket.number)
-    return Decision(verdict, (change,), (mail,), case.writer, acknowledged=_counted(case))
+    return Decision(verdict, (change,), (mail,), case.writer, acknowledged=counted(case))
 
 
 def status_alone(case: Case) -> Decision | None:
@@ -97,7 +100,7 @@ def status_alone(case: Case) -> Decision | None:
     evidence = case.incoming.evidence
     if not evidence.status_word or evidence.tags or evidence.keys or case.incoming.proof is Proof.FAIL:
         return None
-    known = case.facts.person.wrote_before or bool(case.facts.own)
+    known = case.facts.person.seen or bool(case.facts.own)
     if not (case.standing.proven or known) or not case.incoming.classification.answerable or not case.sender:
         return None
     if limit := _limit(case):
@@ -108,7 +111,7 @@ def status_alone(case: Case) -> Decision | None:
         verdict,
         mail=(_status_answer(case, states, None, None),),
         people=case.writer,
-        acknowledged=_counted(case),
+        acknowledged=counted(case),
     )
 
 
@@ -226,14 +229,14 @@ def _answered(case: Case, facts: TicketFacts, after: Ticket, escalated: Escalate
               known_since: datetime | None = None) -> Escalated:  # fmt: skip
     """Add the one answer to whoever asked: names of those who know, and nothing by which they could be reached."""
     asking = tuple(person for person in after.participants if person.address == case.sender)
-    if not asking or not _may_answer(case):
+    if not asking or not may_answer(case):
         return escalated
     names = dict.fromkeys(person.name for person in people if person.name and "@" not in person.name)
     mail = saying.to_customers(
         "escalated", after, asking, case.queue, case.policy, facts, occasion=f"in:{case.event.copy}", human=False, keyed=True,
         values={"names": list(names), "known_since": known_since},
     )  # fmt: skip
-    return replace(escalated, mail=(*escalated.mail, mail), counted=_counted(case))
+    return replace(escalated, mail=(*escalated.mail, mail), counted=counted(case))
 
 
 # -- limits ---------------------------------------------------------------------------------------
@@ -246,10 +249,11 @@ def _limit(case: Case) -> str:
     )
 
 
-def _may_answer(case: Case) -> bool:
+def may_answer(case: Case) -> bool:
     """Tell whether the desk may answer by itself: a person wrote it, and no limit is reached."""
     return case.incoming.classification.answerable and not _limit(case)
 
 
-def _counted(case: Case) -> tuple[str, bool, bool]:
+def counted(case: Case) -> tuple[str, bool, bool]:
+    """Return what an automatic answer to this mail counts against the limits as."""
     return case.sender, case.standing.proven, case.facts.person.wrote_before

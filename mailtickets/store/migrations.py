@@ -168,7 +168,16 @@ CREATE TABLE measure (
 ) STRICT;
 """
 
-NEWEST = 2
+SCHEMA_0003 = """
+-- What people are told in a list, because too many notices would be on their way to them.
+CREATE TABLE news (
+    address TEXT NOT NULL, ticket INTEGER NOT NULL REFERENCES ticket (number), agent TEXT NOT NULL, is_new INTEGER NOT NULL,
+    count INTEGER NOT NULL, since INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (address, ticket)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX news_due ON news (due);
+"""
+
+NEWEST = 3
 
 
 @migrations()
@@ -186,3 +195,11 @@ def m0002_service_levels(db: Database) -> None:
     db.executescript(SCHEMA_0002)
     db.execute("PRAGMA user_version = 2")
     reach("migrated-2")
+
+
+@migrations()
+def m0003_news_lists(db: Database) -> None:
+    """Add the list of what agents are told together."""
+    db.executescript(SCHEMA_0003)
+    db.execute("PRAGMA user_version = 3")
+    reach("migrated-3")
