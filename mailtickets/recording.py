@@ -142,6 +142,8 @@ class Recorder:
                 prepared = trouble.mails
                 maillog.failed(0, trouble.lost[0].recipients, f"news: {trouble.lost[0].reason}")
             self.queue(prepared)
+        if self._store.news.next_due() is None and self._store.alarms.get("notices listed"):
+            self.recovered("notices listed")
         return len(lists)
 
     def _tell_failed_templates(self) -> None:

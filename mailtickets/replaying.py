@@ -109,7 +109,7 @@ def _landing(store: Store, rules: Rules, copy: Copy, mail: CopyView, incoming: I
 
 def _same_place(store: Store, mail: CopyView, case: Decided, ticket: int | None) -> bool:
     answers_settled_question = bool(case.incoming.evidence.code) and case.facts.held is None
-    if mail.reason.startswith((BY_A_PERSON, FILED)) or answers_settled_question:
+    if mail.reason.startswith((*BY_A_PERSON, FILED)) or answers_settled_question:
         return True
     if mail.state != Outcome.ON_TICKET or case.verdict.outcome is not Outcome.ON_TICKET:
         confirmed = case.verdict.outcome is Outcome.HELD and store.ledger.was_held(mail.id)

@@ -71,6 +71,9 @@ BOMB_KINDS = {
 }
 
 
+ONE_MAILBOX = {"one victim, other subjects", "plus-tags and capitals of one mailbox", "dots at Gmail"}
+
+
 def words_of(mail: SentMail) -> str:
     """Return all that somebody reads of a mail: subject, names, addresses and text, but no Message-ID."""
     heads = " ".join(mail[name] for name in ("From", "To", "Cc", "Reply-To", "Subject", "Comments"))
@@ -100,6 +103,8 @@ def test_140_a_bomb_in_other_peoples_names_amplifies_nothing(flood: FloodDesk, k
         assert len(mail.raw) < 2500
         assert mail["Auto-Submitted"] == "auto-replied"
     assert max(a_day.values()) <= LIMITS.ack_per_address_day
+    if kind in ONE_MAILBOX:
+        assert sum(a_day.values()) <= LIMITS.ack_per_address_day
     assert len(out) <= BOMBS, "one for each mail at most"
     assert sum(len(mail.raw) for mail in out) <= 2500 * BOMBS
     reached = {address for mail in out for address in mail.recipients}
