@@ -142,3 +142,16 @@ def test_a_list_that_cannot_be_sent_is_kept_in_the_outbox(desk):
     desk.fate = lambda _mail: Sent()
     desk.passes(10 * MINUTE)
     assert desk.kinds(KIM).count("news") == 1
+
+
+def test_what_strangers_write_is_harmless_in_the_list(desk):
+    """Markup stays words, in the text, the page and the link."""
+    opened(desk, 3)
+    desk.writes(
+        '"<i>Eve</i>" <eve@evil.example>', "<script>x</script>\n\nRef: none", subject='"><script>y</script>'
+    )
+    desk.passes(10 * MINUTE)
+    news = desk.last(KIM, "news")
+    assert "<script>" not in news.html
+    assert "%22%3E%3Cscript%3Ey" in news.html
+    assert "&lt;script&gt;x&lt;/script&gt; Ref: none" in " ".join(news.html.split())
