@@ -55,6 +55,9 @@ ack_per_proven_address_day = 0
 ack_per_domain_hour = 0
 ack_per_hour = 0
 automatic_per_hour = 0
+ack_waiting = 0
+tickets_per_address_hour = 0
+notices_per_agent = 0
 
 [log]
 level = "{level}"

@@ -194,6 +194,9 @@ class Limits(Table):
     ack_per_domain_hour: Count = 30
     ack_per_hour: Count = 600
     ack_wait: AnyDuration = Duration.parse("12h")
+    ack_waiting: Count = 100  # of strangers; above it, further ones are not sent at all
+    tickets_per_address_hour: Count = 20  # above it, further mails are filed on the last of them
+    notices_per_agent: Count = 20  # in ten minutes; above it, they come as a list
     mail_size: SizeOrNone = 25 * MEGABYTE  # bytes
     people_per_ticket: Count = 10
     automatic_per_hour: Count = 5000  # mails that the desk writes by itself; above it they wait for an hour

@@ -30,6 +30,7 @@ POINTS = (
     "migrated-1",  # a migration has run, its transaction still open
     "migrated-2",
     "migrated-3",
+    "migrated-4",
     "backup-temp",  # a backup is whole, under its temporary name
 )
 

@@ -491,7 +491,7 @@ class Line:
         due = self._store.tickets.due(self._clock())
         if not due:
             self._end_catching_up()
-            return 0
+            return self._send_lists()
         with self._store.transaction():
             try:
                 with self._store.savepoint():
@@ -504,6 +504,14 @@ class Line:
                 self._fire_all(due, together=False)
         reach("timer-committed")
         return len(due)
+
+    def _send_lists(self) -> int:
+        """Tell agents together what was too much to tell one by one; return how many lists there were."""
+        at = self._store.news.next_due()
+        if at is None or at > self._clock():
+            return 0
+        with self._store.transaction():
+            return self._recorder.send_lists()
 
     def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
         """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -14,6 +15,7 @@ from mailtickets.desk.notices import Reader
 from mailtickets.desk.ticket import Alarm, Audience, Entry, EntryKind
 from mailtickets.forgetting import erase
 from mailtickets.letters import Unwritten
+from mailtickets.listing import Lists
 from mailtickets.reporting import with_stats
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 # Questions about a mail that is held for its agent, or about erasing a person. Each has a code of its own, so one asked earlier is none for it.
 QUESTIONS = frozenset({"held", "leak", "forget"})
+SAY_AGAIN = timedelta(minutes=1)
 ASKED_AGAIN = (
     "The desk was restored from a backup since: if you answered this question before, what it is about may have"
     " gone out then, so look before you say yes."
@@ -71,6 +74,8 @@ class Recorder:
         self, store: Store, rules: Rules, clock: Callable[[], datetime], originals: Originals
     ) -> None:
         self._store, self.rules, self._clock, self._originals = store, rules, clock, originals
+        self._lists = Lists(store)
+        self._logged: dict[str, tuple[Alarm, datetime]] = {}
         self.holds = ""  # why what decisions say is not sent now, but listed as uncertain; "" as ever
 
     @contextmanager
@@ -103,7 +108,8 @@ class Recorder:
             self._originals.forget()
         path, policy = self._store.path, self.rules.policy
         mail = (*decision.mail, *(with_stats(path, one, policy, now) for one in decision.wants_stats))
-        unwritten = self._send(mail, written, incoming, raw)
+        urgent = {change.ticket.number for change in decision.changes if change.ticket.priority == "P1"}
+        unwritten = self._send(list(self._apart(mail, urgent)), written, incoming, raw)
         for person in decision.people:
             self._store.tickets.change_person(person, now)
         if decision.acknowledged and not self.holds:
@@ -117,6 +123,34 @@ class Recorder:
             self._tell_unwritten(ticket, seq, cycle, lost)
         self._tell_failed_templates()
         return written
+
+    def _apart(self, mail: Iterable[Outgoing], urgent: Container[int]) -> Iterator[Outgoing]:
+        """Return the mails that go out by themselves; notices past an agent's limit go on a list, but for urgent tickets."""
+        for said in mail:
+            if self.holds or (said.ticket in urgent and not said.listed):
+                yield said
+                continue
+            apart, alarm = self._lists.apart(said, self.rules.policy, self._clock())
+            if alarm:
+                self.alarm(alarm)
+            if apart:
+                yield apart
+
+    def send_lists(self) -> int:
+        """Queue the lists of news that are due; return how many."""
+        lists = list(self._lists.due(self.rules.policy, self._clock()))
+        for one in lists:
+            try:
+                prepared = self.rules.writer.prepare(
+                    one, None, 0, self._store.tickets.generation, self._originals.get, self._clock()
+                )
+            except Unwritten as trouble:
+                prepared = trouble.mails
+                maillog.failed(0, trouble.lost[0].recipients, f"news: {trouble.lost[0].reason}")
+            self.queue(prepared)
+        if self._store.news.next_due() is None and self._store.alarms.get("notices listed"):
+            self.recovered("notices listed")
+        return len(lists)
 
     def _tell_failed_templates(self) -> None:
         """Tell the admins once of each version of a template that failed when it was used; the alarm's row remembers it."""
@@ -211,7 +245,7 @@ class Recorder:
         Returns whether they are told now. A mail of before that still waits says it already.
         """
         now = self._clock()
-        maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
+        self._log(alarm, now)
         if not self._store.alarms.raise_(alarm, now):
             return False
         self._store.outbox.take_back("recovered", f"recovered:{alarm.kind}:")
@@ -227,6 +261,14 @@ class Recorder:
         }
         self._to_admins("trouble", values, f"alarm:{alarm.kind}:{now.isoformat()}", accounts, waiting)
         return True
+
+    def _log(self, alarm: Alarm, now: datetime) -> None:
+        """Log an alarm; the very same one once a minute, since a flood raises it with every mail."""
+        same, at = self._logged.get(alarm.kind, (None, now))
+        if same == alarm and at <= now < at + SAY_AGAIN:
+            return
+        self._logged[alarm.kind] = alarm, now
+        maillog.trouble(alarm.what, alarm.why, alarm.remedy, kind=alarm.kind)
 
     def recovered(self, kind: str, accounts: Sequence[str] | None = None) -> AlarmState | None:
         """Tell the admins once that a trouble is over, if they were told of it; inside the caller's transaction.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mailtickets.deciding import decided
 from mailtickets.desk.facts import AckCounts
 from mailtickets.desk.releasing import BY_THE_ADMIN
+from mailtickets.desk.repeats import FILED
 from mailtickets.desk.ticket import Outcome
 from mailtickets.guard import TooHard
 from mailtickets.store.ledger import DROPPED
@@ -107,7 +108,7 @@ def _landing(store: Store, rules: Rules, copy: Copy, mail: CopyView, incoming: I
 
 def _same_place(store: Store, mail: CopyView, case: Decided, ticket: int | None) -> bool:
     answers_settled_question = bool(case.incoming.evidence.code) and case.facts.held is None
-    if mail.reason.startswith(BY_A_PERSON) or answers_settled_question:
+    if mail.reason.startswith((*BY_A_PERSON, FILED)) or answers_settled_question:
         return True
     if mail.state != Outcome.ON_TICKET or case.verdict.outcome is not Outcome.ON_TICKET:
         confirmed = case.verdict.outcome is Outcome.HELD and store.ledger.was_held(mail.id)
@@ -140,6 +141,7 @@ def _without_own(facts: Facts, store: Store, mail: CopyView) -> Facts:
         tickets={number: then(one) for number, one in facts.tickets.items()},
         own=tuple(one for one in facts.own if store.tickets.opened_by(one.ticket.number) != mail.id),
         acks=AckCounts(),
+        opened=(),  # what came of it hung on the tickets of that hour, as with the limits
         said=() if settled else facts.said,
-        person=replace(facts.person, wrote_before=False) if settled else facts.person,
+        person=replace(facts.person, wrote_before=False, seen=False) if settled else facts.person,
     )

@@ -321,6 +321,44 @@ _STATS: dict[str, object] = {
     "text": "Opened      42   1.4 a day\nResolved    40\nBacklog     12   2 more than at the start",
 }
 
+_NEWS_LINE: dict[str, object] = {
+    "reference": "SUP-1042",
+    "subject": "Printer on fire",
+    "status": "open",
+    "priority": "P3 Normal",
+    "requester": "ana@customer.example",
+    "assignee": "",
+    "is_new": True,
+    "count": 1,
+    "author": "ana@customer.example",
+    "excerpt": "Hello, the printer on the third floor smells of smoke again and prints only half of each page.",
+    "write_to": "mailto:support@acme.example?subject=%5BSUP-1042%5D%20Printer%20on%20fire",
+}
+_NEWS: dict[str, object] = {
+    "reference": "",
+    "subject": "",
+    "status": "",
+    "key_line": "",
+    "count": 2,
+    "left": 0,
+    "limit": 20,
+    "agent": True,
+    "tickets": [
+        _NEWS_LINE,
+        {
+            **_NEWS_LINE,
+            "reference": "SUP-1038",
+            "subject": "",
+            "status": "pending",
+            "assignee": "Kim Archer",
+            "is_new": False,
+            "count": 480,
+            "author": "ben@customer.example",
+            "write_to": "mailto:support@acme.example?subject=%5BSUP-1038%5D",
+        },
+    ],
+}
+
 SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     "escalation": {
         "plain": _values(**_ESCALATION),
@@ -343,6 +381,22 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             **{**_ESCALATIONS, "count": 62, "more": 12, "tickets": [_TICKET] * 50, "agent": False}
         ),
         "one_more": _values(**{**_ESCALATIONS, "count": 51, "more": 1}),
+    },
+    "news": {
+        "plain": _values(**_NEWS),
+        "many": _values(
+            **{**_NEWS, "count": 100, "left": 4900, "tickets": [{**_NEWS_LINE, "count": 2}] * 100}
+        ),
+        "one": _values(
+            **{
+                **_NEWS,
+                "count": 1,
+                "left": 1,
+                "agent": False,
+                "limit": 0,
+                "tickets": [{**_NEWS_LINE, "write_to": "", "excerpt": ""}],
+            }
+        ),
     },
     "routed": {"plain": {**_customer_mail(), "type": "enhancement", "told": True, "key_line": ""}},
     "acknowledgement": {

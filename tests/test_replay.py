@@ -109,3 +109,13 @@ def test_what_a_person_said_about_a_mail_stands(desk):
     desk.run()
     assert [state for state, _, _ in desk.copies()] == ["ignored", "on_ticket"]
     assert moved(desk) == []
+
+
+def test_repeats_stay_where_they_were_filed(desk):
+    """Which ticket was the last one hung on that hour; nothing is moved by looking again."""
+    for _ in range(4):
+        desk.writes("ana@customer.example", "Where is my order?", subject="Order")
+    desk.answers(desk.last("kim@desk.example", "agent_new"), "kim@desk.example", "#close\nIt is there.\n")
+    assert [ticket for _, _, ticket in desk.copies()] == [1001, 1002, 1002, 1002, 1002]
+    desk.now += timedelta(days=2)
+    assert moved(desk) == []

@@ -112,6 +112,7 @@ def test_every_notice_is_a_readable_mail(kind, label):
         "ask-text",
         "escalated-plain",
         "escalations-plain",
+        "news-plain",
         "shown-plain",
         "status_answer-alone",
     ],

@@ -1,15 +1,24 @@
-"""Pure: who would get many escalations at once, such as after downtime, gets one mail that lists the tickets."""
+"""Pure: who would get many mails at once gets one that lists the tickets: escalations after downtime, notices in a flood."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from mailtickets.desk.notices import Notice, Outgoing, Reader
-from mailtickets.mail.message import address_key
+from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
+from mailtickets.desk.promises import shown_priority
+from mailtickets.desk.route import hearers, rightful
+from mailtickets.mail.message import Address, address_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from mailtickets.desk.policy import AgentPolicy, Policy
+    from mailtickets.desk.ticket import Ticket
 
 APART = 3  # up to so many tickets are told in a mail each, which can be answered
 LISTED = 50
@@ -59,3 +68,73 @@ def _urgency(escalation: Outgoing) -> tuple[str, float, int]:
     values: Any = escalation.notice.values
     due = min((one["at"].timestamp() for one in values["rungs"] if one["at"]), default=float("inf"))
     return values["rank"], due, escalation.ticket or 0
+
+
+# Notices of which more than a few within ten minutes come as a list. What answers somebody's own mail is none of them.
+NOTICES = frozenset({"agent_new", "agent_reply", "agent_reopened", "agent_event", "routed"})
+NOTICE_WINDOW = timedelta(minutes=10)
+LINES = 100  # in one list; the others are in the next one
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """News of one ticket in a list.
+
+    count   of notices that it stands for.
+    author, text   of the newest mail that came in; "" where there is none.
+    """
+
+    ticket: Ticket
+    is_new: bool
+    count: int
+    author: str
+    text: str
+
+
+def news_list(
+    address: str, agent: AgentPolicy | None, lines: Sequence[Line], left: int, policy: Policy, now: datetime
+) -> Outgoing | None:
+    """Return the list of news for one person; None where none of it is theirs to see any more.
+
+    agent   who they are, where they are an agent; it has no reply key, and gives nobody any rights.
+    left    how many tickets the next lists tell of.
+    """
+    seen = [line for line in lines if _may_see(address, agent, line.ticket, policy)]
+    if not seen:
+        return None
+    queue = policy.queues[seen[0].ticket.queue]
+    values = {
+        "desk": policy.desk_name, "zone": policy.zone, "reference": "", "subject": "", "status": "", "key_line": "",
+        "count": len(seen), "left": left, "agent": agent is not None, "limit": policy.limits.notices_per_agent,
+        "tickets": [
+            {
+                "reference": line.ticket.reference, "subject": line.ticket.subject, "status": line.ticket.status.value,
+                "priority": shown_priority(line.ticket, policy), "requester": line.ticket.requester,
+                "assignee": policy.agents[line.ticket.assignee].name if line.ticket.assignee in policy.agents else "",
+                "is_new": line.is_new, "count": line.count, "author": line.author, "excerpt": " ".join(line.text.split()),
+                "write_to": _link(line.ticket, policy) if agent else "",
+            }
+            for line in seen
+        ],
+    }  # fmt: skip
+    to = (Recipient(Address(address, agent.name if agent else ""), agent.key if agent else ""),)
+    return Outgoing(
+        Notice("news", queue.language, queue.name, values), Reader.ADMIN, to, queue.name, separately=True,
+        occasion=f"news:{now.isoformat()}", from_name=policy.desk_name,
+    )  # fmt: skip
+
+
+def _may_see(address: str, agent: AgentPolicy | None, ticket: Ticket, policy: Policy) -> bool:
+    """Tell whether a ticket is still this person's to hear of: it may have been moved since."""
+    queue = policy.queues.get(ticket.queue)
+    if queue is None:
+        return False
+    if agent is not None:
+        return agent.key in rightful(ticket, queue, policy)
+    return any(address_key(person.address) == address for person in hearers(ticket, queue, policy).others)
+
+
+def _link(ticket: Ticket, policy: Policy) -> str:
+    """Return a link that begins a mail about a ticket (RFC 6068): its subject tag leads there."""
+    subject = quote(f"[{ticket.reference}] {ticket.subject}"[:100])
+    return f"mailto:{policy.queues[ticket.queue].address}?subject={subject}"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mailtickets.desk.agreement import Organisation
     from mailtickets.desk.events import Incoming, MailArrived
-    from mailtickets.desk.facts import Facts
+    from mailtickets.desk.facts import Facts, TicketFacts
     from mailtickets.desk.lookalike import Likeness
     from mailtickets.desk.policy import Policy, QueuePolicy
     from mailtickets.desk.ticket import Timer
@@ -79,11 +79,20 @@ class Case:
         return (message_id,) if message_id else ()
 
     @property
+    def read_ours(self) -> bool:
+        """Its writer has read a mail of ours: nobody else knows what it brings. From alone is a claim."""
+        return self.found.by in {"key", "our id"}
+
+    @property
     def writer(self) -> tuple[PersonChange, ...]:
-        """What is known of the writer by this mail: a person's address works again, and is known from now on."""
+        """What is known of the writer by this mail: a person's address works again, and is known from now on.
+
+        Known is only who is proven: a mail in somebody's name must not take the limits off the next thousand.
+        """
         if not self.sender or self.incoming.classification.origin is not Origin.PERSON:
             return ()
-        return (PersonChange(self.sender, bounced="" if self.facts.person.bounced else None, wrote=True),)
+        bounced = "" if self.facts.person.bounced else None
+        return (PersonChange(self.sender, bounced, wrote=self.standing.proven or self.read_ours),)
 
     def verdict(self, outcome: Outcome, reason: str, ticket: int | None = None) -> Verdict:
         """Return the ledger's verdict with every step that led to it."""
@@ -212,3 +221,9 @@ def timers_of(ticket: Ticket, queue: QueuePolicy, policy: Policy) -> tuple[Timer
     """Return the timers that the ticket's silence asks for."""
     timer = silence.next_timer(ticket, silence.rhythm_of(ticket, queue, policy))
     return (timer,) if timer else ()
+
+
+def is_stranger(facts: TicketFacts, all_facts: Facts) -> bool:
+    """Tell whether nobody knows that a ticket's requester wrote at all: not proven, not known, never answered by a person."""
+    spoken = any(entry.kind in {EntryKind.MAIL_OUT, EntryKind.ASKED} for entry in facts.public)
+    return not (spoken or facts.ticket.proven or facts.ticket.requester in all_facts.known_people)

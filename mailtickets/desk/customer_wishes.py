@@ -17,7 +17,7 @@ from mailtickets.desk.service_level import clocks
 from mailtickets.desk.terms import terms_of
 from mailtickets.desk.ticket import Audience, Change, Decision, Entry, EntryKind, Outcome, Status, TimerKind
 from mailtickets.mail.authentication import Proof
-from mailtickets.mail.message import Address
+from mailtickets.mail.message import Address, has_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,8 +35,8 @@ NO_RUNG = 0  # stands in the key where no rung can be asked for and the agents a
 
 
 def brings_files(case: Case) -> bool:
-    """Tell whether a mail has more than its text: a picture inside it is part of the text, or of a signature."""
-    return any(not attachment.inline for attachment in case.incoming.message.attachments)
+    """Tell whether a mail has more than its text."""
+    return has_files(case.incoming.message)
 
 
 def by_word(case: Case, facts: TicketFacts) -> Decision | None:
@@ -50,10 +50,11 @@ def by_word(case: Case, facts: TicketFacts) -> Decision | None:
 
 
 def _closed(case: Case, facts: TicketFacts) -> Decision:
-    """Close at once, with one confirming mail."""
+    """Close at once, with one confirming mail; past a limit without it, for anybody can write such a mail in this name."""
     ticket = facts.ticket
     after = silence.end_silence(replace(ticket, updated_at=case.now), Status.CLOSED, case.now)
     entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
+    answers = case.read_ours or may_answer(case)
     notice = saying.to_customers(
         "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
         keyed=True, values={"agent": "", "silence": False, "reopen_until": case.now + case.queue.reopen_within},
@@ -70,7 +71,9 @@ def _closed(case: Case, facts: TicketFacts) -> Decision:
     drop = (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE)
     change = Change(after, entries, drop=drop, ids=case.ids, fresh_key=case.standing.leaked)
     verdict = case.verdict(Outcome.ON_TICKET, "the customer closed the ticket", ticket.number)
-    return Decision(verdict, (change,), (notice, *agents), case.writer)
+    if not answers:
+        return Decision(verdict, (change,), agents, case.writer)
+    return Decision(verdict, (change,), (notice, *agents), case.writer, acknowledged=counted(case))
 
 
 # -- STATUS ---------------------------------------------------------------------------------------
@@ -97,7 +100,7 @@ def status_alone(case: Case) -> Decision | None:
     evidence = case.incoming.evidence
     if not evidence.status_word or evidence.tags or evidence.keys or case.incoming.proof is Proof.FAIL:
         return None
-    known = case.facts.person.wrote_before or bool(case.facts.own)
+    known = case.facts.person.seen or bool(case.facts.own)
     if not (case.standing.proven or known) or not case.incoming.classification.answerable or not case.sender:
         return None
     if limit := _limit(case):
@@ -252,4 +255,5 @@ def may_answer(case: Case) -> bool:
 
 
 def counted(case: Case) -> tuple[str, bool, bool]:
+    """Return what an automatic answer to this mail counts against the limits as."""
     return case.sender, case.standing.proven, case.facts.person.wrote_before

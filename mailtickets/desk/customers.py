@@ -6,10 +6,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailtickets.desk import asking, customer_wishes, elsewhere, marks, other_address, saying, silence
+from mailtickets.desk import (
+    asking,
+    customer_wishes,
+    elsewhere,
+    marks,
+    other_address,
+    repeats,
+    saying,
+    silence,
+)
 from mailtickets.desk.case import SILENCE_TIMERS, joined, joining, opened_by, with_role
 from mailtickets.desk.facts import lines_of
-from mailtickets.desk.limits import ALIKE_OF_ADDRESS, goes_in_circles, next_round, past_limit
+from mailtickets.desk.limits import (
+    ALIKE_OF_ADDRESS,
+    goes_in_circles,
+    next_round,
+    past_limit,
+    waiting_enough,
+)
 from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.people import Speaker, people_suggested
 from mailtickets.desk.route import EXPIRED
@@ -48,6 +63,8 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     machine = incoming.classification.origin is not Origin.PERSON
     requester = Person(case.sender, message.sender.name, Role.REQUESTER) if message.sender else None
     case, new = opened_by(case, requester, linked)
+    if linked is None and (filed := repeats.filed_on_last(case, new.ticket)):
+        return filed
     ticket = replace(
         new.ticket,
         automatic=machine,
@@ -77,6 +94,9 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         counted = (ticket.requester, case.standing.proven, case.facts.person.wrote_before)
         mail.append(_acknowledge(case, ticket, history, may.contacts))
         entries.append(_acknowledged(case.now, ticket))
+    elif wait and (flood := _flood(case)):
+        quiet = f"{quiet}; {flood}"
+        entries.append(Entry(EntryKind.NOT_ACKNOWLEDGED, case.now, "desk", Audience.DESK, reason=quiet))
     elif wait:
         timers.append(Timer(TimerKind.ACKNOWLEDGE, next_round(case.now)))
     others = [queue.address for queue in case.others]
@@ -199,7 +219,7 @@ def continue_ticket(case: Case) -> Decision:
     )
     mail = (*asked.mail, *mail)
     counted = asked.counted
-    if case.incoming.truncated and customer_wishes.may_answer(case):
+    if case.incoming.truncated and counted is None and customer_wishes.may_answer(case):
         mail = (*mail, saying.too_large(after, case.incoming, case.queue, case.policy))
         counted = customer_wishes.counted(case)
     return Decision(
@@ -315,6 +335,11 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
     if (circle := _circle(case)) and not (limit and case.facts.acks.alike >= ALIKE_OF_ADDRESS):
         return circle, False
     return limit, bool(limit)
+
+
+def _flood(case: Case) -> str:
+    known = case.facts.person.wrote_before
+    return waiting_enough(case.facts.acks, case.policy.limits, proven=case.standing.proven, known=known)
 
 
 def _acknowledge(

@@ -142,12 +142,17 @@ class NoticeState:
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """What is known of an address."""
+    """What is known of an address.
+
+    wrote_before  it is known to have written: proven, with something that only readers of our mail have, or answered by a person.
+    seen          somebody wrote in its name before.
+    """
 
     address: str = ""
     bounced: str = ""
     away_until: datetime | None = None
     wrote_before: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,7 @@ class AckCounts:
     address_hour   automatic answers to an agent's own address in an hour.
     alike          of the address's last tickets of a day, those opened with the words of this mail; `alike_domain`
                    those of its domain's strangers.
+    waiting        acknowledgements that wait for a limit; counted only where one is reached, no further than `ack_waiting`.
     """
 
     address_day: int = 0
@@ -165,6 +171,7 @@ class AckCounts:
     address_hour: int = 0
     alike: int = 0
     alike_domain: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,25 @@ class Traces:
     open: int = 0
     mails: int = 0
     known: bool = False
+
+
+ALIKE = 2  # so many tickets with the same words within an hour are enough; further mails are filed on the last of them
+REPEATS = "repeats"  # tag of a ticket on which further mails of its sender are filed
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The tickets of one queue and type that the writer's mailbox opened within an hour of this mail, and before it.
+
+    count, alike   how many; of these, how many with the very words of this mail.
+    last           number of the newest that is not finished, among those alike where these are enough to go by; or None.
+    """
+
+    queue: str
+    type: str
+    count: int
+    alike: int
+    last: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +238,10 @@ class Facts:
     own      unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
     traces   what the desk holds of those whom the mail wants erased, by address.
     alike    people who wrote before under the writer's local part, or what it looks like, at another domain.
+    own   unfinished tickets that the writer opened, the newest first; read where the mail asks for them.
+    known_people  of those on the tickets, who is known to have written, or was answered by a person.
+    opened  what the writer opened lately; the last of each is among `tickets`, without its history where it has repeats already.
+    requester_acks  for an agent's mail, of each ticket's requester.
     """
 
     next_number: int = 0
@@ -235,6 +265,9 @@ class Facts:
     own: tuple[TicketFacts, ...] = ()
     traces: Mapping[str, Traces] = field(default_factory=dict)
     alike: tuple[str, ...] = ()
+    known_people: frozenset[str] = frozenset()
+    opened: tuple[Opened, ...] = ()
+    requester_acks: Mapping[int, AckCounts] = field(default_factory=dict)
 
     def ticket(self, number: int) -> TicketFacts | None:
         """Return what was read of a ticket; a merged number leads to its target."""

@@ -29,6 +29,8 @@ def kept(decision: Decision, facts: Facts, policy: Policy, now: datetime) -> Dec
 
 
 def _kept(change: Change, facts: Facts, policy: Policy, now: datetime) -> Change:
+    if change.as_before:
+        return change
     before = None if change.is_new else facts.ticket(change.ticket.number)
     history = (*(before.history if before else ()), *lines_of(change.entries))
     figures, timer = counted(change.ticket, history, policy, now)

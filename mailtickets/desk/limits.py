@@ -60,3 +60,13 @@ def past_limit(address: str, counts: AckCounts, limits: Limits, *, proven: bool,
     if limits.ack_per_hour and counts.hour >= limits.ack_per_hour:
         return f"the desk sent {counts.hour} acknowledgements in an hour"
     return ""
+
+
+def waiting_enough(counts: AckCounts, limits: Limits, *, proven: bool, known: bool) -> str:
+    """Return why an acknowledgement past a limit does not even wait, in words, or an empty string.
+
+    So many strangers at once are a flood in other people's names: their answers must not leave later, either.
+    """
+    if proven or known or not limits.ack_waiting or counts.waiting < limits.ack_waiting:
+        return ""
+    return f"it is not sent later, for {counts.waiting} wait already"

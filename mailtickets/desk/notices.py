@@ -53,6 +53,7 @@ class Outgoing:
     relays         the agent's own words and attachments (from `original`) are put in by the pipeline.
     entry          index of the entry of the first change that this mail stands for, or None.
     not_before     it waits until then, such as the beginning of an agent's hours; None: at once.
+    listed         no mail of its own: a line in the list that its recipients get every ten minutes.
     """
 
     notice: Notice
@@ -73,3 +74,4 @@ class Outgoing:
     relays: bool = False
     entry: int | None = field(default=None)
     not_before: datetime | None = None
+    listed: bool = False

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import asking, reading_commands, rerouting, saying, service_orders, silence
 from mailtickets.desk.calendar import ALWAYS
-from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.case import SILENCE_TIMERS, is_stranger, timers_of
+from mailtickets.desk.facts import AckCounts
+from mailtickets.desk.limits import past_limit
 from mailtickets.desk.ticket import (
     Audience,
     Change,
@@ -15,6 +17,7 @@ from mailtickets.desk.ticket import (
     Entry,
     EntryKind,
     Outcome,
+    PersonChange,
     Status,
     Ticket,
     TimerKind,
@@ -56,7 +59,11 @@ def carried_out(wish: Wish) -> Decision:
         why = "others had seen the reply key"
         work.entries.append(Entry(EntryKind.KEY_REPLACED, case.now, "desk", Audience.DESK, reason=why))
     verdict = case.verdict(Outcome.ON_TICKET, _what(wish), before.number)
-    return Decision(verdict, (_change(wish, work),), work.mail(), wants_stats=stats)
+    # Whom a person of the desk answers is no invention of somebody else's.
+    known = (PersonChange(before.requester, wrote=True),) if wish.public and before.requester else ()
+    return Decision(
+        verdict, (_change(wish, work),), work.mail(), known, acknowledged=work.counted, wants_stats=stats
+    )
 
 
 def _what(wish: Wish) -> str:
@@ -213,12 +220,43 @@ def _answer(wish: Wish, work: Work) -> Outgoing | None:
     before = wish.facts.ticket
     if ends and not wish.public and (before.automatic or before.status is asked):
         return None  # a machine's ticket, or nothing new to say
+    if ends and not wish.public:
+        if why := _not_to_strangers(wish):
+            work.done.append(f"Nobody was told: {why}. A text below the command is sent in any case")
+            return None
+        if _is_stranger(wish):
+            work.counted = (before.requester, before.proven, False)
     kind = {Status.RESOLVED: "resolved", Status.CLOSED: "closed"}.get(asked, "answer") if asked else "answer"
     return saying.to_customers(
         kind, work.ticket, wish.people, case.queue, case.policy, wish.facts, occasion=wish.occasion, human=wish.public,
         from_name=f"{wish.agent.name} ({case.policy.desk_name})", incoming=case.incoming if wish.public else None,
-        text=wish.read.text, keyed=not wish.public, values=_values(kind, wish, work),
+        text=wish.read.text, keyed=not wish.public, values={**_values(kind, wish, work), **_without_words(wish)},
     )  # fmt: skip
+
+
+def _is_stranger(wish: Wish) -> bool:
+    """Tell whether nobody knows that the requester wrote at all; see `case.is_stranger`."""
+    own = wish.case.policy.agent_of(wish.facts.ticket.requester) is not None
+    return not own and is_stranger(wish.facts, wish.case.facts)
+
+
+def _without_words(wish: Wish) -> Mapping[str, object]:
+    """Return what takes the requester's words out of a mail to somebody who perhaps did not write them."""
+    return {"subject": ""} if not wish.public and _is_stranger(wish) else {}
+
+
+def _not_to_strangers(wish: Wish) -> str:
+    """Return why the end of a ticket is not told to a requester whom somebody else may have named; "" where it is.
+
+    After a flood in other people's names an agent ends a thousand tickets: that must not become a thousand mails.
+    """
+    if not _is_stranger(wish):
+        return ""
+    ticket, limits = wish.facts.ticket, wish.case.policy.limits
+    if not wish.facts.acknowledged:
+        return f"{ticket.requester} is not proven to have written, and was not acknowledged"
+    counts = wish.case.facts.requester_acks.get(ticket.number, AckCounts())
+    return past_limit(ticket.requester, counts, limits, proven=False, known=False)
 
 
 def _values(kind: str, wish: Wish, work: Work) -> Mapping[str, object]:

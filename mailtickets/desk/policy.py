@@ -188,6 +188,9 @@ class Limits:
     ack_per_domain_hour: int = 30
     ack_per_hour: int = 600
     ack_wait: timedelta = timedelta(hours=12)
+    ack_waiting: int = 100
+    tickets_per_address_hour: int = 20
+    notices_per_agent: int = 20  # in ten minutes
     mail_size_bytes: int = 25_000_000
     people_per_ticket: int = 10
     automatic_per_hour: int = 5000

@@ -221,6 +221,7 @@ class Change:
     search     whether the entries' words go into the search index.
     fresh_key  agents whose key generation goes up by one.
     measure    what reports count, computed from the whole history with these entries.
+    as_before  nothing changes that a clock, a ladder or a report looks at; the history was not read.
     """
 
     ticket: Ticket
@@ -231,6 +232,7 @@ class Change:
     ids: tuple[str, ...] = ()
     fresh_key: tuple[str, ...] = ()
     measure: Measure | None = None
+    as_before: bool = False
 
 
 class Outcome(StrEnum):

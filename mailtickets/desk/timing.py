@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mailtickets.desk import escalating, forgetting, saying, silence
-from mailtickets.desk.case import SILENCE_TIMERS, timers_of
+from mailtickets.desk.case import SILENCE_TIMERS, is_stranger, timers_of
 from mailtickets.desk.limits import next_round, past_limit
 from mailtickets.desk.organisation import May, may_open
 from mailtickets.desk.ticket import (
@@ -90,6 +90,15 @@ def _silence(
     if ticket.automatic:
         return _unreachable(
             facts, queue, policy, now, "a machine opened the ticket, and machines are not reminded"
+        )
+    if is_stranger(facts, all_facts):
+        return _unreachable(
+            facts,
+            queue,
+            policy,
+            now,
+            "nobody of the desk has written to the customer yet",
+            "Answer it first.",
         )
     if step < len(queue.reminders):
         return _remind(facts, people, queue, policy, now)
@@ -232,7 +241,7 @@ def _resolved(
         return _ask_agent_to_close(facts, queue, policy, now)
     if ticket.participants and not people:
         return _unreachable(facts, queue, policy, now, "our mail to the customer did not arrive")
-    if not people or ticket.automatic:
+    if not people or ticket.automatic or is_stranger(facts, all_facts):
         after = silence.end_silence(replace(ticket, updated_at=now), Status.CLOSED, now)
         entry = Entry(
             EntryKind.STATUS, now, "desk", Audience.AGENTS, reason="closed: resolved, and nobody objected"

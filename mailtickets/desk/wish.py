@@ -46,6 +46,7 @@ class Work:
     done     a line of the receipt for each thing that was done.
     agreed   the date that the customer still has to be told, or None.
     routed   likewise the type of request that goes its own way, or "".
+    counted  a mail to a stranger, against the limits of automatic answers; see `Decision.acknowledged`.
     """
 
     ticket: Ticket
@@ -53,6 +54,7 @@ class Work:
     done: list[str] = field(default_factory=list)
     agreed: object = None
     routed: str = ""
+    counted: tuple[str, bool, bool] | None = None
     _mail: list[tuple[Outgoing, Entry | None]] = field(default_factory=list)
 
     def send(self, *mail: Outgoing, entry: Entry | None = None) -> None:

@@ -36,6 +36,22 @@ def local_of(address: str) -> str:
     return address_key(address).rpartition("@")[0]
 
 
+# Where dots in the local part mean nothing, so that one mailbox has thousands of addresses; elsewhere they part people.
+DOTLESS = frozenset({"gmail.com", "googlemail.com"})
+
+
+def mailbox_of(address: str) -> str:
+    """Return the mailbox behind an address, for counting: without +detail (RFC 5233), at Gmail without dots.
+
+    Nobody is ever written to at this address.
+    """
+    local, domain = local_of(address), domain_of(address)
+    mailbox = local.partition("+")[0] or local
+    if domain in DOTLESS:
+        mailbox, domain = mailbox.replace(".", "") or mailbox, "gmail.com"
+    return f"{mailbox}@{domain}" if domain else address_key(address)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox of RFC 5322 section 3.4; the name is decoded, one line, and never trusted."""
@@ -155,6 +171,11 @@ def _by_name(headers: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]
     for name, value in headers:
         fields.setdefault(name.lower(), []).append(value)
     return {name: tuple(values) for name, values in fields.items()}
+
+
+def has_files(message: Message) -> bool:
+    """Tell whether a mail has more than its text: a picture inside it is part of the text, or of a signature."""
+    return any(not attachment.inline for attachment in message.attachments)
 
 
 _AT = re.compile("[@\ufe6b\uff20]")

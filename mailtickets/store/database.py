@@ -29,6 +29,7 @@ from mailtickets.store.future import bring_back
 from mailtickets.store.ledger import Ledger
 from mailtickets.store.measures import Measures
 from mailtickets.store.migrations import NEWEST, migrations
+from mailtickets.store.news import NewsList
 from mailtickets.store.outbox import Outbox
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import to_us
@@ -162,6 +163,7 @@ class Store:
         self.alarms = Alarms(connection)
         self.measures = Measures(connection)
         self.forgetting = Forgetting(connection)
+        self.news = NewsList(connection)
 
     @classmethod
     def open(cls, path: Path, now: datetime) -> Store:

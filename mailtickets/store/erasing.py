@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mailtickets.desk.facts import first_word
 from mailtickets.desk.ticket import ERASED_WORDS, EntryKind
 from mailtickets.mail.compose import Slice, load_body
-from mailtickets.mail.message import address_key
+from mailtickets.mail.message import address_key, mailbox_of
 from mailtickets.store.tickets import SEARCHED
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class Erasing:
         run = self._connection.execute
         run("DELETE FROM participant WHERE address = ?", (self._address,))
         run("DELETE FROM person WHERE address = ?", (self._address,))
-        run("DELETE FROM acknowledgement WHERE address = ?", (self._address,))
+        run("DELETE FROM acknowledgement WHERE address IN (?, ?)", (self._address, mailbox_of(self._address)))
         self._connection.executemany(
             "DELETE FROM known_id WHERE message_id = ? AND ours = 0", [(one,) for one in self._ids if one]
         )

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.confusables import in_unicode
 from mailtickets.desk.facts import (
+    ALIKE,
+    REPEATS,
     AckCounts,
     Facts,
     HeldMail,
     KnownId,
     NoticeState,
+    Opened,
     PersonFacts,
     PublicEntry,
     Said,
     TicketFacts,
     Traces,
 )
-from mailtickets.desk.limits import likeness
+from mailtickets.desk.limits import likeness, next_round, past_limit
 from mailtickets.desk.lookalike import local_parts
 from mailtickets.desk.policy import LARGE_PROVIDERS
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.keys import KeyKind
-from mailtickets.mail.message import domain_of
+from mailtickets.mail.message import domain_of, local_of, mailbox_of
 from mailtickets.store.forgetting import Forgetting
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import from_us, from_us_or_none, to_us
@@ -58,6 +61,8 @@ class Question:
     text      what its writer newly wrote.
     agents    addresses of all agents: some may be away.
     before    only mails below this number make it a duplicate.
+    arrived   when it reached the desk.
+    words     its subject as the history keeps it, and its text, by which repeats are known; None: they are not looked for.
     """
 
     copy: int
@@ -71,6 +76,8 @@ class Question:
     text: str = ""
     agents: tuple[str, ...] = ()
     before: int = 1 << 62
+    arrived: datetime | None = None
+    words: tuple[str, str] | None = None
 
 
 class FactsReader:
@@ -102,10 +109,11 @@ class FactsReader:
         keyed = next((key.agent for key in evidence.keys if key.kind is KeyKind.AGENT), "")
         tickets = self._ticket_facts(numbers)
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
-        bounced, away = self._marks({*people, *ask.agents}, now)
+        bounced, away, known_people = self._marks({*people, *ask.agents}, now)
+        opened = self._opened(ask)
         return Facts(
             next_number=self._tickets.next_number(),
-            tickets=tickets,
+            tickets={**self._last_of(opened), **tickets},
             known_ids=known,
             returned=returned,
             person=self._person(ask.sender),
@@ -114,6 +122,7 @@ class FactsReader:
             acks=self._acks(
                 ask.sender, ask.limits, now, "" if evidence.keys or known else ask.text, agent=bool(ask.agent)
             ),
+            known_people=known_people,
             held=held,
             recent_ticket=None if tickets else self._recent(ask.sender, ask.queue, now),
             loads=self._loads(ask.queue) if not tickets else {},
@@ -124,19 +133,27 @@ class FactsReader:
             own=self._own(ask.sender) if evidence.status_word and not tickets else (),
             traces=self._traces(ask, tickets, held),
             alike=self._people_alike(ask.sender) if not tickets else (),
+            opened=opened,
+            requester_acks={
+                number: self._acks(facts.ticket.requester, ask.limits, now)
+                for number, facts in tickets.items()
+            }
+            if ask.agent
+            else {},
         )
 
     def for_ticket(self, number: int, limits: Limits, now: datetime, agents: Iterable[str] = ()) -> Facts:
         """Read what may bear on a ticket's timer, or on a mail of it that failed; `agents` as in `Question`."""
         tickets = self._ticket_facts([number])
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
-        bounced, away = self._marks({*people, *agents}, now)
+        bounced, away, known_people = self._marks({*people, *agents}, now)
         ticket = next((facts.ticket for facts in tickets.values()), None)
         requester = ticket.requester if ticket else ""
         return Facts(
             tickets=tickets,
             bounced=bounced,
             away=away,
+            known_people=known_people,
             # The mail that opened this very ticket makes nobody known.
             person=self._person(requester, ticket.created_at if ticket else None),
             acks=self._acks(requester, limits, now),
@@ -266,7 +283,7 @@ class FactsReader:
         if row is None:
             return PersonFacts(address)
         wrote_before = row[2] is not None and (before is None or row[2] < to_us(before))
-        return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before)
+        return PersonFacts(address, row[0], from_us_or_none(row[1]), wrote_before, seen=True)
 
     def _people_alike(self, sender: str) -> tuple[str, ...]:
         """People who wrote before and whose local part the writer's may be meant for, at domains of about that length."""
@@ -282,33 +299,47 @@ class FactsReader:
             found.extend(address for (address,) in rows)
         return tuple(found)
 
-    def _marks(self, people: set[str], now: datetime) -> tuple[dict[str, str], dict[str, datetime]]:
+    def _marks(
+        self, people: set[str], now: datetime
+    ) -> tuple[dict[str, str], dict[str, datetime], frozenset[str]]:
         if not people:
-            return {}, {}
+            return {}, {}, frozenset()
         rows = self._connection.execute(
-            f"SELECT address, bounced, away_until FROM person WHERE address IN ({','.join('?' * len(people))})",
+            f"SELECT address, bounced, away_until, wrote_at FROM person WHERE address IN ({','.join('?' * len(people))})",
             sorted(people),
         ).fetchall()
-        bounced = {address: reason for address, reason, _ in rows if reason}
-        away = {address: from_us(until) for address, _, until in rows if until and until > to_us(now)}
-        return bounced, away
+        bounced = {address: reason for address, reason, _, _ in rows if reason}
+        away = {address: from_us(until) for address, _, until, _ in rows if until and until > to_us(now)}
+        return bounced, away, frozenset(address for address, _, _, wrote in rows if wrote)
 
     def _acks(
         self, address: str, limits: Limits, now: datetime, text: str = "", *, agent: bool = False
     ) -> AckCounts:
         if not address:
             return AckCounts()
-        hour = to_us(now - timedelta(hours=1))
-        return AckCounts(
-            self._count("address = ? AND at > ?", address, to_us(now - timedelta(days=1)))
+        hour, mailbox = to_us(now - timedelta(hours=1)), mailbox_of(address)
+        counts = AckCounts(
+            self._count("address = ? AND at > ?", mailbox, to_us(now - timedelta(days=1)))
             if limits.ack_per_address_day or limits.ack_per_proven_address_day
             else 0,
-            self._count("domain = ? AND at > ? AND known = 0", domain_of(address), hour)
+            self._count("domain = ? AND at > ? AND known = 0", domain_of(mailbox), hour)
             if limits.ack_per_domain_hour
             else 0,
             self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
-            self._count("address = ? AND at > ?", address, hour) if agent else 0,
+            self._count("address = ? AND at > ?", mailbox, hour) if agent else 0,
             *self._alike(address, text, now),
+        )
+        if limits.ack_waiting and past_limit(address, counts, limits, proven=False, known=False):
+            return replace(counts, waiting=self._waiting(limits.ack_waiting, now))
+        return counts
+
+    def _waiting(self, limit: int, now: datetime) -> int:
+        """Count acknowledgements that wait, up to a limit. All of them are looked at in the next round."""
+        return int(
+            self._connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM timer WHERE kind = 'acknowledge' AND due <= ? LIMIT ?)",
+                (to_us(next_round(now)), limit),
+            ).fetchone()[0]
         )
 
     def _alike(self, address: str, text: str, now: datetime) -> tuple[int, int]:
@@ -346,6 +377,41 @@ class FactsReader:
             (sender, to_us(now - SAME_PERSON_WINDOW), queue.name),
         ).fetchone()
         return row[0] if row and sender else None
+
+    def _opened(self, ask: Question) -> tuple[Opened, ...]:
+        """What the writer's mailbox opened within an hour of this mail and before it, the newest first."""
+        limit = ask.limits.tickets_per_address_hour
+        if not (limit and ask.sender and ask.words and ask.arrived):
+            return ()
+        subject, text = ask.words
+        mailbox = mailbox_of(ask.sender)
+        local, domain = local_of(mailbox), f"@{domain_of(ask.sender)}"
+        rows = self._connection.execute(
+            "SELECT ticket.number, ticket.queue, ticket.type, status IN ('resolved', 'closed'), entry.subject = ? AND entry.text = ?"
+            " FROM ticket JOIN entry ON entry.ticket = ticket.number AND entry.seq = 1"
+            " WHERE (requester IN (?, ?) OR requester > ? AND requester < ? AND substr(requester, -?) = ?)"
+            " AND created_at BETWEEN ? AND ? AND merged_into IS NULL AND entry.copy < ? ORDER BY ticket.number DESC LIMIT ?",
+            (
+                subject, text, ask.sender, mailbox, f"{local}+", f"{local},", len(domain), domain,
+                to_us(ask.arrived - SAME_PERSON_WINDOW), to_us(ask.arrived + SAME_PERSON_WINDOW), ask.copy, limit + ALIKE,
+            ),
+        ).fetchall()  # fmt: skip
+        found: dict[tuple[str, str], list[tuple[int, bool, bool]]] = {}
+        for number, queue, kind, done, alike in rows:
+            found.setdefault((queue, kind), []).append(
+                (number, bool(done), bool(alike) and bool(text.strip()))
+            )
+        return tuple(_opened_of(queue, kind, some, limit) for (queue, kind), some in found.items())
+
+    def _last_of(self, opened: Iterable[Opened]) -> dict[int, TicketFacts]:
+        """The tickets on which a repeat may be filed; a long history is not read again for each of thousands."""
+        found: dict[int, TicketFacts] = {}
+        for one in opened:
+            ticket = self._tickets.get(one.last) if one.last is not None else None
+            if ticket:
+                light = REPEATS in ticket.tags and ticket.status is not Status.WAITING
+                found[ticket.number] = TicketFacts(ticket) if light else self._one(ticket)
+        return found
 
     def _own(self, sender: str) -> tuple[TicketFacts, ...]:
         """The writer's unfinished tickets, the newest first."""
@@ -388,3 +454,14 @@ class FactsReader:
             (agent, to_us(now - timedelta(days=1)), kind.value),
         ).fetchone()
         return int(row[0])
+
+
+def _opened_of(queue: str, kind: str, tickets: Sequence[tuple[int, bool, bool]], limit: int) -> Opened:
+    """Sum up tickets of one queue and type, given as (number, whether it is finished, whether it has the same words)."""
+    alike = [(number, done) for number, done, same in tickets if same]
+    last = None
+    if len(alike) >= ALIKE:
+        last = next((number for number, done in alike if not done), None)
+    if last is None and len(tickets) >= limit:
+        last = next((number for number, done, _ in tickets if not done), None)
+    return Opened(queue, kind, len(tickets), len(alike), last)

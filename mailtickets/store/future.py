@@ -30,6 +30,7 @@ def bring_back(
         (present, present, present, beyond),
     )
     connection.execute("DELETE FROM acknowledgement WHERE at > ?", (present,))
+    connection.execute("UPDATE news SET since = min(since, ?1), due = ?1 WHERE since > ?1", (present,))
     connection.execute(
         "UPDATE alarm SET since = min(since, ?1), last_at = min(last_at, ?1), told_at = min(told_at, ?1) WHERE last_at > ?1",
         (present,),

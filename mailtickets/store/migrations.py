@@ -173,7 +173,16 @@ SCHEMA_0003 = """
 ALTER TABLE copy ADD COLUMN dkim_keys TEXT NOT NULL DEFAULT '';
 """
 
-NEWEST = 3
+SCHEMA_0004 = """
+-- What people are told in a list, because too many notices would be on their way to them.
+CREATE TABLE news (
+    address TEXT NOT NULL, ticket INTEGER NOT NULL REFERENCES ticket (number), agent TEXT NOT NULL, is_new INTEGER NOT NULL,
+    count INTEGER NOT NULL, since INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (address, ticket)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX news_due ON news (due);
+"""
+
+NEWEST = 4
 
 
 @migrations()
@@ -199,3 +208,11 @@ def m0003_dkim_keys(db: Database) -> None:
     db.executescript(SCHEMA_0003)
     db.execute("PRAGMA user_version = 3")
     reach("migrated-3")
+
+
+@migrations()
+def m0004_news_lists(db: Database) -> None:
+    """Add the list of what agents are told together."""
+    db.executescript(SCHEMA_0004)
+    db.execute("PRAGMA user_version = 4")
+    reach("migrated-4")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailtickets.desk.facts import CLOCKED_KINDS, HistoryLine, first_word
 from mailtickets.desk.ticket import EntryKind, Person, Role, Status, Ticket, Timer, TimerKind
-from mailtickets.mail.message import domain_of
+from mailtickets.mail.message import domain_of, mailbox_of
 from mailtickets.store.times import from_us, from_us_or_none, to_us, to_us_or_none
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ class Tickets:
         """Count an acknowledgement against the limits."""
         self._connection.execute(
             "INSERT INTO acknowledgement (at, address, domain, proven, known) VALUES (?, ?, ?, ?, ?)",
-            (to_us(now), address, domain_of(address), proven, known),
+            (to_us(now), mailbox_of(address), domain_of(mailbox_of(address)), proven, known),
         )
 
     def forget_acknowledgements(self, now: datetime) -> None:

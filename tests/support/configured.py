@@ -57,7 +57,7 @@ class ConfiguredDesk(Desk):
         self.passes(end - self.now)
 
     def _next_due(self) -> datetime | None:
-        known = (self.store.tickets.next_due(), self.store.outbox.next_due())
+        known = (self.store.tickets.next_due(), self.store.outbox.next_due(), self.store.news.next_due())
         return min((moment for moment in known if moment is not None), default=None)
 
     def run(self) -> None:

@@ -1,0 +1,88 @@
+"""What people are told in a list, because too many notices would be on their way to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailtickets.store.times import from_us, from_us_or_none, to_us
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+EXCERPT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """News of one ticket for one person.
+
+    is_new   the ticket itself is news.
+    count    of notices that this line stands for.
+    author, text   of the newest mail that came in, its beginning; "" where there is none.
+    """
+
+    ticket: int
+    agent: str
+    is_new: bool
+    count: int
+    since: datetime
+    author: str
+    text: str
+
+
+class NewsList:
+    """One row for each person and ticket, until the list that has it is queued."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self, address: str, agent: str, ticket: int, now: datetime, due: datetime, *, is_new: bool
+    ) -> None:
+        """Note that somebody is to hear of a ticket; `agent` is the key, or "" for somebody who is none."""
+        self._connection.execute(
+            "INSERT INTO news (address, ticket, agent, is_new, count, since, due) VALUES (?, ?, ?, ?, 1, ?, ?)"
+            " ON CONFLICT (address, ticket) DO UPDATE SET count = count + 1, is_new = is_new OR excluded.is_new",
+            (address, ticket, agent, is_new, to_us(now), to_us(due)),
+        )
+
+    def due(self, now: datetime) -> list[str]:
+        """Return the addresses whose list is due."""
+        rows = self._connection.execute("SELECT DISTINCT address FROM news WHERE due <= ?", (to_us(now),))
+        return [address for (address,) in rows]
+
+    def next_due(self) -> datetime | None:
+        """Return when the next list is due."""
+        return from_us_or_none(self._connection.execute("SELECT min(due) FROM news").fetchone()[0])
+
+    def take(self, address: str, now: datetime, limit: int, again: datetime) -> tuple[list[Item], int]:
+        """Take the longest waiting news of somebody off the list; return them, and how many are left for `again`."""
+        rows = self._connection.execute(
+            "SELECT ticket, agent, is_new, count, since FROM news WHERE address = ? AND due <= ? ORDER BY since, ticket LIMIT ?",
+            (address, to_us(now), limit),
+        ).fetchall()
+        self._connection.executemany(
+            "DELETE FROM news WHERE address = ? AND ticket = ?", [(address, row[0]) for row in rows]
+        )
+        left = self._connection.execute(
+            "UPDATE news SET due = ? WHERE address = ? AND due <= ?", (to_us(again), address, to_us(now))
+        ).rowcount
+        return [self._item(*row) for row in rows], left
+
+    def _item(self, ticket: int, agent: str, is_new: int, count: int, since: int) -> Item:
+        author, text = self._connection.execute(
+            "SELECT actor, substr(text, 1, ?) FROM entry WHERE ticket = ? AND kind = 'mail_in' ORDER BY seq DESC LIMIT 1",
+            (EXCERPT + 100, ticket),
+        ).fetchone() or ("", "")
+        return Item(ticket, agent, bool(is_new), count, from_us(since), author, text)
+
+    def lately(self, since: datetime, kinds: frozenset[str], limit: int = 5000) -> list[tuple[str, datetime]]:
+        """Return the notices of some kinds among the newest mails, as (recipient, when queued), the oldest first."""
+        rows = self._connection.execute(
+            "SELECT recipient, queued_at, kind FROM (SELECT recipient, queued_at, kind FROM outbox ORDER BY id DESC LIMIT ?)"
+            " WHERE queued_at > ? ORDER BY queued_at",
+            (limit, to_us(since)),
+        )
+        return [(recipient, from_us(at)) for recipient, at, kind in rows if kind in kinds]
