@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 30.0
 LIMIT_BYTES = 400 << 20  # 300 MB for the mail, and the program itself
 IDLE_SECONDS = 60.0
+MUCH_MARKUP = 16_000  # lines and elements: a megabyte in base64 has 13,800 lines
 PIPE_BYTES = 1 << 20  # the most that Linux lets anybody have
 _LENGTH = struct.Struct(">Q")
 
@@ -43,6 +44,11 @@ class TooHard(Exception):  # noqa: N818  (named for the situation)
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def is_laborious(raw: bytes) -> bool:
+    """Tell whether a mail has so many lines and elements that reading it may take a second: a look of microseconds."""
+    return len(raw) > MUCH_MARKUP and raw.count(b"\n") + raw.count(b"<") > MUCH_MARKUP
 
 
 class Guard:
