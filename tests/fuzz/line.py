@@ -25,12 +25,17 @@ class LineOfMails:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._taken = 0
 
-    def fresh(self) -> None:
-        """Go on with a new desk."""
+    def close(self) -> None:
+        """End the desk, and take its folder away."""
         if self._desk:
             self._desk.close()
         if self._folder:
             self._folder.cleanup()
+        self._desk, self._folder = None, None
+
+    def fresh(self) -> None:
+        """Go on with a new desk."""
+        self.close()
         self._folder = tempfile.TemporaryDirectory()
         self._desk, self._taken = HostileDesk(Path(self._folder.name), POLICY_WITHOUT_LIMITS), 0
         self._desk.writes(ANA, "My printer is on fire.")

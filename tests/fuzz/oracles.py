@@ -22,13 +22,13 @@ _NOT_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 def clean_line(text: str, limit: int = 998) -> None:
     """One visible line, fit for UTF-8."""
-    assert not (found := _NOT_IN_A_LINE.search(text)), f"{found[0]!r} in a line"  # type: ignore[index]
+    assert not (found := _NOT_IN_A_LINE.search(text)), f"{found[0]!r} in a line"
     assert len(text) <= limit, f"{len(text)} letters in a line"
 
 
 def clean_text(text: str) -> None:
     """Fit for UTF-8 and for SQLite."""
-    assert not (found := _NOT_IN_TEXT.search(text)), f"{found[0]!r} in a text"  # type: ignore[index]
+    assert not (found := _NOT_IN_TEXT.search(text)), f"{found[0]!r} in a text"
 
 
 def encodable(text: str) -> None:

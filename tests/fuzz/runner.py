@@ -25,7 +25,7 @@ GROWTH_BYTES = (
     24 << 20
 )  # between the first quarter of a run and its end; caches of a bounded size are full by then
 MAX_FINDINGS = 20  # of one target; then it is left alone
-MINIMISE_TRIES = 400
+MINIMISE_SECONDS = 10.0
 PAGE = resource.getpagesize()
 
 
@@ -95,7 +95,7 @@ def broken_by(target: Target, raw: bytes) -> str:
 def prepare_process() -> None:
     """Set the limits of this process; its memory is bounded from now on."""
     signal.signal(signal.SIGPROF, _too_slow)
-    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_BYTES, LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def run_chunk(
@@ -124,17 +124,18 @@ def run_chunk(
 def minimised(finding: Finding) -> bytes:
     """Return a smaller input that breaks the same; the line's findings depend on the mails before and stay as they are."""
     target, best = TARGETS[finding.target], finding.raw
-    size, tries = max(1, len(best) // 2), 0
-    while size >= 1 and tries < MINIMISE_TRIES and finding.target != "line":
-        at, shorter = 0, False
-        while at < len(best) and tries < MINIMISE_TRIES:
+    if finding.target == "line":
+        return best
+    size, until = max(1, len(best) // 2), time.monotonic() + MINIMISE_SECONDS
+    while size >= 1 and time.monotonic() < until:
+        at, length = 0, len(best)
+        while at < len(best) and time.monotonic() < until:
             candidate = best[:at] + best[at + size :]
-            tries += 1
             if Finding("", 0, broken_by(target, candidate), b"").kind == finding.kind:
-                best, shorter = candidate, True
+                best = candidate
             else:
                 at += size
-        size = size if shorter and size > 1 else size // 2
+        size = size if size == 1 and len(best) < length else size // 2
     return best
 
 
@@ -189,8 +190,8 @@ class Fuzz:
         """Do it; the tallies and what memory grew by stand in the object afterwards."""
         work, context = self.chunks(), multiprocessing.get_context("fork")
         chunks, answers = context.Queue(), context.Queue()
-        for chunk in (*work, *[None] * self.jobs):
-            chunks.put(chunk)
+        for one_of_all in (*work, *[None] * self.jobs):
+            chunks.put(one_of_all)
         numbers = [context.Value("q", -1) for _ in range(self.jobs)]
         current = [context.Value("q", -1) for _ in range(self.jobs)]
         workers = [

@@ -247,7 +247,7 @@ def _config(raw: bytes) -> None:
         load_in_part(path)
 
 
-_LINE = LineOfMails()
+LINE = LineOfMails()
 
 TARGETS = {
     target.name: target
@@ -265,7 +265,7 @@ TARGETS = {
         Target("bounce", inputs.bounces, _bounce, 10),
         Target("relay", inputs.mails, _relay, 7),
         Target("config", inputs.configs, _config, 2, seconds=4.0),
-        Target("line", inputs.mails, _LINE.read, 1, seconds=4.0),
+        Target("line", inputs.mails, LINE.read, 1, seconds=4.0),
     )
 }
 assert sum(target.share for target in TARGETS.values()) == 1000
