@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=100_000, help="in all (100000)")
     parser.add_argument("--targets", default=",".join(TARGETS), help="some of: %(default)s")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end then, with what was done")
     parser.add_argument("--only", metavar="TARGET:NUMBER", help="read one input and show it")
     asked = parser.parse_args()
     if asked.only:
@@ -40,8 +41,8 @@ def main() -> int:
         what = broken_by(TARGETS[name], raw)
         print(f"{raw!r}\n{what or 'nothing is wrong'}\n{(time.process_time() - started) * 1000:.1f} ms")
         return bool(what)
-    fuzz = Fuzz(asked.seed, asked.inputs, asked.targets.split(","), asked.jobs)
     started = time.monotonic()
+    fuzz = Fuzz(asked.seed, asked.inputs, asked.targets.split(","), asked.jobs, started + 60 * asked.minutes)
     print(f"seed {asked.seed}, {sum(fuzz.wanted.values()):,} inputs", flush=True)
     fuzz.run()
     print(f"\nseed {asked.seed}, {(time.monotonic() - started) / 60:.1f} minutes\n{fuzz.table()}")

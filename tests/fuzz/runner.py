@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import queue
 import random
@@ -153,24 +152,25 @@ def write_down(finding: Finding, seed: int) -> Path:
 
 def resident_bytes() -> int:
     """Return the memory of this process that is in use."""
-    gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def _work(seed: int, chunks: multiprocessing.Queue[Chunk | None], answers: multiprocessing.Queue[tuple[int, Chunk, Tally, int]],
-          me: int, at: Synchronized[int], current: Synchronized[int], places: list[Chunk]) -> None:  # fmt: skip
+          me: int, at: Synchronized[int], current: Synchronized[int], places: list[Chunk], until: float) -> None:  # fmt: skip
     prepare_process()
-    while (chunk := chunks.get()) is not None:
+    while (chunk := chunks.get()) is not None and time.monotonic() < until:
         current.value = places.index(chunk)
-        answers.put((me, chunk, run_chunk(chunk, seed, at), resident_bytes()))
+        answers.put((me, chunk, run_chunk(chunk, seed, at, until), resident_bytes()))
         current.value = -1
 
 
 class Fuzz:
-    """One run: so many inputs over some targets, by `jobs` processes."""
+    """One run: so many inputs over some targets, by `jobs` processes; `until` (monotonic) ends it early."""
 
-    def __init__(self, seed: int, total: int, names: list[str], jobs: int) -> None:
-        self.seed, self.jobs, self.names = seed, jobs, names
+    def __init__(
+        self, seed: int, total: int, names: list[str], jobs: int, until: float = float("inf")
+    ) -> None:
+        self.seed, self.jobs, self.names, self.until = seed, jobs, names, until
         shares = sum(TARGETS[name].share for name in names)
         self.wanted = {name: max(1, round(total * TARGETS[name].share / shares)) for name in names}
         self.tallies = {name: Tally() for name in names}
@@ -181,7 +181,9 @@ class Fuzz:
         """Return all work, each target's spread over the whole run."""
         found = []
         for name, count in self.wanted.items():
-            size = max(1, min(count, {"line": 200, "config": 100, "relay": 500}.get(name, 2000)))
+            size = max(
+                1, min(count, {"line": 200, "config": 200, "relay": 500, "parse": 2000}.get(name, 4000))
+            )
             found += [Chunk(name, first, min(size, count - first)) for first in range(0, count, size)]
         random.Random(self.seed).shuffle(found)
         return found
@@ -197,7 +199,7 @@ class Fuzz:
         workers = [
             context.Process(
                 target=_work,
-                args=(self.seed, chunks, answers, me, numbers[me], current[me], work),
+                args=(self.seed, chunks, answers, me, numbers[me], current[me], work, self.until),
                 daemon=True,
             )
             for me in range(self.jobs)
@@ -206,10 +208,13 @@ class Fuzz:
             worker.start()
         seen = {me: (0, time.monotonic()) for me in range(self.jobs)}
         done, shown = 0, time.monotonic()
-        while done < len(work) and any(worker.is_alive() for worker in workers):
+        while done < len(work):
+            is_over = not any(worker.is_alive() for worker in workers)
             try:
-                me, chunk, tally, memory = answers.get(timeout=5)
+                me, chunk, tally, memory = answers.get(timeout=2)
             except queue.Empty:
+                if is_over:
+                    break
                 me = -1
             if me >= 0:
                 done += 1
@@ -232,7 +237,8 @@ class Fuzz:
                 print(self.progress(), flush=True)
         for worker in workers:
             worker.join(10)
-        if done < len(work):
+        chunks.cancel_join_thread()  # what nobody read any more holds up nobody
+        if done < len(work) and time.monotonic() < self.until:
             print(f"{len(work) - done} chunks were not read: a process ended", flush=True)
         self._look_at_memory()
 
@@ -253,7 +259,8 @@ class Fuzz:
     @property
     def is_clean(self) -> bool:
         """Nothing was found, nothing is missing, memory is flat."""
-        whole = all(self.tallies[name].inputs == self.wanted[name] for name in self.names)
+        is_early = time.monotonic() > self.until
+        whole = is_early or all(self.tallies[name].inputs == self.wanted[name] for name in self.names)
         return (
             whole
             and not any(tally.findings for tally in self.tallies.values())

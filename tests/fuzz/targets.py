@@ -252,19 +252,19 @@ LINE = LineOfMails()
 TARGETS = {
     target.name: target
     for target in (
-        Target("fields", inputs.fields, _fields, 200),
-        Target("keys", lambda: (*inputs.bodies()[:50], *KEYS, b" ".join(KEYS) * 3), _keys, 190),
-        Target("authentication", lambda: (*inputs.RESULTS, b"\n".join(inputs.RESULTS)), _authentication, 80),
-        Target("commands", lambda: inputs.AGENT_TEXTS, _commands, 60),
-        Target("words", lambda: (*inputs.AGENT_TEXTS, *inputs.bodies()[:30]), _words, 90),
-        Target("moments", lambda: inputs.MOMENTS, _moments, 200),
-        Target("heads", inputs.fields, _heads, 30),
-        Target("visible text", inputs.bodies, _visible, 40),
-        Target("html", inputs.pages, _html, 30),
-        Target("parse", inputs.mails, _parse, 60),
-        Target("bounce", inputs.bounces, _bounce, 10),
-        Target("relay", inputs.mails, _relay, 7),
-        Target("config", inputs.configs, _config, 2, seconds=4.0),
+        Target("fields", inputs.fields, _fields, 210),
+        Target("keys", lambda: (*inputs.bodies()[:50], *KEYS, b" ".join(KEYS) * 3), _keys, 240),
+        Target("authentication", lambda: (*inputs.RESULTS, b"\n".join(inputs.RESULTS)), _authentication, 60),
+        Target("commands", lambda: inputs.AGENT_TEXTS, _commands, 40),
+        Target("words", lambda: (*inputs.AGENT_TEXTS, *inputs.bodies()[:30]), _words, 100),
+        Target("moments", lambda: inputs.MOMENTS, _moments, 220),
+        Target("heads", inputs.fields, _heads, 20),
+        Target("visible text", inputs.bodies, _visible, 25),
+        Target("html", inputs.pages, _html, 25),
+        Target("parse", inputs.mails, _parse, 45),
+        Target("bounce", inputs.bounces, _bounce, 8),
+        Target("relay", inputs.mails, _relay, 5),
+        Target("config", inputs.configs, _config, 1, seconds=4.0),
         Target("line", inputs.mails, LINE.read, 1, seconds=4.0),
     )
 }

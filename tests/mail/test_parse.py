@@ -662,3 +662,10 @@ def test_a_uuencoded_file_is_never_larger_than_its_text():
     """A line of one letter may stand for 63 bytes: they are not made up without end."""
     raw = b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n" + b"_\n" * 1000
     assert 0 < len(parse(raw).text) <= len(raw)
+
+
+def test_a_charset_of_strange_signs_is_named_in_few_letters():
+    """What stands in a history stays readable: 60 signs beyond the first plane would be 600 letters of escapes."""
+    label = "\U000e0041" * 60
+    message = parse(f"From: a@b.example\nContent-Type: text/plain; charset={label}\n\nx".encode())
+    assert len(next(one for one in message.defects if one.startswith("unknown charset"))) <= 80
