@@ -171,7 +171,10 @@ def _wait(pipe: int, event: int, deadline: float) -> None:
 
 
 def _child(source: BinaryIO, target: BinaryIO) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_BYTES, LIMIT_BYTES))
+    # Where the desk itself may have less, nobody may raise it: a child that tried would read nothing at all.
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(hard, LIMIT_BYTES)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold people's mail
     reading: Reading = pickle.loads(_read(source))  # noqa: S301  (our own parent's bytes)
     while True:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -107,3 +109,15 @@ def test_a_small_mail_that_is_laborious_is_read_in_the_child(tmp_path, body, gua
     assert desk.history() == ["mail_in", "acknowledged"]
     assert (desk.line._guard._child is not None) == guarded
     desk.close()
+
+
+def test_the_child_reads_where_the_desk_itself_has_less_memory():
+    """A limit that an admin set for the whole desk (systemd's LimitDATA) is not raised, and mail is read within it."""
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))\n"
+        "from tests.test_guard import RAW, READING, read\n"
+        "from mailtickets.guard import Guard\n"
+        "guard = Guard(READING); print(read(guard, RAW).message.subject); guard.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Fire", done.stderr
