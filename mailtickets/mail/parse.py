@@ -301,7 +301,7 @@ def _delivered_to(fields: _Fields) -> tuple[str, ...]:
     for value in fields.values("received")[:MAX_ADDRESSES]:
         if " for " in value and (match := _RECEIVED_FOR.search(value[:2048])):
             found[match[1]] = None
-    return tuple(found)[:MAX_ADDRESSES]
+    return tuple(one for one in found if one.isprintable())[:MAX_ADDRESSES]
 
 
 def _message_id(fields: _Fields, defects: dict[str, None]) -> str:

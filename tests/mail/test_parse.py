@@ -669,3 +669,12 @@ def test_a_charset_of_strange_signs_is_named_in_few_letters():
     label = "\U000e0041" * 60
     message = parse(f"From: a@b.example\nContent-Type: text/plain; charset={label}\n\nx".encode())
     assert len(next(one for one in message.defects if one.startswith("unknown charset"))) <= 80
+
+
+def test_a_trace_field_with_escapes_names_nobody():
+    """An address in Delivered-To or Received is shown and compared: with an escape in it, it is none."""
+    message = parse(
+        b"Delivered-To: ana@customer\x1b[2J.example\nDelivered-To: ben@customer.example\n"
+        b"Received: by x for <a\x1bb@c.example>; today\n\nx"
+    )
+    assert message.delivered_to == ("ben@customer.example",)
