@@ -73,9 +73,9 @@ class LineOfMails:
             strangers = set(sent.recipients) - STAFF - known - {sender}
             assert not strangers, f"{strangers} received {sent}"
             oracles.composed(sent.raw)
-        # On other tickets an agent may be the customer, as anybody is who writes about something new.
+        # What is only filed is no act; and on other tickets an agent may be the customer, as anybody who writes something new.
         acting = desk._ask(
-            "SELECT kind, count(*) FROM entry WHERE actor IN ('anna', 'ben') AND kind <> 'held'"
+            "SELECT kind, count(*) FROM entry WHERE actor IN ('anna', 'ben') AND kind NOT IN ('held', 'auto_reply', 'bounced', 'delayed')"
             " AND (ticket = 1001 OR kind = 'mail_out') GROUP BY kind ORDER BY kind"
         )
         assert acting == [("assigned", 1), ("mail_out", 1), ("status", 1)], "an agent acted without proof"
