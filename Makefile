@@ -2,6 +2,7 @@
 # make test    all tests, with real mail servers where this machine has them or lets us install them
 # make faults  the fault matrix with thousands of kills (about 15 minutes), and its table
 # make hostile   every case of strange and hostile mail, and its table
+# make fuzz      2,000,000 mutated mails, texts and files, with a printed seed (about half an hour)
 # make soak    50,000 mails with faults at random, memory and books watched (about half an hour)
 # make check   format, lint, types and tests; what must pass before a change goes in
 # make bench   speed and memory, beside this machine's own limits
@@ -15,7 +16,7 @@ READY := .venv/.installed
 SEVERAL := -n 7 --no-loadscope-reorder
 KILLS ?= 2400
 
-.PHONY: demo test faults hostile soak check format lint types bench lock tidy servers
+.PHONY: demo test faults hostile fuzz soak check format lint types bench lock tidy servers
 .DEFAULT_GOAL := check
 
 $(READY): pyproject.toml requirements.lock
@@ -38,6 +39,9 @@ faults: servers $(READY)
 
 hostile: servers $(READY)
 	$(BIN)/python -m pytest $(SEVERAL) -m case tests $(ARGS)
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --inputs 2000000 $(ARGS)
 
 soak: servers $(READY)
 	$(BIN)/python -m bench soak $(ARGS)

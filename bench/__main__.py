@@ -8,6 +8,7 @@ Everything runs on the loopback, in temporary folders, and ends by itself. Stage
     memory    idle, and the peak over 5,000 mails
     reports   `mailtickets report` over a million tickets; needs no mail server
     soak      50,000 mails with faults at random; only when named
+    hostile   the worst mails of each kind beside ordinary ones, and what the guard costs; needs no mail server
     clocks    deadlines, and a changed calendar with 100,000 open tickets
 """
 
@@ -19,11 +20,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import big_store, clocks, latency, memory, rates, reports, soak
+from bench import big_store, clocks, hostile, latency, memory, rates, reports, soak
 from bench.desk import Servers
 from bench.report import Report
 
-STAGES = ("rates", "big", "latency", "memory", "clocks", "reports")
+STAGES = ("rates", "big", "latency", "memory", "clocks", "reports", "hostile")
 ONLY_NAMED = ("soak",)
 
 
@@ -82,6 +83,9 @@ def main() -> None:
         for stage in [one for one in (*STAGES, *ONLY_NAMED) if one in asked]:
             if stage == "reports":
                 reports.stage(kept, report, tickets=read.tickets)
+                continue
+            if stage == "hostile":
+                hostile.stage(report)
                 continue
             # Fresh servers and a fresh folder for each stage; mails and the filled store are shared.
             with tempfile.TemporaryDirectory(prefix="run-", dir=kept) as folder, Servers() as servers:

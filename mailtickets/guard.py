@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 30.0
 LIMIT_BYTES = 400 << 20  # 300 MB for the mail, and the program itself
 IDLE_SECONDS = 60.0
+MUCH_MARKUP = 14_000  # lines, elements and entities: a megabyte in base64 has 13,450 lines
 PIPE_BYTES = 1 << 20  # the most that Linux lets anybody have
 _LENGTH = struct.Struct(">Q")
 
@@ -45,6 +46,11 @@ class TooHard(Exception):  # noqa: N818  (named for the situation)
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def is_laborious(raw: bytes) -> bool:
+    """Tell whether a mail has so many lines, elements and entities that reading it may take a second: a look of microseconds."""
+    return len(raw) > MUCH_MARKUP and sum(map(raw.count, (b"\n", b"<", b"&"))) > MUCH_MARKUP
 
 
 class Guard:
@@ -169,7 +175,10 @@ def _wait(pipe: int, event: int, deadline: float) -> None:
 
 
 def _child(source: BinaryIO, target: BinaryIO) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_BYTES, LIMIT_BYTES))
+    # Where the desk itself may have less, nobody may raise it: a child that tried would read nothing at all.
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(hard, LIMIT_BYTES)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold people's mail
     reading: Reading = pickle.loads(_read(source))  # noqa: S301  (our own parent's bytes)
     while True:

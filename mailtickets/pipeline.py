@@ -35,7 +35,7 @@ from mailtickets.desk.ticket import (
     TimerKind,
     Verdict,
 )
-from mailtickets.guard import Guard, TooHard
+from mailtickets.guard import Guard, TooHard, is_laborious
 from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
@@ -67,7 +67,9 @@ if TYPE_CHECKING:
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
-LARGE_BYTES = 1 << 20  # above this a mail is read in a process of its own
+LARGE_BYTES = (
+    1 << 20
+)  # above this a mail is read in a process of its own; a smaller one where it is laborious
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
@@ -338,6 +340,8 @@ class Line:
         ahead = self._ahead.take(copy.id)
         if isinstance(ahead, str):
             raise TooHard(ahead)
+        if ahead is None and is_laborious(self._raw_of(copy)):
+            return self._guarded(copy)
         return ahead or self._read_by(self.rules.reading, copy)
 
     def _request(self, copy: Copy) -> Request:

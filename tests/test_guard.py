@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,7 +15,7 @@ from mailtickets.guard import Guard, TooHard
 from mailtickets.mail.classify import OwnAddresses
 from mailtickets.mail.keys import KeyRing
 from mailtickets.reading import Reading
-from tests.support.desk import START
+from tests.support.desk import START, Desk
 
 READING = Reading(KeyRing({1: b"s" * 32}, 1), OwnAddresses(frozenset({"support@desk.example"})), {}, {})
 RAW = b"From: ana@customer.example\r\nTo: support@desk.example\r\nSubject: Fire\r\nMessage-ID: <a@b.c>\r\n\r\nIt burns.\r\n"
@@ -88,3 +90,34 @@ def test_after_trouble_the_next_mail_gets_a_new_child(guard):
 def test_a_reading_can_be_handed_over():
     """The child gets it by pickle, keys included."""
     assert pickle.loads(pickle.dumps(READING)) == READING  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("body", "guarded"),
+    [
+        (b"<b>x</b>" * 10_000, True),
+        (b"a\r\n" * 17_000, True),
+        (b"QUJD" * 19 + b"\r\n", False),
+        (b"word " * 50_000, False),
+    ],
+    ids=["many elements", "many lines", "little", "long lines"],
+)
+def test_a_small_mail_that_is_laborious_is_read_in_the_child(tmp_path, body, guarded):
+    """Below 1 MB, too: what may take a second is read where time is limited."""
+    desk = Desk(tmp_path)
+    desk.receives(RAW + body)
+    assert desk.history() == ["mail_in", "acknowledged"]
+    assert (desk.line._guard._child is not None) == guarded
+    desk.close()
+
+
+def test_the_child_reads_where_the_desk_itself_has_less_memory():
+    """A limit that an admin set for the whole desk (systemd's LimitDATA) is not raised, and mail is read within it."""
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))\n"
+        "from tests.test_guard import RAW, READING, read\n"
+        "from mailtickets.guard import Guard\n"
+        "guard = Guard(READING); print(read(guard, RAW).message.subject); guard.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Fire", done.stderr

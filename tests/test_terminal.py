@@ -185,6 +185,7 @@ ASKED = {
     "status": ("",),
     "backup": ("copy.db",),
     "restore": ("evil.eml",),
+    "forget": ("eve@evil.example --yes", "\x1b[31mx@y.example --yes"),
     "run": ("--once",),
     "receive": ("",),
 }

@@ -95,6 +95,7 @@ _RETURNED_REFERENCES = re.compile(
     r"^[ \t>]{0,8}(?:References|In-Reply-To):((?:[ \t>]{0,8}\n?[ \t>]{0,8}<[^<>\n]{1,400}>){1,60})",
     re.IGNORECASE | re.MULTILINE,
 )
+_ERROR_FIRST = re.compile(r"error\b[^\n]{0,80}\n|[45][0-9]{2}[ -][^\n]{1,200}\n", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _AMAZON = re.compile(r"\"notificationType\"\s?:\s?\"(Bounce|Complaint|Delivery)\"")
 
@@ -269,9 +270,16 @@ def _of_words(message: Message, *, is_sure: bool) -> Bounce | None:
     subject_says = SUBJECT_SAYS.search(message.subject[:300]) is not None
     body_says = BODY_SAYS.search(words[:8000]) is not None
     found = _addresses_in(message, words, returned)
-    if not is_sure and not (subject_says and body_says and message.subject[:3].lower() != "re:"):
+    is_error = _is_error(words)
+    if (
+        not is_sure
+        and not is_error
+        and not (subject_says and body_says and message.subject[:3].lower() != "re:")
+    ):
         return None
-    if not (subject_says or (body_says and found)) or (not is_sure and subject_of_machine(message.subject)):
+    if not (subject_says or is_error or (body_says and found)) or (
+        not is_sure and subject_of_machine(message.subject)
+    ):
         return None
     status = _best_status("", words)
     code = _code(words)
@@ -285,6 +293,15 @@ def _of_words(message: Message, *, is_sure: bool) -> Bounce | None:
         recipients=tuple(FailedRecipient(one, status, code, reason, permanent) for one in found or ("",)),
         returned_ids=_returned_ids(message, returned or words),
     )
+
+
+def _is_error(words: str) -> bool:
+    """Whether a text is a server's error and nothing else: so it begins, a refusal follows, and the envelope.
+
+    Some carriers answer like that, with the subject of the mail that they refused.
+    """
+    head = words[:2000].lstrip()
+    return _ERROR_FIRST.match(head) is not None and _code(head) is not None and "RCPT TO:" in head
 
 
 def _addresses_in(message: Message, words: str, returned: str) -> tuple[str, ...]:

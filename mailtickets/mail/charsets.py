@@ -131,7 +131,7 @@ def decode(payload: bytes, label: str = "") -> tuple[str, str]:
     letters that old programs send undeclared. What no charset explains becomes U+FFFD.
     """
     codec = codec_of(label)
-    doubt = "" if codec or not label.strip() else f"{UNKNOWN} {label[:MAX_LABEL]!a}"
+    doubt = "" if codec or not label.strip() else f"{UNKNOWN} {ascii(label[:MAX_LABEL])[: MAX_LABEL + 2]}"
     if payload.startswith(b"\xef\xbb\xbf"):
         payload, codec = payload[3:], "utf-8"
     if codec in {"", "ascii", "utf-8"} and any(shift in payload for shift in _JAPANESE_SHIFT):

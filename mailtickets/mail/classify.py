@@ -266,7 +266,8 @@ def person_behind_front_door(message: Message, own: OwnAddresses) -> Address | N
     """
     if not any(own.contains(one.address) for one in message.from_) or not _is_front_door(message, own):
         return None
-    behind = [Address(address) for address in _ADDRESS.findall(message.header("X-Original-From")[:1000])]
+    found = _ADDRESS.findall(message.header("X-Original-From")[:1000])
+    behind = [Address(address) for address in found if address.isprintable()]
     behind = behind or list(message.reply_to)
     return behind[0] if len(behind) == 1 and not own.contains(behind[0].address) else None
 

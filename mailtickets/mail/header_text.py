@@ -17,12 +17,15 @@ MAX_FIELD_BYTES = 64 * 1024  # a To of 300 KB must not cost, or hide, the fields
 MAX_HEAD_BYTES = 1024 * 1024
 MAX_SUBJECT = 998  # RFC 5322 section 2.1.1: no line is longer, so no sane subject is
 MAX_ID = 500
+MAX_LOST_FOLD = 500  # of a field that goes on in the next line
 MAX_PIECES = 50  # of one RFC 2231 parameter
 
 # RFC 5322 section 2.2: a name is printable ASCII without the colon. The quantifiers are
 # possessive: a header of a million continuation lines keeps no state for going back.
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 LINE_ENDS = re.compile(rb"[\r\n]*+")
+# Some carriers fold "Content-Type: multipart/mixed;" without the space that RFC 5322 section 2.2.3 wants.
+_LOST_FOLD = re.compile(rb"[a-z][a-z0-9*-]{1,30}=\S", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _CONTROL = re.compile(
@@ -83,9 +86,16 @@ def split_head(
         if match is None:
             line_end = raw.find(b"\n", position, end) + 1 or end
             garbage = raw[position:line_end]
+            if fields and _LOST_FOLD.match(garbage) and len(fields[-1][1]) < MAX_LOST_FOLD:
+                field, value = fields[-1]
+                if value.rstrip().endswith(b";"):
+                    fields[-1] = (field, value + b" " + garbage[:MAX_LOST_FOLD])
+                    defects.append(f"field {field} goes on in a line without a space before it")
+                    position = line_end
+                    continue
             if not fields and garbage[:1] in b" \t" and garbage.strip():
                 pass  # a continuation of nothing
-            next_field = _after_continuations(raw, line_end, end)
+            next_field = after_continuations(raw, line_end, end)
             if not _FIELD.match(raw, next_field, end) or raw.startswith(b"--", position):
                 defects.append("no blank line between header and body")
                 break
@@ -110,7 +120,8 @@ def split_head(
     return Head(tuple(fields), position, tuple(dict.fromkeys(defects)), received)
 
 
-def _after_continuations(raw: bytes, position: int, end: int) -> int:
+def after_continuations(raw: bytes, position: int, end: int) -> int:
+    """Return where the first line begins, from `position` on, that continues no field."""
     while position < end and raw[position] in b" \t":
         position = raw.find(b"\n", position, end) + 1 or end
     return position

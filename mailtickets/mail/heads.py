@@ -85,15 +85,21 @@ _DROPPED: dict[int, str | None] = {
 
 
 # The same names and subjects stand in every mail of a ticket, and twice in each: written, and read back.
-@lru_cache(maxsize=512)
 def visible_line(value: str) -> str:
     """Return a value as one line without signs that nobody sees."""
+    return _remembered_line(value) if len(value) <= MAX_LINE else _visible_line(value)
+
+
+def _visible_line(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         value = value.translate(_DROPPED)
     return " ".join(value.split())
 
 
-@lru_cache(maxsize=512)
+# Short ones only: strangers choose the length, and must not fill the memory.
+_remembered_line = lru_cache(maxsize=512)(_visible_line)
+
+
 def clean_line(value: str, limit: int = MAX_LINE) -> str:
     """Return a value as one visible line of at most `limit` characters that no mail program decodes.
 

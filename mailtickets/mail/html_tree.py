@@ -183,11 +183,14 @@ def strip_tags(html: str) -> str:
     pieces: list[str] = []
     at = 0
     lowered = html.lower() if len(html.lower()) == len(html) else html
+    last_comment_end = html.rfind(
+        "-->"
+    )  # so that no unclosed comment looks for its end through the whole rest
     while found := _TAG.search(html, at):
         start = found.start()
         pieces.append(html[at:start])
         if html.startswith("<!--", start):
-            end = html.find("-->", start + 4)
+            end = html.find("-->", start + 4) if start + 4 <= last_comment_end else -1
             at = end + 3 if end >= 0 else _behind_run(html, start, "<!--")
             continue
         end = html.find(">", start)

@@ -15,6 +15,7 @@ from mailtickets.mail.flowed import unflowed
 from mailtickets.mail.header_text import (
     LINE_ENDS,
     Head,
+    after_continuations,
     decode_words,
     file_name,
     one_line,
@@ -334,7 +335,9 @@ def _read_report(raw: bytes, start: int, end: int, content: _Content, body: Body
         if group:
             body.report.append(group)
         if head.body_start <= position:  # a line that is no field: nothing can be read behind it
-            position = decoded.find(b"\n", position) + 1 or len(decoded)
+            # With what continues it, in one step: looking for its end from each of its lines would take hours.
+            line_end = decoded.find(b"\n", position) + 1 or len(decoded)
+            position = after_continuations(decoded, line_end, len(decoded))
         else:
             position = head.body_start
 

@@ -223,8 +223,14 @@ def _loose_mailbox(item: str) -> Address | None:
 def _cleaned(mailbox: Address, defects: dict[str, None]) -> Address | None:
     """Return a mailbox fit for comparing and showing, or None if its address is not usable."""
     address = mailbox.address
-    # Signs that nobody sees are left out wherever it is shown: then a stranger's would read exactly as an agent's.
-    if len(address) > MAX_ADDRESS or any(c.isspace() for c in address) or visible_line(address) != address:
+    # Nobody writes to an address with a space, a control or a direction mark in it; shown, it would lie, and without
+    # the signs that nobody sees a stranger's would read exactly as an agent's.
+    if (
+        len(address) > MAX_ADDRESS
+        or " " in address
+        or not address.isprintable()
+        or visible_line(address) != address
+    ):
         defects["an address that cannot be used"] = None
         return None
     if not address.isascii():
@@ -311,7 +317,7 @@ def _delivered_to(fields: _Fields) -> tuple[str, ...]:
     for value in fields.values("received")[:MAX_ADDRESSES]:
         if " for " in value and (match := _RECEIVED_FOR.search(value[:2048])):
             found[match[1]] = None
-    return tuple(found)[:MAX_ADDRESSES]
+    return tuple(one for one in found if one.isprintable())[:MAX_ADDRESSES]
 
 
 def _message_id(fields: _Fields, defects: dict[str, None]) -> str:

@@ -225,6 +225,8 @@ def _shows_hidden(html: str, hidden: re.Pattern[str] | None) -> bool:
 
 def _unquoted_pictures(message: Message) -> frozenset[str]:
     """Return the content ids of pictures that stand outside marked quotes."""
+    if not any(one.content_id for one in message.attachments):
+        return frozenset()
     try:
         root = read_tree(message.html)
     except TooComplexError:
@@ -235,6 +237,8 @@ def _unquoted_pictures(message: Message) -> frozenset[str]:
 
 def _attachments(message: Message, shown: frozenset[str]) -> tuple[Attachment, ...]:
     """Return the attachments, without pictures that only the quote or the signature shows."""
+    if not any(one.content_id for one in message.attachments):
+        return message.attachments
     try:
         everywhere = pictures(read_tree(message.html))
     except TooComplexError:

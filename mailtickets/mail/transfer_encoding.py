@@ -27,7 +27,8 @@ def _undo_uuencode(encoded: bytes) -> bytes:
     decoded = bytearray()
     for line in lines[start + 1 :]:
         stripped = line.rstrip(b"\r")
-        if stripped == b"end":
+        # A line may stand for 63 bytes without holding a letter of them: two bytes a line would become much memory.
+        if stripped == b"end" or len(decoded) > len(encoded):
             break
         try:
             decoded += binascii.a2b_uu(stripped)
@@ -38,7 +39,7 @@ def _undo_uuencode(encoded: bytes) -> bytes:
                 decoded += binascii.a2b_uu(stripped[:length])
             except ValueError:
                 continue
-    return bytes(decoded)
+    return bytes(decoded[: len(encoded)])
 
 
 def decoded_size(raw: bytes, start: int, end: int, encoding: str) -> int:

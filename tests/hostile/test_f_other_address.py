@@ -226,8 +226,9 @@ def test_86_a_machine_without_any_sign_ends_soon(busy: HostileDesk, *, both: boo
 @pytest.mark.case(86)
 def test_86_at_most_twenty_questions_a_day(busy: HostileDesk):
     """A flood with anna's keys from elsewhere: she is asked twenty times, then the admins hear of it, and nobody else."""
-    for _ in range(22):
-        busy.writes(CORA, "Another one burns.", subject="Printer")
+    for number in range(22):
+        busy.passes(HOURS / 12)
+        busy.writes(CORA, f"Printer {number} burns.", subject=f"Printer {number}")
     mails = [m for m in busy.sent_to(ANNAS) if m.kind == "agent_new"]
     before = len(busy.sent_to(ANNAS))
     for mail in mails[1:]:

@@ -295,3 +295,44 @@ def test_an_attached_report_is_not_the_mails_own():
 
     assert read_bounce(parse(raw)) is None
     assert classify(parse(raw), ours=False, own_addresses=OWN).origin is Origin.PERSON
+
+
+CARRIER = (
+    "Error: Invalid user address\n\nError message below:\n550 - Requested action not taken: no such user here\n\n"
+    "Message details:\n  Subject: x\n  MAIL FROM: support@desk.example\n  RCPT TO: 5551234@carrier.example\n"
+)
+
+
+def test_a_carrier_that_answers_with_our_own_subject_reports_a_failure():
+    """Nothing in the header says so: the text is a server's error from its first line on, with the envelope below it."""
+    bounce = read_bounce(
+        parse(words(CARRIER, subject="Re: [SUP-1001] Printer", sender="post_master@carrier.example", path=""))
+    )
+
+    assert bounce is not None
+    assert bounce.kind == "failed"
+    assert [(one.address, one.code) for one in bounce.recipients] == [("5551234@carrier.example", 550)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        words(
+            f"Hello, what does this mean?\n\n{CARRIER}",
+            subject="Re: x",
+            sender="postmaster@x.example",
+            path="",
+        ),
+        words(CARRIER, subject="Re: x", sender="ana@customer.example", path=""),
+        words(
+            "Error: I cannot log in, it says 550 each time.\n",
+            subject="Re: x",
+            sender="postmaster@x.example",
+            path="",
+        ),
+    ],
+    ids=["a postmaster who asks about it", "a person who pastes it", "a postmaster with an error of his own"],
+)
+def test_people_who_write_about_errors_are_people(raw):
+    """Such a text alone, from an address that may be a machine's, is a report; anything else is somebody's mail."""
+    assert read_bounce(parse(raw)) is None

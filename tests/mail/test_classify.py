@@ -204,6 +204,7 @@ def test_a_front_door_that_writes_its_own_from_claims_nothing():
     assert not read(*fields, "X-Original-From: Ana <ana@customer.example>").own_address_claimed
     assert read(*fields).own_address_claimed
     assert read(*fields, "Reply-To: help@desk.example").own_address_claimed
+    assert read(*fields, "X-Original-From: <eve\x1b[2J@evil.example>").own_address_claimed
 
 
 @pytest.mark.parametrize("address", ["support@desk.example", "SUPPORT+x@desk.example", "any@old.example"])

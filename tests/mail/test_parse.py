@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -632,3 +633,65 @@ def test_the_size_of_base64_is_reckoned_exactly(content, width):
 
     assert attachment.size_bytes == len(content)
     assert decode_attachment(raw, attachment) == content
+
+
+def test_a_boundary_in_a_line_that_lost_its_space_is_read():
+    """Some carriers fold a field without the space before its second line: the parts are found all the same."""
+    message = parse(
+        b"From: a@b.example\nContent-Type: multipart/mixed;\nboundary=x\n\n--x\n\nHello\n--x\nContent-Type: text/html\n\n<p>y\n--x--\n"
+    )
+    assert (message.text, message.html) == ("Hello", "<p>y")
+
+
+def test_a_body_that_begins_with_an_assignment_is_a_body():
+    """Only behind a semicolon a line goes on."""
+    message = parse(b"From: a@b.example\nSubject: x\nname=value\n\ntext\n")
+    assert "name=value" in message.text
+
+
+def test_a_report_of_lines_that_continue_nothing_takes_no_time():
+    """64 KB of lines that begin with a space, below one that is no field: each is passed once."""
+    part = b"--b\nContent-Type: message/delivery-status\n\nx\n" + b" y\n" * 21_000
+    raw = (
+        b"From: MAILER-DAEMON@a.example\nContent-Type: multipart/report; boundary=b\n\n" + part + b"\n--b--\n"
+    )
+    started = time.process_time()
+    assert parse(raw).report == ()
+    assert time.process_time() - started < 5  # it took more than a minute
+
+
+def test_fields_behind_lines_that_continue_nothing_are_read():
+    """What is no field costs the fields behind it nothing."""
+    part = b"--b\nContent-Type: message/delivery-status\n\nx\n y\n z\nAction: failed\nFinal-Recipient: rfc822; a@b.example\n"
+    message = parse(b"Content-Type: multipart/report; boundary=b\n\n" + part + b"--b--\n")
+    assert message.report[0]["action"] == "failed"
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2028", "\u2066", "\u200b"])
+def test_an_address_with_signs_that_nobody_sees_is_none(sign):
+    """Direction marks and line separators in an address would make it look like another; in a list they break its line."""
+    message = parse(f"From: ana{sign}@customer.example\nTo: ben@x{sign}y.example, c@d.example\n\nx".encode())
+    assert message.sender is None
+    assert [one.address for one in message.to] == ["c@d.example"]
+
+
+def test_a_uuencoded_file_is_never_larger_than_its_text():
+    """A line of one letter may stand for 63 bytes: they are not made up without end."""
+    raw = b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n" + b"_\n" * 1000
+    assert 0 < len(parse(raw).text) <= len(raw)
+
+
+def test_a_charset_of_strange_signs_is_named_in_few_letters():
+    """What stands in a history stays readable: 60 signs beyond the first plane would be 600 letters of escapes."""
+    label = "\U000e0041" * 60
+    message = parse(f"From: a@b.example\nContent-Type: text/plain; charset={label}\n\nx".encode())
+    assert len(next(one for one in message.defects if one.startswith("unknown charset"))) <= 80
+
+
+def test_a_trace_field_with_escapes_names_nobody():
+    """An address in Delivered-To or Received is shown and compared: with an escape in it, it is none."""
+    message = parse(
+        b"Delivered-To: ana@customer\x1b[2J.example\nDelivered-To: ben@customer.example\n"
+        b"Received: by x for <a\x1bb@c.example>; today\n\nx"
+    )
+    assert message.delivered_to == ("ben@customer.example",)

@@ -1,0 +1,1 @@
+"""Mutated input over everything that reads what strangers and admins write. See `python -m tests.fuzz --help`."""
