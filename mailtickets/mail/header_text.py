@@ -93,8 +93,6 @@ def split_head(
                     defects.append(f"field {field} goes on in a line without a space before it")
                     position = line_end
                     continue
-            if not fields and garbage[:1] in b" \t" and garbage.strip():
-                pass  # a continuation of nothing
             next_field = after_continuations(raw, line_end, end)
             if not _FIELD.match(raw, next_field, end) or raw.startswith(b"--", position):
                 defects.append("no blank line between header and body")
@@ -106,18 +104,21 @@ def split_head(
         if name.lower() == "received":
             received += 1
         if len(fields) < max_fields:
-            value = raw[match.start(2) : min(match.end(2), match.start(2) + MAX_FIELD_BYTES)]
-            if len(value) < match.end(2) - match.start(2):
+            if match.end(2) - match.start(2) > MAX_FIELD_BYTES:
                 defects.append(f"field {name} cut at 64 KB")
-                if name.lower() == "references":
-                    # RFC 5322 section 3.6.4: the first id is the thread's root, the last one the parent.
-                    half = MAX_FIELD_BYTES // 2
-                    value = value[:half] + b" <> " + raw[match.end(2) - half : match.end(2)]
-            fields.append((name, value))
+            fields.append((name, _bounded_value(name, raw, *match.span(2))))
         elif not defects or defects[-1] != "header cut":
             defects.append("header cut")
         position = match.end()
     return Head(tuple(fields), position, tuple(dict.fromkeys(defects)), received)
+
+
+def _bounded_value(name: str, raw: bytes, start: int, end: int) -> bytes:
+    if end - start > MAX_FIELD_BYTES and name.lower() == "references":
+        # RFC 5322 section 3.6.4: the first id is the thread's root, the last one the parent.
+        half = MAX_FIELD_BYTES // 2
+        return raw[start : start + half] + b" <> " + raw[end - half : end]
+    return raw[start : min(end, start + MAX_FIELD_BYTES)]
 
 
 def after_continuations(raw: bytes, position: int, end: int) -> int:
