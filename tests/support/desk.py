@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sqlite3
+import tempfile
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -30,6 +34,21 @@ KIM = AgentPolicy("kim", "Kim Archer", "kim@desk.example")
 LEE = AgentPolicy("lee", "Lee Moss", "lee@desk.example")
 SUPPORT = QueuePolicy("support", "support@desk.example", "SUP", ("kim", "lee"), mailbox="support")
 POLICY = Policy("Acme Support", {"support": SUPPORT}, {"kim": KIM, "lee": LEE}, admins=("it@desk.example",))
+
+
+@cache
+def shipped_templates() -> Templates:
+    """The templates of the project, compiled once for all desks of a process."""
+    return Templates(None, zone=ZoneInfo("UTC"))
+
+
+@cache
+def empty_store() -> bytes:
+    """A store in which nothing has happened, made at START; making one takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "desk.db"
+        Store.open(path, START).close()
+        return path.read_bytes()
 
 
 class SentMail:
@@ -72,11 +91,16 @@ class Desk:
         self._names = itertools.count(1)
         self.sent: list[SentMail] = []
         self.fate = lambda _mail: Sent()
-        self.templates = Templates(None, zone=ZoneInfo("UTC"))
+        self.templates = shipped_templates()
         self.open()
 
     def open(self) -> None:
         """Start, or start again on the same store."""
+        path = self.folder / "desk.db"
+        if self.now == START and not path.exists():
+            path.write_bytes(empty_store())
+            with closing(sqlite3.connect(path)) as store, store:
+                store.execute("UPDATE secret SET secret = randomblob(32)")
         self.store = Store.open(self.folder / "desk.db", self.now)
         self.line = Line(
             self.store,
