@@ -326,7 +326,8 @@ class FactsReader:
             if limits.ack_per_domain_hour
             else 0,
             self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
-            self._count("address = ? AND at > ?", mailbox, hour) if agent else 0,
+            self._count("address = ? AND at > ? AND proven = 0", mailbox, hour) if agent else 0,
+            self._count("address = ? AND at > ? AND proven = 1", mailbox, hour) if agent else 0,
             *self._alike(address, text, now),
         )
         if limits.ack_waiting and past_limit(address, counts, limits, proven=False, known=False):
