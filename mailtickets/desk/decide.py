@@ -96,7 +96,7 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
         return elsewhere.sent_past_the_desk(case)
     if incoming.message.received_count > MAX_RECEIVED:
         return Decision(case.verdict(Outcome.IGNORED, f"loop: more than {MAX_RECEIVED} Received fields"))
-    if classification.origin is Origin.REPORT:
+    if classification.origin is Origin.REPORT and not reports.only_reads_like_one(case):
         return reports.report(case)
     if event.released:
         return _ordinary(case)
@@ -110,6 +110,8 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
 
 def _ordinary(case: Case) -> Decision:
     classification = case.incoming.classification
+    if classification.origin is Origin.REPORT:
+        return customers.open_ticket(case, reason="opened by what reads like a report, about no mail of ours")
     if classification.origin is Origin.AUTO_REPLY:
         if case.found.ticket and case.standing.speaker is not Speaker.FORGED_AGENT:
             return reports.automatic_reply(case)

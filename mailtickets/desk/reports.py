@@ -61,6 +61,16 @@ def report(case: Case) -> Decision:
     return _failed(case, facts, bounce)
 
 
+def only_reads_like_one(case: Case) -> bool:
+    """Tell whether a mail is a report by its words alone, and about no mail of ours: agents must see it.
+
+    A postmaster asks for help, a carrier's parcel could not be delivered.
+    """
+    bounce = case.incoming.classification.bounce
+    ours = any(known.ours for known in case.facts.returned)
+    return bounce is not None and bounce.words_alone and not ours and _reported_ticket(case) is None
+
+
 def _reported_ticket(case: Case) -> TicketFacts | None:
     """The returned Message-ID, thread id or key says which mail came back; a signature cannot be guessed."""
     facts = case.facts

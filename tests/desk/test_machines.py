@@ -176,6 +176,42 @@ def test_what_may_not_be_answered_is_kept(desk, headers):
     assert desk.kinds("ana@customer.example") == []
 
 
+READS_LIKE_A_REPORT = [
+    ("Peter <postmaster@client.example>", "Mail delivery failed for our users",
+     "Since Monday mail to you is returned to sender: 550 5.1.1 user unknown. Please help. Peter"),
+    ("noreply@parcel.example", "Delivery failed", "Dear customer, your parcel could not be delivered. Call us."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), READS_LIKE_A_REPORT, ids=["postmaster", "parcel"])
+def test_what_only_reads_like_a_report_is_seen_by_agents(desk, sender, subject, text):
+    """Nothing of ours comes back in it, so it may be anything: it opens a ticket, and is not answered."""
+    desk.writes(sender, text, subject=subject)
+    assert desk.copies()[-1][0] == "on_ticket"
+    assert desk.kinds("kim@desk.example") == ["agent_new"]
+    assert text[:30] in desk.last("kim@desk.example").text
+    assert {address for mail in desk.sent for address in mail.recipients} == {
+        "kim@desk.example",
+        "lee@desk.example",
+    }
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), READS_LIKE_A_REPORT, ids=["postmaster", "parcel"])
+def test_what_reads_like_a_report_and_has_the_null_path_is_one(desk, sender, subject, text):
+    """Only mail systems send without a return path; backscatter of others' forgeries opens no tickets."""
+    desk.receives(b"Return-Path: <>\n" + desk.mail(sender, text, subject=subject))
+    assert desk.copies()[-1][:2] == ("ignored", "report without a ticket")
+
+
+def test_what_reads_like_a_report_about_our_mail_is_one(desk):
+    """Whoever sends it: our Message-ID says which mail came back."""
+    desk.writes("ana@customer.example", "It burns.")
+    ours = desk.last("ana@customer.example")["Message-ID"]
+    desk.writes("noreply@mx.example", f"Your mail could not be delivered: ana@customer.example: user unknown\n\nMessage-ID: {ours}",
+                subject="Delivery failed")  # fmt: skip
+    assert desk.history()[-1] == "bounced"
+
+
 def test_our_own_mail_coming_back_is_a_loop(desk):
     """Case 43: recorded, no ticket, no mail."""
     desk.writes("ana@customer.example", "It burns.")
