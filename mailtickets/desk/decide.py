@@ -229,6 +229,7 @@ def _about_erasing(case: Case, held: HeldMail) -> Decision:
 
 def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketFacts) -> Decision:
     """An agent's answer to the question about a held mail. The code in its subject is the proof."""
+    case = case.on(facts.ticket)
     word = holding.first_word(case.incoming.text)
     grant, drop = _understood(word, held.kind)
     ticket = replace(facts.ticket, updated_at=case.now)

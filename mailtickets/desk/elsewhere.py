@@ -23,7 +23,7 @@ def sent_past_the_desk(case: Case) -> Decision:
     facts = _answered_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "sent past the desk, and answers no ticket"))
-    ticket = facts.ticket
+    ticket, case = facts.ticket, case.on(facts.ticket)
     message = case.incoming.message
     reached = [a for a in (*message.to, *message.cc) if ticket.is_participant(a.key)]
     if not reached:

@@ -46,6 +46,7 @@ def report(case: Case) -> Decision:
     facts = _reported_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "report without a ticket"))
+    case = case.on(facts.ticket)
     if bounce is not None and bounce.kind == "feedback":
         return _complained(case, facts, bounce)
     if bounce is None or bounce.kind not in {"failed", "delayed"}:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mailtickets.transport.fate import Refusal, Rejected, Sent
-from tests.support.desk import START
+from tests.support.desk import POLICY, START, SUPPORT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -87,6 +88,32 @@ def test_a_bounce_to_an_agent_tells_the_admins(desk):
     desk.bounces(desk.last("kim@desk.example"), "kim@desk.example")
     assert desk.kinds("it@desk.example") == ["trouble"]
     assert desk.ticket().status == "open"
+
+
+@pytest.fixture
+def two_queues(desk):
+    """Kim answers support, lee billing; ana's ticket is support's."""
+    billing = replace(SUPPORT, name="billing", address="billing@desk.example", tag="BIL", agents=("lee",))
+    desk.use(replace(POLICY, queues={"support": replace(SUPPORT, agents=("kim",)), "billing": billing}))
+    desk.writes("ana@customer.example", "It burns.")
+    return desk
+
+
+@pytest.mark.parametrize("kind", ["delivery-status", "feedback-report"])
+def test_a_report_that_reaches_another_queue_is_told_to_the_tickets_agents(two_queues, kind):
+    """Billing's agents have no part in the ticket, and get no key to it."""
+    ack = two_queues.last("ana@customer.example")
+    report = two_queues.report(ack["Message-ID"], "ana@customer.example").replace(
+        b"To: support@", b"To: billing@"
+    )
+    if kind == "feedback-report":
+        report = report.replace(b"delivery-status", b"feedback-report").replace(
+            b"Reporting-MTA", b"Feedback-Type: abuse\nReporting-MTA"
+        )
+    two_queues.receives(report)
+    assert two_queues.history()[-1] == ("bounced" if kind == "delivery-status" else "auto_reply")
+    assert two_queues.kinds("kim@desk.example") == ["agent_new", "agent_event"]
+    assert two_queues.sent_to("lee@desk.example") == []
 
 
 def test_a_read_receipt_without_a_ticket_is_ignored(desk):
