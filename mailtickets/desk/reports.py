@@ -90,9 +90,9 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     on_ticket = {person.address for person in ticket.participants}
     agents = {agent.email for agent in case.policy.agents.values()}
     named = {r.address.lower(): r for r in bounce.recipients if r.address.isascii()}
-    # A forged report must not mark just anybody: only addresses this very ticket writes to.
+    # A forged report must not mark just anybody: only people on this very ticket, and whom the mail was for.
     failed: dict[str, FailedRecipient | None] = {
-        a: r for a, r in named.items() if a in on_ticket | written_to | agents
+        a: r for a, r in named.items() if a in on_ticket | written_to | _by_key(case, facts)
     }
     if not failed and (meant := written_to or _by_key(case, facts)) and len(meant) == 1:
         failed = dict.fromkeys(meant, bounce.recipients[0] if bounce.recipients else None)

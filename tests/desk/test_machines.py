@@ -90,6 +90,14 @@ def test_a_bounce_to_an_agent_tells_the_admins(desk):
     assert desk.ticket().status == "open"
 
 
+def test_a_customers_report_marks_no_agent(desk):
+    """Eve knows the mail that she got herself, and nothing of the agents'."""
+    desk.writes("eve@evil.example", "It burns.")
+    desk.bounces(desk.last("eve@evil.example"), "lee@desk.example")
+    assert not bounced(desk, "lee@desk.example")
+    assert desk.kinds("it@desk.example") == []
+
+
 @pytest.fixture
 def two_queues(desk):
     """Kim answers support, lee billing; ana's ticket is support's."""
