@@ -66,7 +66,8 @@ def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decisio
     policy = knowing_absences(policy, facts.away)
     match event:
         case MailArrived():
-            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now)
+            standing = _case(event, facts, policy, now).standing if facts.away else None
+            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now, standing)
         case TimerDue():
             decision = timer_due(event, facts, policy, now)
         case MailFailed():

@@ -164,6 +164,28 @@ def test_who_is_away_gets_no_ticket_dealt_out(desk: Desk):
     assert desk.ticket(1004).assignee == first
 
 
+@pytest.mark.parametrize("proof", ["key", "pass", ""])
+def test_only_a_proven_agent_is_back(tmp_path, proof: str):
+    """A mail in an absent agent's name brings nobody back; the own key does, and the own server's word."""
+    desk = Desk(tmp_path, authserv_id="mx.desk.example")
+    desk.writes(ANA, "It burns.")
+    notice = desk.last(KIM)
+    desk.machine(notice, KIM, "I am on holiday until 20 March 2026.")
+    away = lambda: desk.store.facts._person(KIM).away_until  # noqa: E731
+    assert away() > desk.now
+    passed = {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=desk.example"}
+    match proof:
+        case "key":
+            desk.answers(notice, KIM, "Please try water.")
+        case "pass":
+            desk.writes(KIM, "My own printer burns, too.", subject="Help", **passed)
+        case _:
+            desk.writes(KIM, "My own printer burns, too.", subject="Help")
+    assert desk.copies()[-1][0] == "on_ticket"
+    assert (away() <= desk.now) is bool(proof)
+    desk.close()
+
+
 def test_a_machine_that_sends_too_large_mail_is_told_so_a_few_times(desk: Desk):
     """Each mail on the ticket is too large; what the desk says to that counts like any automatic answer."""
     desk.writes(ANA, "It burns.")
