@@ -162,9 +162,15 @@ def _refused(case: Case) -> Decision | None:
     if classification.spam:
         return Decision(case.verdict(Outcome.QUARANTINED, "marked as spam by your mail server"))
     if case.standing.speaker is Speaker.FORGED_AGENT:
-        agent = case.standing.agent
+        agent, found = case.standing.agent, case.found.ticket
+        changes: tuple[Change, ...] = ()
+        if found and case.standing.leaked:
+            reason = f"others had seen the reply key of {', '.join(case.standing.leaked)}: it came in a forged mail"
+            entry = Entry(EntryKind.KEY_REPLACED, case.now, "desk", Audience.DESK, reason=reason)
+            changes = (Change(found.ticket, (entry,), fresh_key=case.standing.leaked),)
         return Decision(
             case.verdict(Outcome.QUARANTINED, f"claims to be the agent {agent.name if agent else ''}, but failed authentication"),
+            changes,
             alarms=(Alarm(
                 "forged agent",
                 f"A mail that claims to be from {agent.email if agent else 'an agent'} is in quarantine",

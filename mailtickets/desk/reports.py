@@ -16,6 +16,7 @@ from mailtickets.desk.ticket import (
     Audience,
     Change,
     Decision,
+    Entry,
     EntryKind,
     Outcome,
     PersonChange,
@@ -210,7 +211,10 @@ def automatic_reply(case: Case) -> Decision:
                     case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
                 )
     mail: tuple[Outgoing, ...] = ()
-    if comes_from_mail_system(case.incoming.message) and case.found.by in OUR_TRACES:
+    # A mail server has handled the key anyway; any other machine is somebody's who had the notice.
+    from_server = comes_from_mail_system(case.incoming.message)
+    seen = () if from_server else case.standing.leaked
+    if from_server and case.found.by in OUR_TRACES:
         # A failure, most likely, in a language that nobody taught the desk; it may be a delay, so it marks nobody.
         mail = saying.event_to_agents(
             "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", text=case.incoming.text,
@@ -225,7 +229,10 @@ def automatic_reply(case: Case) -> Decision:
                 everybody=True, detail=f"{agent.name}, whose ticket this is, is away until {day_in_words(until, case.policy.zone)}: "
                 "until then you get what the customer writes, too. #take makes it yours.",
             )  # fmt: skip
-    change = Change(ticket, tuple(entries), timers)
+    if seen:
+        reason = f"others had seen the reply key of {', '.join(seen)}: a machine answered with it"
+        entries.append(Entry(EntryKind.KEY_REPLACED, case.now, "desk", Audience.DESK, reason=reason))
+    change = Change(ticket, tuple(entries), timers, fresh_key=seen)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "an automatic reply", ticket.number), (change,), mail, people=people
     )
