@@ -10,6 +10,7 @@ from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived
 from mailtickets.desk.other_address import as_written_by
 from mailtickets.desk.ticket import Grant
+from mailtickets.mail.authentication import Proof
 from mailtickets.mail.message import has_files
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.store.facts import Question
@@ -78,6 +79,7 @@ def decided(
         agent=agent.key if agent else "", text=incoming.text, agents=policy.addresses_of_agents, before=before,
         arrived=copy.arrived,
         words=None if grant or copy.released else (message.subject[:MAX_SUBJECT], "" if has_files(message) else incoming.text),
+        proven=incoming.proof is Proof.PASS or grant is not Grant.NONE,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

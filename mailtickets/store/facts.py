@@ -57,7 +57,7 @@ class Question:
 
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
-    agent     the agent whose address it has, or "".
+    agent     the agent whose address it has, or ""; From is a claim, unless it is `proven` or confirmed.
     text      what its writer newly wrote.
     agents    addresses of all agents: some may be away.
     before    only mails below this number make it a duplicate.
@@ -78,6 +78,7 @@ class Question:
     before: int = 1 << 62
     arrived: datetime | None = None
     words: tuple[str, str] | None = None
+    proven: bool = False
 
 
 class FactsReader:
@@ -210,9 +211,10 @@ class FactsReader:
     def _traces(
         self, ask: Question, tickets: Mapping[int, TicketFacts], held: HeldMail | None
     ) -> dict[str, Traces]:
-        """What is held of those whom the mail wants erased; it reads whole tables, and is seldom asked."""
+        """What is held of those whom the mail wants erased; it reads whole tables, and is asked for nobody's mere claim."""
         wanted: set[str] = set()
-        if ask.agent and ask.evidence.forget is not None:
+        own = any(key.kind is KeyKind.AGENT and key.agent == ask.agent for key in ask.evidence.keys)
+        if ask.agent and tickets and (ask.proven or own) and ask.evidence.forget is not None:
             wanted = (
                 {ask.evidence.forget}
                 if ask.evidence.forget
