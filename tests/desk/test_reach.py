@@ -23,6 +23,12 @@ def marked(desk: Desk, address: str = ANA) -> str:
     return desk.store.facts._person(address).bounced
 
 
+def is_away(desk: Desk, address: str) -> bool:
+    """Whether the desk takes a person to be absent."""
+    until = desk.store.facts._person(address).away_until
+    return until is not None and until > desk.now
+
+
 @pytest.fixture
 def bounced(desk: Desk) -> Desk:
     """A desk on which Kim's answer to Ana came back: the ticket is open again, the address marked."""
@@ -171,8 +177,7 @@ def test_only_a_proven_agent_is_back(tmp_path, proof: str):
     desk.writes(ANA, "It burns.")
     notice = desk.last(KIM)
     desk.machine(notice, KIM, "I am on holiday until 20 March 2026.")
-    away = lambda: desk.store.facts._person(KIM).away_until  # noqa: E731
-    assert away() > desk.now
+    assert is_away(desk, KIM)
     passed = {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=desk.example"}
     match proof:
         case "key":
@@ -182,7 +187,7 @@ def test_only_a_proven_agent_is_back(tmp_path, proof: str):
         case _:
             desk.writes(KIM, "My own printer burns, too.", subject="Help")
     assert desk.copies()[-1][0] == "on_ticket"
-    assert (away() <= desk.now) is bool(proof)
+    assert is_away(desk, KIM) is not bool(proof)
     desk.close()
 
 

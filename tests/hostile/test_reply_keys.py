@@ -196,10 +196,9 @@ def test_a_key_in_a_forged_mail_is_replaced_once(make: Callable[..., HostileDesk
     desk = make(authserv_id=SERVER)
     desk.cora_is_answered()
     first = desk.sent_to(ANNAS)[0]
+    forged: dict[str, Any] = verdict("dmarc=fail header.from=desk.example")
     for _ in range(3):
-        met = desk.meets(
-            answer(desk, first, FROM_ANNA, "Pay me.\n", **verdict("dmarc=fail header.from=desk.example"))
-        )
+        met = desk.meets(answer(desk, first, FROM_ANNA, "Pay me.\n", **forged))
         assert (met.state, met.customers) == ("quarantined", set())
     assert desk._ask("SELECT agent, generation FROM agent_key WHERE generation > 0") == [("anna", 1)]
     assert "key_replaced" in desk.history()
