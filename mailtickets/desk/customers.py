@@ -388,8 +388,8 @@ def _limit_alarm(why: str) -> Alarm:
 
 
 def _circle(case: Case) -> str:
-    known = case.facts.person.wrote_before
-    return goes_in_circles(case.sender, case.facts.acks, proven=case.standing.proven, known=known)
+    known, of_domain = case.facts.person.wrote_before, case.policy.limits.same_words_per_domain_day
+    return goes_in_circles(case.sender, case.facts.acks, of_domain, proven=case.standing.proven, known=known)
 
 
 def _circle_alarm(sender: str, why: str) -> Alarm:

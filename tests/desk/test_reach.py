@@ -221,7 +221,9 @@ def test_a_circle_is_three_of_an_address_or_ten_of_a_domains_strangers(
 ):
     """People who are proven or known, and large mail providers, are judged by their own address alone."""
     counts = AckCounts(alike=alike, alike_domain=of_domain)
-    assert bool(goes_in_circles(address, counts, proven=proven, known=known)) is stops
+    assert bool(goes_in_circles(address, counts, 10, proven=proven, known=known)) is stops
+    by_address = bool(goes_in_circles(address, counts, 0, proven=proven, known=known))
+    assert by_address is (alike >= 3), "0 is no limit for domains"
 
 
 def test_colleagues_who_write_the_same_are_acknowledged(desk: Desk):
