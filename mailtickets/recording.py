@@ -275,6 +275,7 @@ class Recorder:
 
         Mails about the trouble that still wait are taken back: the one about its end says since when it was.
         """
+        self._logged.pop(kind, None)
         state = self._store.alarms.clear(kind)
         if state is None:
             return None

@@ -110,7 +110,7 @@ class Forks:
         assert self._process.stdin is not None
         order = {
             "arguments": arguments, "log": str(log), "env": env or {}, "errors": str(errors or log),
-            "stdin": str(stdin or os.devnull), "only": only, "folder": str(Path.cwd()),
+            "stdin": str(stdin or os.devnull), "only": only, "folder": str(Path.cwd()), "umask": _umask(),
         }  # fmt: skip
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
@@ -136,6 +136,12 @@ class Forks:
                 self.ends[int(pid)] = int(code)
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def _child(order: dict[str, object]) -> None:
     """Become one `mailtickets`: what a fresh interpreter would have is set, then the command runs."""
     os.setsid()
@@ -143,6 +149,7 @@ def _child(order: dict[str, object]) -> None:
     for number, name in ((1, "log"), (2, "errors")):
         os.dup2(os.open(str(order[name]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     os.chdir(str(order["folder"]))
+    os.umask(int(str(order["umask"])))
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     if order["only"]:
