@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import saying, silence
+from mailtickets.desk import marks, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS
 from mailtickets.desk.facts import ALIKE, REPEATS
 from mailtickets.desk.ticket import Alarm, Audience, Change, Decision, Entry, EntryKind, Outcome, Status
@@ -37,9 +37,16 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
     if opened is None or facts is None or by_proof or case.event.released or case.event.grant:
         return None
     ticket, why = facts.ticket, _why(opened)
+    if case.standing.proven and not ticket.proven:
+        return None  # or mail in somebody's name would silence them
+    if _more_urgent(would_be, ticket, opened):
+        return None
     first = REPEATS not in ticket.tags
     after = replace(ticket, updated_at=case.now, tags=(*ticket.tags, REPEATS) if first else ticket.tags)
-    entries = [case.mail_in(Audience.AGENTS, reason=f"filed here, not acknowledged: {why}")]
+    reason = "; ".join(
+        one for one in (f"filed here, not acknowledged: {why}", marks.about_the_sender(case)) if one
+    )
+    entries = [case.mail_in(Audience.AGENTS, reason=reason)]
     if first:
         entries.append(Entry(EntryKind.TAGGED, case.now, "desk", Audience.AGENTS, reason=f"{REPEATS}: {why}"))
     if ticket.status is Status.WAITING:
@@ -62,6 +69,16 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
     )
 
 
+def _more_urgent(would_be: Ticket, ticket: Ticket, opened: Opened) -> bool:
+    """Tell whether a mail is more urgent than the ticket it would be filed on.
+
+    One of the highest priority is filed only where the very same words stand on tickets of that priority already.
+    """
+    if would_be.priority == "P1" and opened.alike < ALIKE:
+        return True
+    return would_be.priority < ticket.priority
+
+
 def _why(opened: Opened) -> str:
     if opened.alike >= ALIKE:
         return f"the same words opened {opened.alike} tickets within an hour"
@@ -77,7 +94,7 @@ def _tell(case: Case, facts: TicketFacts, after: Ticket, why: str, *, first: boo
     )
     notices = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        history=facts.history, hints=[hint],
+        history=facts.history, hints=(*case.found.hints, *marks.forged(case), *marks.hints(case), hint),
     )  # fmt: skip
     return notices if first else tuple(replace(notice, listed=True) for notice in notices)
 
