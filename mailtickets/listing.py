@@ -62,6 +62,10 @@ class Lists:
             full, limit
         ) if full else None
 
+    def undone(self) -> None:
+        """Called when a transaction was undone: what was noted in it was told nobody, and is read anew."""
+        self._told = None
+
     def _lately(self, address: str, now: datetime) -> deque[datetime]:
         if self._told is None:
             self._told = defaultdict(deque)

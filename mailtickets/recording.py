@@ -87,6 +87,11 @@ class Recorder:
         finally:
             self.holds = before
 
+    def undone(self) -> None:
+        """Called when a transaction, or a savepoint in one, was undone: what is remembered of it was not written."""
+        self._store.outbox.forget_shared_body()
+        self._lists.undone()
+
     def record(
         self, decision: Decision, copy: int | None, incoming: Incoming | None, raw: bytes | None = None
     ) -> Written:

@@ -239,3 +239,20 @@ def test_a_list_that_was_refused_once_arrives_an_hour_later(desk):
     desk.fate = lambda _mail: Sent()
     desk.lives(2 * 60 * MINUTE)
     assert told(desk) == [1004, 1005, 1006, 1007, 1008]
+
+
+def test_a_mail_that_is_tried_again_counts_once(desk, monkeypatch):
+    """What was noted for the first try was undone with it: the third notice still comes by itself."""
+    opened(desk, 2)
+    write, tries = desk.store.tickets.change_person, []
+
+    def fails_once(*arguments):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise ValueError("a fault of ours")
+        write(*arguments)
+
+    monkeypatch.setattr(desk.store.tickets, "change_person", fails_once)
+    desk.writes("late@late.example", "Me too.")
+    assert len(tries) == 2
+    assert desk.kinds(KIM) == ["agent_new"] * 3
