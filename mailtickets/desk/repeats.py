@@ -27,11 +27,11 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
     """File a mail on the last ticket that its sender's mailbox opened; None where it opens one of its own.
 
     would_be   the ticket that it would open: only one of the same queue and type takes its place, so that nobody reads
-               by it what was not for them.
+               by it what was not for them, and none that is less urgent, so that an outage does not wait among notices.
     """
-    opened = next(
-        (one for one in case.facts.opened if (one.queue, one.type) == (would_be.queue, would_be.type)), None
-    )
+    there = [one for one in case.facts.opened if (one.queue, one.type) == (would_be.queue, would_be.type)]
+    as_urgent = [one for one in there if one.priority <= would_be.priority]
+    opened = max(as_urgent, key=lambda one: one.priority, default=None)
     facts = case.facts.ticket(opened.last) if opened and opened.last is not None else None
     by_proof = case.standing.agent is not None and case.standing.proven
     if opened is None or facts is None or by_proof or case.event.released or case.event.grant:
@@ -39,8 +39,6 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
     ticket, why = facts.ticket, _why(opened)
     if case.standing.proven and not ticket.proven:
         return None  # or mail in somebody's name would silence them
-    if _more_urgent(would_be, ticket, opened):
-        return None
     first = REPEATS not in ticket.tags
     after = replace(ticket, updated_at=case.now, tags=(*ticket.tags, REPEATS) if first else ticket.tags)
     reason = "; ".join(
@@ -67,16 +65,6 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
         case.writer,
         alarms=(_alarm(case, after, why),) if first and opened.alike < ALIKE else (),
     )
-
-
-def _more_urgent(would_be: Ticket, ticket: Ticket, opened: Opened) -> bool:
-    """Tell whether a mail is more urgent than the ticket it would be filed on.
-
-    One of the highest priority is filed only where the very same words stand on tickets of that priority already.
-    """
-    if would_be.priority == "P1" and opened.alike < ALIKE:
-        return True
-    return would_be.priority < ticket.priority
 
 
 def _why(opened: Opened) -> str:

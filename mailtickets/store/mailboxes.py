@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
     from mailtickets.store.facts import Question
 
+    # Of a ticket: its number, its priority, whether it is finished, whether it has the same words.
+    _Row = tuple[int, str, bool, bool]
+
 SAME_PERSON_WINDOW = timedelta(hours=1)
 ALIKE_OF_ONE = 4  # newest tickets of a mailbox whose words are compared
 # Addresses with a + stand in no index by their mailbox: they are looked for among so many of the desk's newest tickets.
 NEWEST = 1000
 COMPARED = 4000  # letters of a text
+PRIORITIES = 4
 
 
 class Mailboxes:
@@ -42,7 +46,7 @@ class Mailboxes:
         local, domain = local_of(mailbox), f"@{domain_of(ask.sender)}"
         hour = to_us(ask.arrived - SAME_PERSON_WINDOW), to_us(ask.arrived + SAME_PERSON_WINDOW)
         rows = self._connection.execute(
-            "SELECT ticket.number, ticket.queue, ticket.type, status IN ('resolved', 'closed'), entry.subject = ? AND entry.text = ?"
+            "SELECT ticket.number, ticket.queue, ticket.type, priority, status IN ('resolved', 'closed'), entry.subject = ? AND entry.text = ?"
             " FROM ticket JOIN entry ON entry.ticket = ticket.number AND entry.seq = 1 WHERE ticket.number IN ("
             "SELECT number FROM ticket WHERE requester IN (?, ?) AND created_at BETWEEN ? AND ?"
             # The unary + keeps this from going through all addresses that begin so, of all domains and years.
@@ -51,15 +55,18 @@ class Mailboxes:
             " AND proven >= ? AND merged_into IS NULL AND entry.copy < ? ORDER BY ticket.number DESC LIMIT ?",
             (
                 subject, text, ask.sender, mailbox, *hour, NEWEST, *hour, f"{local}+", f"{local},", len(domain), domain,
-                ask.proven, ask.copy, limit + ALIKE,
+                ask.proven, ask.copy, (limit + ALIKE) * PRIORITIES,
             ),
         ).fetchall()  # fmt: skip
-        found: dict[tuple[str, str], list[tuple[int, bool, bool]]] = {}
-        for number, queue, kind, done, alike in rows:
-            found.setdefault((queue, kind), []).append(
-                (number, bool(done), bool(alike) and bool(text.strip()))
-            )
-        return tuple(_opened_of(queue, kind, some, limit) for (queue, kind), some in found.items())
+        found: dict[tuple[str, str], list[_Row]] = {}
+        for number, queue, kind, priority, done, alike in rows:
+            same = bool(alike) and bool(text.strip())
+            found.setdefault((queue, kind), []).append((number, priority, bool(done), same))
+        return tuple(
+            _opened_of(queue, kind, priority, [row for row in some if row[1] <= priority], limit)
+            for (queue, kind), some in found.items()
+            for priority in sorted({row[1] for row in some})
+        )
 
     def alike(self, address: str, others: Iterable[str], words: str, since: int) -> tuple[int, int]:
         """Count the newest tickets that an address's mailbox opened with the same words, and all of these and `others`.
@@ -101,12 +108,12 @@ class Mailboxes:
         return sum(likeness(text) == words for (text,) in texts)
 
 
-def _opened_of(queue: str, kind: str, tickets: Sequence[tuple[int, bool, bool]], limit: int) -> Opened:
-    """Sum up tickets of one queue and type, given as (number, whether it is finished, whether it has the same words)."""
-    alike = [(number, done) for number, done, same in tickets if same]
+def _opened_of(queue: str, kind: str, priority: str, tickets: Sequence[_Row], limit: int) -> Opened:
+    """Sum up tickets of one queue and type, of this priority or a higher one."""
+    alike = [(number, done) for number, _, done, same in tickets if same]
     last = None
     if len(alike) >= ALIKE:
         last = next((number for number, done in alike if not done), None)
     if last is None and len(tickets) >= limit:
-        last = next((number for number, done, _ in tickets if not done), None)
-    return Opened(queue, kind, len(tickets), len(alike), last)
+        last = next((number for number, _, done, _ in tickets if not done), None)
+    return Opened(queue, kind, priority, len(tickets), len(alike), last)

@@ -73,7 +73,7 @@ def test_139_what_is_filed_keeps_its_marks(tmp_path: Path):
 
 @pytest.mark.case(139)
 def test_139_an_outage_is_not_filed_among_ordinary_mail(tmp_path: Path):
-    """What a rule makes P1 opens its own ticket and is told at once; the third with the very same words is filed on it."""
+    """What a rule makes P1 opens its own ticket and is told at once, until so many P1 were opened: those are filed on P1."""
     rules = (
         Rule(1, "down", words=("outage",), set_priority="P1"),
         Rule(2, "slow", words=("slow",), set_priority="P2"),
@@ -95,4 +95,9 @@ def test_139_an_outage_is_not_filed_among_ordinary_mail(tmp_path: Path):
         desk.receives(mail_of(EVE, number, "Total outage of hall two.", subject="Down"))
     assert desk.count("SELECT count(*) FROM ticket WHERE priority = 'P1'") == 3
     assert [entry.kind for entry in desk.entries(1007)].count("mail_in") == 2
+    desk.receives(mail_of(EVE, 15, "Total outage of hall three.", subject="Down"))
+    assert desk.count("SELECT count(*) FROM ticket WHERE priority = 'P1'") == 3, "a flood of P1 is a flood"
+    assert [entry.kind for entry in desk.entries(1007)].count("mail_in") == 3
+    desk.receives(mail_of(EVE, 16, "Still a disk notice.", subject="Ne"))
+    assert desk.count("SELECT count(*) FROM ticket") == 7
     desk.close()
