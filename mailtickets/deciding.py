@@ -10,6 +10,7 @@ from mailtickets.desk.decide import decide
 from mailtickets.desk.events import MailArrived
 from mailtickets.desk.other_address import as_written_by
 from mailtickets.desk.ticket import Grant
+from mailtickets.mail.authentication import Proof
 from mailtickets.mail.message import has_files
 from mailtickets.reading import as_ours, content_digest
 from mailtickets.store.facts import Question
@@ -76,7 +77,7 @@ def decided(
     question = Question(
         copy.id, copy.digest, b"" if grant else content, writer, incoming.evidence, queue, policy.limits,
         agent=agent.key if agent else "", text=incoming.text, agents=policy.addresses_of_agents, before=before,
-        arrived=copy.arrived,
+        arrived=copy.arrived, proven=incoming.proof is Proof.PASS,
         words=None if grant or copy.released else (message.subject[:MAX_SUBJECT], "" if has_files(message) else incoming.text),
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))

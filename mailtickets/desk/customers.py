@@ -261,7 +261,7 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *asked.hints, *marks.hints(case)),
+        hints=(*marks.forged(case), *asked.hints, *marks.hints(case)),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
@@ -272,13 +272,6 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         hold=asked.hold,
         alarms=asked.alarms,
     )
-
-
-def _forged(case: Case) -> tuple[str, ...]:
-    """Tell the agents where our mail server contradicts the sender."""
-    if case.incoming.proof is not Proof.FAIL:
-        return ()
-    return ("the sender is not proven: our mail server says it may be forged",)
 
 
 def _not_proven(case: Case, facts: TicketFacts) -> Decision:
@@ -300,7 +293,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *marks.hints(case, known=True)),
+        hints=(*marks.forged(case), *marks.hints(case, known=True)),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(

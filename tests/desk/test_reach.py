@@ -247,3 +247,27 @@ def test_a_fourth_mail_with_the_same_words_is_kept_and_not_acknowledged(desk: De
     desk.passes(DAY + HOUR)
     desk.writes(ANA, "Your request has reached us as number 9.")
     assert desk.kinds(ANA)[4:] == ["acknowledgement"]
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_a_machine_with_an_address_for_each_mail_is_known_by_its_mailbox(tmp_path, proven: bool):
+    """A desk that answers from `help+id7@` is one machine: without any limit, the circle still ends after three."""
+    desk = Desk(
+        tmp_path, replace(POLICY, limits=replace(POLICY.limits, ack_per_address_day=0, ack_per_proven_address_day=0)), "mx.desk.example"
+    )  # fmt: skip
+    passed = (
+        {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=other.example"} if proven else {}
+    )
+    for number in range(8):
+        desk.writes(
+            f"help+id{number}@other.example",
+            f"Your request {number} was received and we will answer.",
+            **passed,
+        )
+        desk.passes(timedelta(minutes=5))
+    assert [mail.recipients[0] for mail in desk.sent if mail.kind == "acknowledgement"] == [
+        f"help+id{number}@other.example" for number in range(3)
+    ]
+    desk.writes("other+id1@other.example", "My own printer on the second floor burns.", **passed)
+    assert desk.kinds("other+id1@other.example") == ["acknowledgement"]
+    desk.close()
