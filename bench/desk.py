@@ -56,6 +56,7 @@ ack_per_domain_hour = 0
 ack_per_hour = 0
 automatic_per_hour = 0
 ack_waiting = 0
+same_words_per_domain_day = 0
 tickets_per_address_hour = 0
 notices_per_agent = 0
 

@@ -28,6 +28,7 @@ from mailtickets.config_types import (
     AnyDuration,
     AsList,
     Count,
+    Few,
     FilePath,
     Host,
     Language,
@@ -193,6 +194,7 @@ class Limits(Table):
     ack_per_proven_address_day: Count = 10
     ack_per_domain_hour: Count = 30
     ack_per_hour: Count = 600
+    same_words_per_domain_day: Few = 10  # of strangers; above it, they are taken for a machine
     ack_wait: AnyDuration = Duration.parse("12h")
     ack_waiting: Count = 100  # of strangers; above it, further ones are not sent at all
     tickets_per_address_hour: Count = 20  # above it, further mails are filed on the last of them

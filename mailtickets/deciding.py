@@ -77,9 +77,9 @@ def decided(
     question = Question(
         copy.id, copy.digest, b"" if grant else content, writer, incoming.evidence, queue, policy.limits,
         agent=agent.key if agent else "", text=incoming.text, agents=policy.addresses_of_agents, before=before,
-        arrived=copy.arrived,
+        arrived=copy.arrived, proven=incoming.proof is Proof.PASS,
         words=None if grant or copy.released else (message.subject[:MAX_SUBJECT], "" if has_files(message) else incoming.text),
-        proven=incoming.proof is Proof.PASS or grant is not Grant.NONE,
+        granted=grant is not Grant.NONE,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

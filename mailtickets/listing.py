@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from mailtickets.desk.notices import Outgoing, Recipient
     from mailtickets.desk.policy import Policy
     from mailtickets.store import Store
+    from mailtickets.store.outbox import Mail
+
+# After so long the news of a list that could not be sent are listed again; each time a list fails, until one is sent.
+AGAIN = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 
 
 class Lists:
@@ -57,6 +62,10 @@ class Lists:
             full, limit
         ) if full else None
 
+    def undone(self) -> None:
+        """Called when a transaction was undone: what was noted in it was told nobody, and is read anew."""
+        self._told = None
+
     def _lately(self, address: str, now: datetime) -> deque[datetime]:
         if self._told is None:
             self._told = defaultdict(deque)
@@ -85,6 +94,14 @@ class Lists:
                 maillog.note("a list of news is nobody's any more", tickets=len(items))
             else:
                 yield mail
+
+    def failed(self, mail: Mail, now: datetime) -> str:
+        """List the news of a list that could not be sent once more, though not for ever; return what the admins are told of it."""
+        failures = self._store.news.failures(" ".join(mail.recipients))
+        if failures > len(AGAIN):
+            return f"{failures} lists in a row failed: what is on the last one is not listed again."
+        self._store.news.put_back(mail.id, now + AGAIN[max(failures, 1) - 1])
+        return "What is on it is listed again later."
 
 
 def _alarm(address: str, limit: int) -> Alarm:

@@ -216,7 +216,7 @@ class Line:
                 self._close_batches(copies, done)
                 reach("written")
         except BaseException:
-            self._store.outbox.forget_shared_body()
+            self._recorder.undone()
             raise
         reach("committed")
         for number in done:
@@ -235,7 +235,7 @@ class Line:
             with self._store.savepoint():
                 self._decide_mail(copy, incoming)
         except Exception as error:
-            self._store.outbox.forget_shared_body()
+            self._recorder.undone()
             if store_trouble(error):
                 raise  # nothing is wrong with the mail: the whole batch waits for the store
             maillog.broken("cannot decide a mail; it is tried again by itself", copy.id, error)
@@ -265,7 +265,7 @@ class Line:
         except TooHard as error:
             reason = error.reason
         except Exception as error:
-            self._store.outbox.forget_shared_body()
+            self._recorder.undone()
             if store_trouble(error):
                 self._try_of[copy.id] = tries  # the same try, when the store can be written again
                 raise
@@ -287,7 +287,7 @@ class Line:
                 with self._store.transaction():
                     self._decide_mail(copy, incoming)
             except Exception as error:
-                self._store.outbox.forget_shared_body()
+                self._recorder.undone()
                 if store_trouble(error):
                     raise
                 maillog.broken("cannot let a mail in by its header", copy.id, error)
@@ -501,7 +501,7 @@ class Line:
                 with self._store.savepoint():
                     self._fire_all(due, together=True)
             except Exception as error:
-                self._store.outbox.forget_shared_body()
+                self._recorder.undone()
                 if store_trouble(error):
                     raise
                 maillog.broken("escalations cannot be told together; each goes by itself", None, error)
@@ -527,7 +527,7 @@ class Line:
                 with self._store.savepoint(), self._recorder.holding(held):
                     later, written = self._fire(TimerDue(ticket, timer), together=together)
             except Exception as error:
-                self._store.outbox.forget_shared_body()
+                self._recorder.undone()
                 if store_trouble(error):
                     raise  # nothing is wrong with the ticket: all timers wait for the store
                 maillog.broken("a timer failed; it is tried again in an hour", None, error)

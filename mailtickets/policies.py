@@ -66,7 +66,7 @@ def policy_of(config: Config) -> Policy:
             ack_per_address_day=limits.ack_per_address_day, ack_per_proven_address_day=limits.ack_per_proven_address_day,
             ack_per_domain_hour=limits.ack_per_domain_hour, ack_per_hour=limits.ack_per_hour, ack_wait=limits.ack_wait.timedelta,
             ack_waiting=limits.ack_waiting, tickets_per_address_hour=limits.tickets_per_address_hour,
-            notices_per_agent=limits.notices_per_agent,
+            notices_per_agent=limits.notices_per_agent, same_words_per_domain_day=limits.same_words_per_domain_day,
             mail_size_bytes=limits.mail_size, people_per_ticket=limits.people_per_ticket or NO_LIMIT,
             automatic_per_hour=limits.automatic_per_hour,
         ),

@@ -87,6 +87,11 @@ class Recorder:
         finally:
             self.holds = before
 
+    def undone(self) -> None:
+        """Called when a transaction, or a savepoint in one, was undone: what is remembered of it was not written."""
+        self._store.outbox.forget_shared_body()
+        self._lists.undone()
+
     def record(
         self, decision: Decision, copy: int | None, incoming: Incoming | None, raw: bytes | None = None
     ) -> Written:
@@ -275,6 +280,7 @@ class Recorder:
 
         Mails about the trouble that still wait are taken back: the one about its end says since when it was.
         """
+        self._logged.pop(kind, None)
         state = self._store.alarms.clear(kind)
         if state is None:
             return None
@@ -305,11 +311,17 @@ class Recorder:
         now, policy = self._clock(), self.rules.policy
         if not mail.ticket:
             maillog.failed(mail.id, mail.recipients, attempt.booking.error)
+            named = ", ".join(address for address, _ in attempt.failed)
+            why = "; ".join(f"{address}: {reason}" for address, reason in attempt.failed)
             if mail.kind == "escalations":
-                named = ", ".join(address for address, _ in attempt.failed)
-                why = "; ".join(f"{address}: {reason}" for address, reason in attempt.failed)
                 what = f"Mail about tickets in danger to {named} could not be sent"
                 self.alarm(Alarm(f"agent unreachable {named}", what, why, "Check the address."))
+            elif mail.kind == "news":
+                what = f"A list of news of tickets to {named} could not be sent"
+                remedy = (
+                    f"{self._lists.failed(mail, now)} Check the address, and look with `mailtickets list`."
+                )
+                self.alarm(Alarm(f"agent unreachable {named}", what, why, remedy))
             return
         text = self._store.tickets.text_of(mail.ticket, mail.seq) if mail.seq else ""
         event = MailFailed(

@@ -18,6 +18,8 @@ from tests.support.dovecot import PROGRAM, Dovecot
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
+ALONE = ("tests/faults/", "tests/hostile/test_k_")
+
 _accounts = itertools.count(1)
 
 
@@ -46,10 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class TogetherByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist carries no types
-    """Side by side, tests of one file go to one process, as they share a desk or a demo; those of faults are long and go alone."""
+    """Side by side, tests of one file go to one process, as they share a desk or a demo; those of faults and of volume are long and go alone."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith("tests/faults/") else nodeid.partition("::")[0]
+        return nodeid if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -67,7 +69,7 @@ class InGoodOrder:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         units: dict[object, list[pytest.Item]] = {}
         for item in items:
-            units.setdefault(item.nodeid if "faults" in item.path.parts else item.path, []).append(item)
+            units.setdefault(item.nodeid if item.nodeid.startswith(ALONE) else item.path, []).append(item)
         kinds: tuple[list[list[pytest.Item]], ...] = ([], [], [])
         for key, unit in units.items():
             kinds[0 if _is_long(unit[0]) else 1 if isinstance(key, str) else 2].append(unit)

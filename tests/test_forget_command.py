@@ -151,4 +151,4 @@ def test_next_and_why_tell_of_the_question(tmp_path):
     assert ends == [(reference, ["kim@desk.example", "it@desk.example"])]
     why = CliRunner().invoke(cli, ["--config", config, "why", reference]).output
     assert "asks the admins to erase a person" in why
-    assert "question to the admins ends" in why
+    assert "to the admins ends" in why

@@ -106,7 +106,7 @@ ASKED = {
     "outbox list": ("--all",), "outbox show": ("{n}",), "report": ("", "--format json", "--format csv"), "status": ("",),
 }  # fmt: skip
 NOT_ASKED = {
-    "demo", "init", "run", "receive", "backup", "restore", "organisations import", "quarantine retry", "quarantine release", "quarantine drop",
+    "demo", "init", "run", "receive", "backup", "restore", "organisations import", "forget", "quarantine retry", "quarantine release", "quarantine drop",
     "outbox retry", "outbox cancel", "outbox resume",
 }  # fmt: skip
 

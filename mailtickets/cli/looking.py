@@ -35,7 +35,7 @@ NEXT = {
     "silence": "the next reminder, or closing after the last one",
     "resolved": "it closes by itself",
     "acknowledge": "the acknowledgement, which waits for a limit",
-    "held": "a question ends: to an agent (a mail held for it goes back), or to the admins",
+    "held": "a question to an agent or to the admins ends unanswered; what was held for it goes back",
     "clock": "the next step of the escalation ladder",
 }
 # What made a ticket as it is.

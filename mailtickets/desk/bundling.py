@@ -120,8 +120,20 @@ def news_list(
     to = (Recipient(Address(address, agent.name if agent else ""), agent.key if agent else ""),)
     return Outgoing(
         Notice("news", queue.language, queue.name, values), Reader.ADMIN, to, queue.name, separately=True,
-        occasion=f"news:{now.isoformat()}", from_name=policy.desk_name,
+        occasion=_occasion(agent, seen, now), from_name=policy.desk_name,
     )  # fmt: skip
+
+
+def _occasion(agent: AgentPolicy | None, lines: Sequence[Line], now: datetime) -> str:
+    """Return under what a list is queued: with what it tells, so that it can be told anew; see `told_by`."""
+    tickets = ",".join(f"{line.ticket.number}{'*' if line.is_new else ''}" for line in lines)
+    return f"news:{now.isoformat()} {tickets} {agent.key if agent else ''}"
+
+
+def told_by(occasion: str) -> tuple[str, tuple[tuple[int, bool], ...]]:
+    """Return what a list of news tells, by its occasion: for which agent, and of which tickets, each with whether it is new."""
+    _, tickets, agent = (*occasion.split(" ", 2), "", "")[:3]
+    return agent, tuple((int(one.rstrip("*")), one.endswith("*")) for one in tickets.split(",") if one)
 
 
 def _may_see(address: str, agent: AgentPolicy | None, ticket: Ticket, policy: Policy) -> bool:

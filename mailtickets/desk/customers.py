@@ -267,7 +267,12 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *((ANSWERED_UNPROVEN,) if answered else ()), *asked.hints, *marks.hints(case)),
+        hints=(
+            *marks.forged(case),
+            *((ANSWERED_UNPROVEN,) if answered else ()),
+            *asked.hints,
+            *marks.hints(case),
+        ),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
@@ -278,13 +283,6 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         hold=asked.hold,
         alarms=asked.alarms,
     )
-
-
-def _forged(case: Case) -> tuple[str, ...]:
-    """Tell the agents where our mail server contradicts the sender."""
-    if case.incoming.proof is not Proof.FAIL:
-        return ()
-    return ("the sender is not proven: our mail server says it may be forged",)
 
 
 def _not_proven(case: Case, facts: TicketFacts) -> Decision:
@@ -306,7 +304,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *marks.hints(case, known=True)),
+        hints=(*marks.forged(case), *marks.hints(case, known=True)),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(
@@ -394,8 +392,8 @@ def _limit_alarm(why: str) -> Alarm:
 
 
 def _circle(case: Case) -> str:
-    known = case.facts.person.wrote_before
-    return goes_in_circles(case.sender, case.facts.acks, proven=case.standing.proven, known=known)
+    known, of_domain = case.facts.person.wrote_before, case.policy.limits.same_words_per_domain_day
+    return goes_in_circles(case.sender, case.facts.acks, of_domain, proven=case.standing.proven, known=known)
 
 
 def _circle_alarm(sender: str, why: str) -> Alarm:

@@ -199,12 +199,14 @@ REPEATS = "repeats"  # tag of a ticket on which further mails of its sender are 
 class Opened:
     """The tickets of one queue and type that the writer's mailbox opened within an hour of this mail, and before it.
 
+    priority       the lowest one among them: less urgent tickets are not.
     count, alike   how many; of these, how many with the very words of this mail.
     last           number of the newest that is not finished, among those alike where these are enough to go by; or None.
     """
 
     queue: str
     type: str
+    priority: str
     count: int
     alike: int
     last: int | None

@@ -18,7 +18,7 @@ ACK_ROUNDS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Two machines that answer each other say the same again and again, with other numbers in it. Four such mails of one
 # address in a day, or eleven of a domain's strangers, and the next is not acknowledged: the circle is cut for good.
-ALIKE_OF_ADDRESS, ALIKE_OF_DOMAIN = 3, 10
+ALIKE_OF_ADDRESS = 3
 LIKENESS_LETTERS, MIN_LIKENESS = 300, 20
 _NUMBERED = re.compile(r"\S*[0-9]\S*")
 
@@ -29,12 +29,15 @@ def likeness(text: str) -> str:
     return words if len(words) >= MIN_LIKENESS else ""
 
 
-def goes_in_circles(address: str, counts: AckCounts, *, proven: bool, known: bool) -> str:
-    """Return why a mail looks like a machine's answer to our last answer, in words, or an empty string."""
+def goes_in_circles(address: str, counts: AckCounts, of_domain: int, *, proven: bool, known: bool) -> str:
+    """Return why a mail looks like a machine's answer to our last answer, in words, or an empty string.
+
+    of_domain   so many mails of a domain's strangers may say the same within a day; 0 = no limit.
+    """
     if counts.alike >= ALIKE_OF_ADDRESS:
         return f"{counts.alike} mails of this address said the same within a day: a machine may answer us"
     strangers = not proven and not known and domain_of(address) not in LARGE_PROVIDERS
-    if strangers and counts.alike_domain >= ALIKE_OF_DOMAIN:
+    if strangers and of_domain and counts.alike_domain >= of_domain:
         return f"{counts.alike_domain} mails from {domain_of(address)} said the same within a day: a machine may answer us"
     return ""
 

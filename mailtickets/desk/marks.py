@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk import customer_wishes
 from mailtickets.desk.people import Speaker
+from mailtickets.mail.authentication import Proof
 from mailtickets.mail.classify import Origin
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ def about_the_sender(case: Case) -> str:
 def likeness(case: Case) -> str:
     """Return whom the sender could be taken for, in a few words; "" for nobody."""
     return case.likeness.brief if case.likeness else ""
+
+
+def forged(case: Case) -> tuple[str, ...]:
+    """Return what the agents are told where our mail server contradicts the sender."""
+    if case.incoming.proof is not Proof.FAIL:
+        return ()
+    return ("the sender is not proven: our mail server says it may be forged",)
 
 
 def _standing(case: Case) -> str:

@@ -187,6 +187,7 @@ class Limits:
     ack_per_proven_address_day: int = 10
     ack_per_domain_hour: int = 30
     ack_per_hour: int = 600
+    same_words_per_domain_day: int = 10
     ack_wait: timedelta = timedelta(hours=12)
     ack_waiting: int = 100
     tickets_per_address_hour: int = 20

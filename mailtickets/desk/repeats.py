@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailtickets.desk import saying, silence
+from mailtickets.desk import marks, saying, silence
 from mailtickets.desk.case import SILENCE_TIMERS
 from mailtickets.desk.facts import ALIKE, REPEATS
 from mailtickets.desk.ticket import Alarm, Audience, Change, Decision, Entry, EntryKind, Outcome, Status
@@ -27,19 +27,24 @@ def filed_on_last(case: Case, would_be: Ticket) -> Decision | None:
     """File a mail on the last ticket that its sender's mailbox opened; None where it opens one of its own.
 
     would_be   the ticket that it would open: only one of the same queue and type takes its place, so that nobody reads
-               by it what was not for them.
+               by it what was not for them, and none that is less urgent, so that an outage does not wait among notices.
     """
-    opened = next(
-        (one for one in case.facts.opened if (one.queue, one.type) == (would_be.queue, would_be.type)), None
-    )
+    there = [one for one in case.facts.opened if (one.queue, one.type) == (would_be.queue, would_be.type)]
+    as_urgent = [one for one in there if one.priority <= would_be.priority]
+    opened = max(as_urgent, key=lambda one: one.priority, default=None)
     facts = case.facts.ticket(opened.last) if opened and opened.last is not None else None
     by_proof = case.standing.agent is not None and case.standing.proven
     if opened is None or facts is None or by_proof or case.event.released or case.event.grant:
         return None
     ticket, why = facts.ticket, _why(opened)
+    if case.standing.proven and not ticket.proven:
+        return None  # or mail in somebody's name would silence them
     first = REPEATS not in ticket.tags
     after = replace(ticket, updated_at=case.now, tags=(*ticket.tags, REPEATS) if first else ticket.tags)
-    entries = [case.mail_in(Audience.AGENTS, reason=f"filed here, not acknowledged: {why}")]
+    reason = "; ".join(
+        one for one in (f"filed here, not acknowledged: {why}", marks.about_the_sender(case)) if one
+    )
+    entries = [case.mail_in(Audience.AGENTS, reason=reason)]
     if first:
         entries.append(Entry(EntryKind.TAGGED, case.now, "desk", Audience.AGENTS, reason=f"{REPEATS}: {why}"))
     if ticket.status is Status.WAITING:
@@ -77,7 +82,7 @@ def _tell(case: Case, facts: TicketFacts, after: Ticket, why: str, *, first: boo
     )
     notices = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        history=facts.history, hints=[hint],
+        history=facts.history, hints=(*case.found.hints, *marks.forged(case), *marks.hints(case), hint),
     )  # fmt: skip
     return notices if first else tuple(replace(notice, listed=True) for notice in notices)
 

@@ -16,6 +16,7 @@ from mailtickets.desk.facts import first_word
 from mailtickets.desk.ticket import ERASED_WORDS, EntryKind
 from mailtickets.mail.compose import Slice, load_body
 from mailtickets.mail.message import address_key, mailbox_of
+from mailtickets.store.news import NewsList
 from mailtickets.store.tickets import SEARCHED
 
 if TYPE_CHECKING:
@@ -165,11 +166,11 @@ class Erasing:
     def _mail(self, number: int) -> Iterator[bytes]:
         """Change one mail of the outbox; yield the originals that it still needs."""
         (row,) = self._rows(
-            "SELECT ticket, state, reader, recipients, recipient, occasion, subject, last_error, refused, head,"
+            "SELECT ticket, state, kind, reader, recipients, recipient, occasion, subject, last_error, refused, head,"
             " (SELECT data FROM body WHERE body.id = outbox.body) FROM outbox WHERE id = ?",
             number,
         )
-        ticket, state, reader, to, recipient, occasion, subject, error, refused, head, packed = row
+        ticket, state, kind, reader, to, recipient, occasion, subject, error, refused, head, packed = row
         segments = load_body(packed).segments if isinstance(packed, bytes) else ()
         own = b"".join(one for one in segments if isinstance(one, bytes))
         words = "\n".join((str(to), str(occasion), str(subject), str(error), str(refused)))
@@ -192,6 +193,10 @@ class Erasing:
             )
             yield from stays
             return
+        if kind == "news" and others and state in UNSENT - {"failed"}:
+            # The list names the person, and tells of others: a new one tells of these. A failed one was put back before.
+            alone = {one for one, alone in self._tickets.items() if alone}
+            NewsList(self._connection).put_back(number, but=alone)
         self._connection.execute(
             "UPDATE outbox SET recipients = ?, recipient = ?, occasion = ?, last_error = ?, refused = ?, subject = ?, head = NULL,"
             " body = NULL, state = CASE WHEN state = 'sent' THEN 'sent' ELSE 'cancelled' END, next_at = NULL, holder = '',"
@@ -254,10 +259,11 @@ class Erasing:
     # -- the rest ----------------------------------------------------------------------------
 
     def the_rest(self) -> None:
-        """People, timers, Message-IDs, limits, alarms, questions."""
+        """People, news, timers, Message-IDs, limits, alarms, questions."""
         run = self._connection.execute
         run("DELETE FROM participant WHERE address = ?", (self._address,))
         run("DELETE FROM person WHERE address = ?", (self._address,))
+        run("DELETE FROM news WHERE address = ?", (self._address,))
         run("DELETE FROM acknowledgement WHERE address IN (?, ?)", (self._address, mailbox_of(self._address)))
         self._connection.executemany(
             "DELETE FROM known_id WHERE message_id = ? AND ours = 0", [(one,) for one in self._ids if one]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mailtickets.desk.confusables import in_unicode
 from mailtickets.desk.facts import (
-    ALIKE,
     REPEATS,
     AckCounts,
     Facts,
@@ -27,8 +26,9 @@ from mailtickets.desk.lookalike import local_parts
 from mailtickets.desk.policy import LARGE_PROVIDERS
 from mailtickets.desk.ticket import EntryKind, HoldKind, Status
 from mailtickets.mail.keys import KeyKind
-from mailtickets.mail.message import domain_of, local_of, mailbox_of
+from mailtickets.mail.message import domain_of, mailbox_of
 from mailtickets.store.forgetting import Forgetting
+from mailtickets.store.mailboxes import SAME_PERSON_WINDOW, Mailboxes
 from mailtickets.store.tickets import Tickets
 from mailtickets.store.times import from_us, from_us_or_none, to_us
 
@@ -42,9 +42,8 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Ticket
 
 KNOWN_CONTENT_DAYS = 30
-LOOKED_AT, ALIKE_OF_ONE = 30, 4  # acknowledgements of a domain, and tickets of one address, that are compared
+LOOKED_AT = 30  # acknowledgements of a domain whose mailboxes are compared
 SAME_TEXT_WINDOW = timedelta(minutes=10)
-SAME_PERSON_WINDOW = timedelta(hours=1)
 PUBLIC_ENTRIES, NOTES, OWN_TICKETS = 10, 5, 20
 PEOPLE_ALIKE, LENGTHS_APART = 200, 3  # "rn" for "m" makes a domain a letter longer
 # How much of an entry's text a decision looks at; the whole stands in the original.
@@ -57,12 +56,13 @@ class Question:
 
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
-    agent     the agent whose address it has, or ""; From is a claim, unless it is `proven` or confirmed.
+    agent     the agent whose address it has, or ""; a claim, unless `proven` or `granted`: the agent confirmed it.
     text      what its writer newly wrote.
     agents    addresses of all agents: some may be away.
     before    only mails below this number make it a duplicate.
     arrived   when it reached the desk.
     words     its subject as the history keeps it, and its text, by which repeats are known; None: they are not looked for.
+    proven    whether its sender is.
     """
 
     copy: int
@@ -79,6 +79,7 @@ class Question:
     arrived: datetime | None = None
     words: tuple[str, str] | None = None
     proven: bool = False
+    granted: bool = False
 
 
 class FactsReader:
@@ -88,6 +89,7 @@ class FactsReader:
         self._connection = connection
         self._tickets = Tickets(connection)
         self._forgetting = Forgetting(connection)
+        self._mailboxes = Mailboxes(connection)
 
     def for_mail(self, ask: Question, now: datetime) -> Facts:
         """Read what may bear on a mail."""
@@ -111,7 +113,7 @@ class FactsReader:
         tickets = self._ticket_facts(numbers)
         people = {person.address for facts in tickets.values() for person in facts.ticket.people}
         bounced, away, known_people = self._marks({*people, *ask.agents}, now)
-        opened = self._opened(ask)
+        opened = self._mailboxes.opened(ask)
         return Facts(
             next_number=self._tickets.next_number(),
             tickets={**self._last_of(opened), **tickets},
@@ -214,7 +216,7 @@ class FactsReader:
         """What is held of those whom the mail wants erased; it reads whole tables, and is asked for nobody's mere claim."""
         wanted: set[str] = set()
         own = any(key.kind is KeyKind.AGENT and key.agent == ask.agent for key in ask.evidence.keys)
-        if ask.agent and tickets and (ask.proven or own) and ask.evidence.forget is not None:
+        if ask.agent and tickets and (ask.proven or ask.granted or own) and ask.evidence.forget is not None:
             wanted = (
                 {ask.evidence.forget}
                 if ask.evidence.forget
@@ -356,16 +358,7 @@ class FactsReader:
             " ORDER BY at DESC LIMIT ?)",
             (domain, day, 0 if domain in LARGE_PROVIDERS else LOOKED_AT),
         ).fetchall()
-        found = {one: self._opened_alike(one, words, day) for one in {address, *(one for (one,) in others)}}
-        return found[address], sum(found.values())
-
-    def _opened_alike(self, address: str, words: str, since: int) -> int:
-        rows = self._connection.execute(
-            "SELECT substr(entry.text, 1, ?) FROM (SELECT number FROM ticket WHERE requester = ? AND created_at > ?"
-            " ORDER BY created_at DESC LIMIT ?) JOIN entry ON entry.ticket = number AND entry.seq = 1",
-            (EXCERPT, address, since, ALIKE_OF_ONE),
-        )
-        return sum(likeness(text) == words for (text,) in rows)
+        return self._mailboxes.alike(address, [one for (one,) in others], words, day)
 
     def _count(self, where: str, *values: object) -> int:
         return int(
@@ -380,31 +373,6 @@ class FactsReader:
             (sender, to_us(now - SAME_PERSON_WINDOW), queue.name),
         ).fetchone()
         return row[0] if row and sender else None
-
-    def _opened(self, ask: Question) -> tuple[Opened, ...]:
-        """What the writer's mailbox opened within an hour of this mail and before it, the newest first."""
-        limit = ask.limits.tickets_per_address_hour
-        if not (limit and ask.sender and ask.words and ask.arrived):
-            return ()
-        subject, text = ask.words
-        mailbox = mailbox_of(ask.sender)
-        local, domain = local_of(mailbox), f"@{domain_of(ask.sender)}"
-        rows = self._connection.execute(
-            "SELECT ticket.number, ticket.queue, ticket.type, status IN ('resolved', 'closed'), entry.subject = ? AND entry.text = ?"
-            " FROM ticket JOIN entry ON entry.ticket = ticket.number AND entry.seq = 1"
-            " WHERE (requester IN (?, ?) OR requester > ? AND requester < ? AND substr(requester, -?) = ?)"
-            " AND created_at BETWEEN ? AND ? AND merged_into IS NULL AND entry.copy < ? ORDER BY ticket.number DESC LIMIT ?",
-            (
-                subject, text, ask.sender, mailbox, f"{local}+", f"{local},", len(domain), domain,
-                to_us(ask.arrived - SAME_PERSON_WINDOW), to_us(ask.arrived + SAME_PERSON_WINDOW), ask.copy, limit + ALIKE,
-            ),
-        ).fetchall()  # fmt: skip
-        found: dict[tuple[str, str], list[tuple[int, bool, bool]]] = {}
-        for number, queue, kind, done, alike in rows:
-            found.setdefault((queue, kind), []).append(
-                (number, bool(done), bool(alike) and bool(text.strip()))
-            )
-        return tuple(_opened_of(queue, kind, some, limit) for (queue, kind), some in found.items())
 
     def _last_of(self, opened: Iterable[Opened]) -> dict[int, TicketFacts]:
         """The tickets on which a repeat may be filed; a long history is not read again for each of thousands."""
@@ -457,14 +425,3 @@ class FactsReader:
             (agent, to_us(now - timedelta(days=1)), kind.value),
         ).fetchone()
         return int(row[0])
-
-
-def _opened_of(queue: str, kind: str, tickets: Sequence[tuple[int, bool, bool]], limit: int) -> Opened:
-    """Sum up tickets of one queue and type, given as (number, whether it is finished, whether it has the same words)."""
-    alike = [(number, done) for number, done, same in tickets if same]
-    last = None
-    if len(alike) >= ALIKE:
-        last = next((number for number, done in alike if not done), None)
-    if last is None and len(tickets) >= limit:
-        last = next((number for number, done, _ in tickets if not done), None)
-    return Opened(queue, kind, len(tickets), len(alike), last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.facts import REPEATS
 from mailtickets.desk.facts import Traces as Held
 from mailtickets.desk.ticket import ERASED_WORDS, pseudonym
 from mailtickets.mail.traces import Traces
@@ -41,12 +42,17 @@ class Forgetting:
         return Held(len(tickets), len(alone), unfinished, mails, bool(known))
 
     def tickets_of(self, address: str) -> dict[int, bool]:
-        """Return the tickets a person is on, the oldest first, each with whether nobody else is."""
+        """Return the tickets a person is on, the oldest first, each with whether nobody else is.
+
+        Whose mail was filed as a repeat is on no ticket, but wrote on it under another address of the mailbox.
+        """
         rows = self._connection.execute(
-            "SELECT number, NOT EXISTS (SELECT 1 FROM participant WHERE ticket = number AND address <> ?1) FROM ticket"
+            "SELECT number, NOT EXISTS (SELECT 1 FROM participant WHERE ticket = number AND address <> ?1)"
+            " AND NOT (' ' || tags || ' ' LIKE ?2 AND EXISTS (SELECT 1 FROM entry WHERE ticket = number AND kind = 'mail_in'"
+            " AND instr(actor, '@') AND actor <> ?1)) FROM ticket"
             " WHERE number IN (SELECT number FROM ticket WHERE requester = ?1 UNION SELECT ticket FROM participant WHERE address = ?1)"
             " ORDER BY number",
-            (address,),
+            (address, f"% {REPEATS} %"),
         )
         return {number: bool(alone) for number, alone in rows}
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailtickets.desk.bundling import told_by
+from mailtickets.mail.message import address_key
 from mailtickets.store.times import from_us, from_us_or_none, to_us
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Container
     from datetime import datetime
 
 EXCERPT = 400
@@ -44,9 +47,33 @@ class NewsList:
         """Note that somebody is to hear of a ticket; `agent` is the key, or "" for somebody who is none."""
         self._connection.execute(
             "INSERT INTO news (address, ticket, agent, is_new, count, since, due) VALUES (?, ?, ?, ?, 1, ?, ?)"
-            " ON CONFLICT (address, ticket) DO UPDATE SET count = count + 1, is_new = is_new OR excluded.is_new",
+            " ON CONFLICT (address, ticket) DO UPDATE SET count = count + 1, is_new = is_new OR excluded.is_new,"
+            " due = min(due, excluded.due)",
             (address, ticket, agent, is_new, to_us(now), to_us(due)),
         )
+
+    def put_back(self, mail: int, due: datetime | None = None, but: Container[int] = ()) -> None:
+        """Note once more what a queued list tells, so that a new one tells it.
+
+        mail   its number in the outbox; due  None: at once; but  tickets that are nobody's news any more.
+        """
+        recipient, occasion, queued = self._connection.execute(
+            "SELECT recipient, occasion, queued_at FROM outbox WHERE id = ?", (mail,)
+        ).fetchone()
+        agent, tickets = told_by(occasion)
+        for ticket, is_new in tickets:
+            if ticket not in but:
+                at = from_us(queued)
+                self.add(address_key(recipient), agent, ticket, at, due or at, is_new=is_new)
+
+    def failures(self, recipient: str) -> int:
+        """Return how many lists to somebody could not be sent since the last one that was."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM outbox WHERE ticket = 0 AND kind = 'news' AND recipient = ?1 AND state = 'failed' AND id >"
+            " (SELECT coalesce(max(id), 0) FROM outbox WHERE ticket = 0 AND kind = 'news' AND recipient = ?1 AND state = 'sent')",
+            (recipient,),
+        ).fetchone()
+        return int(row[0])
 
     def due(self, now: datetime) -> list[str]:
         """Return the addresses whose list is due."""

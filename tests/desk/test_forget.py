@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from mailtickets.desk.ticket import Decision, Forget
 from mailtickets.transport.fate import Deferred
 from tests.support.desk import POLICY, Desk
 from tests.support.leftovers import leftovers
@@ -425,3 +426,22 @@ def test_the_figures_stay(asked):
     before = rows()
     asked.answers(asked.last(IT), IT, "yes")
     assert rows() == before
+
+
+def test_a_repeat_under_another_address_of_the_mailbox_stays(desk):
+    """Three mails with the same words: the last is filed on a ticket of `ana+2@`, and is not hers to take along."""
+    for part in ("1", "2", "3"):
+        desk.writes(f"ana+{part}@customer.example", WORDS, subject="Zanzibar printer")
+    assert desk.history(1002).count("mail_in") == 2
+    with desk.store.transaction():
+        desk.line._recorder.record(
+            Decision(forget=Forget("ana+2@customer.example", None, None, "", IT)), None, None
+        )
+    mails = [entry for entry in desk.entries(1002) if entry.kind == "mail_in"]
+    assert [(entry.actor, entry.text == WORDS) for entry in mails] == [
+        ("erased-1@invalid", False),
+        ("ana+3@customer.example", True),
+    ]
+    kept = "SELECT sender, digest IS NOT NULL FROM copy ORDER BY id"
+    rows = [tuple(row) for row in desk.store._connection.execute(kept)]
+    assert [bool(there) for _, there in rows] == [True, False, True]

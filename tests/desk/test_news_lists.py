@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from mailtickets.desk.agreement import Rule
-from mailtickets.transport.fate import Deferred, Sent
+from mailtickets.desk.agreement import Rule, TicketType
+from mailtickets.desk.ticket import Decision, Forget
+from mailtickets.transport.fate import Deferred, Rejected, Sent, Uncertain
 from tests.support.desk import POLICY, Desk
+from tests.support.leftovers import leftovers
 
 MINUTE = timedelta(minutes=1)
 KIM = "kim@desk.example"
@@ -155,3 +157,102 @@ def test_what_strangers_write_is_harmless_in_the_list(desk):
     assert "<script>" not in news.html
     assert "%22%3E%3Cscript%3Ey" in news.html
     assert "&lt;script&gt;x&lt;/script&gt; Ref: none" in " ".join(news.html.split())
+
+
+def told(desk):
+    """Numbers of the tickets that Kim's lists told of."""
+    text = " ".join(mail.text for mail in desk.sent_to(KIM) if mail.kind == "news")
+    return [number for number in range(1001, 1009) if f"SUP-{number}:" in text]
+
+
+def erased(desk, address):
+    """Let an admin erase somebody."""
+    with desk.store.transaction():
+        order = Forget(address, None, None, "", "it@desk.example")
+        desk.line._recorder.record(Decision(forget=order), None, None)
+
+
+@pytest.mark.parametrize("fate", [Deferred("later"), Uncertain("no answer")])
+def test_who_is_erased_takes_nobody_else_off_a_list(desk, fate):
+    """A list that was not sent yet names the person: it is taken back, and a new one tells of the others."""
+    opened(desk, 8)
+    desk.fate = lambda mail: fate if mail.kind == "news" else Sent()
+    desk.passes(10 * MINUTE)
+    erased(desk, "p5@c5.example")
+    desk.fate = lambda _mail: Sent()
+    desk.lives(60 * MINUTE)
+    assert told(desk) == [1004, 1005, 1007, 1008]
+    news = desk.last(KIM, "news").text
+    assert news.count("new") >= 4
+    assert "c5.example" not in news
+    assert "It burns 7." in news
+    held = [
+        place for place in leftovers(desk.store.path, "p5@c5.example") if not place.startswith("desk.db-wal")
+    ]
+    assert held == []
+
+
+def test_what_an_erased_person_would_be_told_is_forgotten(tmp_path):
+    """Somebody on a route is no agent, and their address stands in the list of news."""
+    kind = TicketType("incident", route=("queue", "boss@elsewhere.example"))
+    policy = replace(
+        POLICY, types={**POLICY.types, "incident": kind}, rules=(Rule(1, "fires", subject=("fire",), set_type="incident"),),
+        limits=replace(POLICY.limits, notices_per_agent=1),
+    )  # fmt: skip
+    desk = Desk(tmp_path, policy)
+    opened(desk, 3)
+    waiting = "SELECT count(*) FROM news WHERE address = ?"
+    boss = ("boss@elsewhere.example",)
+    assert desk.store._connection.execute(waiting, boss).fetchone()[0] == 2
+    erased(desk, *boss)
+    assert desk.store._connection.execute(waiting, boss).fetchone()[0] == 0
+    assert desk.store._connection.execute(waiting, (KIM,)).fetchone()[0] == 2, "the others are still told"
+    desk.close()
+
+
+def test_a_list_that_is_refused_is_told_again_but_not_for_ever(desk):
+    """The admins hear that Kim hears nothing; three more lists in two days, then no more of them."""
+    opened(desk, 5)
+    desk.fate = lambda mail: (
+        Rejected(550, "looks like spam") if mail.kind == "news" and KIM in mail.recipients else Sent()
+    )
+    desk.passes(10 * MINUTE)
+    alarm = desk.last("it@desk.example", "trouble")
+    said = " ".join(alarm.text.split())
+    assert "A list of news of tickets to kim@desk.example could not be sent" in said
+    assert "What is on it is listed again later." in said
+    desk.lives(timedelta(days=4), timedelta(hours=1))
+    tried = "SELECT count(*) FROM outbox WHERE kind = 'news' AND recipient = ? AND state = 'failed'"
+    assert desk.store._connection.execute(tried, (KIM,)).fetchone()[0] == 4
+    assert desk.store.news.next_due() is None
+    last = [
+        m for m in desk.sent_to("it@desk.example") if "4 lists in a row failed" in " ".join(m.text.split())
+    ]
+    assert len(last) == 1
+
+
+def test_a_list_that_was_refused_once_arrives_an_hour_later(desk):
+    """Nothing of it is lost."""
+    opened(desk, 8)
+    desk.fate = lambda mail: Rejected(550, "looks like spam") if mail.kind == "news" else Sent()
+    desk.passes(10 * MINUTE)
+    desk.fate = lambda _mail: Sent()
+    desk.lives(2 * 60 * MINUTE)
+    assert told(desk) == [1004, 1005, 1006, 1007, 1008]
+
+
+def test_a_mail_that_is_tried_again_counts_once(desk, monkeypatch):
+    """What was noted for the first try was undone with it: the third notice still comes by itself."""
+    opened(desk, 2)
+    write, tries = desk.store.tickets.change_person, []
+
+    def fails_once(*arguments):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise ValueError("a fault of ours")
+        write(*arguments)
+
+    monkeypatch.setattr(desk.store.tickets, "change_person", fails_once)
+    desk.writes("late@late.example", "Me too.")
+    assert len(tries) == 2
+    assert desk.kinds(KIM) == ["agent_new"] * 3

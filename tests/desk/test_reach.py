@@ -248,7 +248,9 @@ def test_a_circle_is_three_of_an_address_or_ten_of_a_domains_strangers(
 ):
     """People who are proven or known, and large mail providers, are judged by their own address alone."""
     counts = AckCounts(alike=alike, alike_domain=of_domain)
-    assert bool(goes_in_circles(address, counts, proven=proven, known=known)) is stops
+    assert bool(goes_in_circles(address, counts, 10, proven=proven, known=known)) is stops
+    by_address = bool(goes_in_circles(address, counts, 0, proven=proven, known=known))
+    assert by_address is (alike >= 3), "0 is no limit for domains"
 
 
 def test_colleagues_who_write_the_same_are_acknowledged(desk: Desk):
@@ -272,3 +274,27 @@ def test_a_fourth_mail_with_the_same_words_is_kept_and_not_acknowledged(desk: De
     desk.passes(DAY + HOUR)
     desk.writes(ANA, "Your request has reached us as number 9.")
     assert desk.kinds(ANA)[4:] == ["acknowledgement"]
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_a_machine_with_an_address_for_each_mail_is_known_by_its_mailbox(tmp_path, proven: bool):
+    """A desk that answers from `help+id7@` is one machine: without any limit, the circle still ends after three."""
+    desk = Desk(
+        tmp_path, replace(POLICY, limits=replace(POLICY.limits, ack_per_address_day=0, ack_per_proven_address_day=0)), "mx.desk.example"
+    )  # fmt: skip
+    passed = (
+        {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=other.example"} if proven else {}
+    )
+    for number in range(8):
+        desk.writes(
+            f"help+id{number}@other.example",
+            f"Your request {number} was received and we will answer.",
+            **passed,
+        )
+        desk.passes(timedelta(minutes=5))
+    assert [mail.recipients[0] for mail in desk.sent if mail.kind == "acknowledgement"] == [
+        f"help+id{number}@other.example" for number in range(3)
+    ]
+    desk.writes("other+id1@other.example", "My own printer on the second floor burns.", **passed)
+    assert desk.kinds("other+id1@other.example") == ["acknowledgement"]
+    desk.close()

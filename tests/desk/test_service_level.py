@@ -487,8 +487,8 @@ def test_a_long_history_takes_its_length_and_no_more():
     for life in lives:
         runs = []
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.process_time()  # other work on the machine does not count
             life.measure()
-            runs.append(time.perf_counter() - begun)
+            runs.append(time.process_time() - begun)
         seconds.append(min(runs))
     assert seconds[1] < 40 * seconds[0]

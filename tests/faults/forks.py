@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,7 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = (
-    "mailtickets.cli.running",
-    "mailtickets.cli.status",
-    "mailtickets.cli.outgoing",
-    "mailtickets.daemon",
-    "mailtickets.once",
-)
+PROGRAM = ("mailtickets.daemon", "mailtickets.once", "mailtickets.diagnosis")
 HASTY = "FAULTS_HASTY"  # set in the environment of a child that is to have short waits
 
 
@@ -97,10 +92,26 @@ class Forks:
             self._process.wait()
         self._process.stdout.close()
 
-    def start(self, arguments: list[str], log: Path, env: dict[str, str] | None = None) -> Child:
-        """Run `mailtickets ARGUMENTS`, its output appended to a file."""
+    def start(
+        self,
+        arguments: list[str],
+        log: Path,
+        env: dict[str, str] | None = None,
+        *,
+        errors: Path | None = None,
+        stdin: Path | None = None,
+        only: bool = False,
+    ) -> Child:
+        """Run `mailtickets ARGUMENTS`, its output appended to a file.
+
+        errors   takes its standard error, where that is not to stand in `log`, too; `stdin` is what it reads.
+        only     `env` is its whole environment.
+        """
         assert self._process.stdin is not None
-        order = {"arguments": arguments, "log": str(log), "env": env or {}}
+        order = {
+            "arguments": arguments, "log": str(log), "env": env or {}, "errors": str(errors or log),
+            "stdin": str(stdin or os.devnull), "only": only, "folder": str(Path.cwd()), "umask": _umask(),
+        }  # fmt: skip
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         end = time.monotonic() + 30
@@ -125,15 +136,24 @@ class Forks:
                 self.ends[int(pid)] = int(code)
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def _child(order: dict[str, object]) -> None:
     """Become one `mailtickets`: what a fresh interpreter would have is set, then the command runs."""
     os.setsid()
-    log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    os.dup2(os.open(str(order["stdin"]), os.O_RDONLY), 0)
+    for number, name in ((1, "log"), (2, "errors")):
+        os.dup2(os.open(str(order[name]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    os.chdir(str(order["folder"]))
+    os.umask(int(str(order["umask"])))
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if order["only"]:
+        os.environ.clear()
     os.environ.update({name: str(value) for name, value in dict(order["env"]).items()})  # type: ignore[call-overload]
     from mailtickets import crashpoints
     from mailtickets.cli import main
@@ -159,7 +179,10 @@ def _child(order: dict[str, object]) -> None:
 
 def _parent() -> None:
     # Everything that a start would import.
-    for name in (*PROGRAM, "tests.faults.hasty"):
+    import mailtickets.cli
+
+    commands = [f"mailtickets.cli.{one.name}" for one in pkgutil.iter_modules(mailtickets.cli.__path__)]
+    for name in (*commands, *PROGRAM, "tests.faults.hasty"):
         importlib.import_module(name)
 
     said = sys.stdout.buffer

@@ -176,6 +176,7 @@ def table(figures: Iterable[Figures]) -> list[str]:
         lines.append(
             f"{number:>4}  {case.what:<56.56} {case.outcome:<58.58} {len(ours):>5} {seconds:>6.2f}  {verdict}"
         )
-    held = sum(1 for line in lines if line.endswith("holds"))
-    lines.append(f"{held} of {len(CASES)} cases hold")
+    verdicts = [line.rpartition("  ")[2] for line in lines]
+    run = len(CASES) - verdicts.count("not run")
+    lines.append(f"{verdicts.count('holds')} of {run} cases that were run hold; {len(CASES)} in all")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.cases import CASES, SECTIONS, Figures, table
+from tests.hostile.cases import CASES, Figures, table
 
 
 def test_every_case_is_proved_by_a_test_and_every_test_names_a_case(request: pytest.FixtureRequest):
@@ -12,7 +12,7 @@ def test_every_case_is_proved_by_a_test_and_every_test_names_a_case(request: pyt
     named = {n for item in request.session.items for mark in item.iter_markers("case") for n in mark.args}
     assert named <= set(CASES)
     files = {item.path.name for item in request.session.items if item.path.parent.name == "hostile"}
-    if all(any(name.startswith(f"test_{letter.lower()}_") for name in files) for letter in SECTIONS):
+    if {"test_a_mime.py", "test_k_bombs.py", "test_m_no_page.py"} <= files:
         assert sorted(set(CASES) - named) == []
 
 
@@ -23,4 +23,4 @@ def test_the_table_tells_what_failed_and_what_was_not_run():
     assert by_number["1"].split()[-3:] == ["2", "0.75", "holds"]
     assert by_number["2"].endswith("FAILS")
     assert by_number["4"].endswith("not run")
-    assert lines[-1] == f"1 of {len(CASES)} cases hold"
+    assert lines[-1] == f"1 of 2 cases that were run hold; {len(CASES)} in all"

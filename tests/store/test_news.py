@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.desk import START, Desk
+from mailtickets.desk.facts import Evidence
+from mailtickets.desk.policy import Limits
+from mailtickets.store.facts import Question
+from tests.support.desk import START, SUPPORT, Desk
 
 MINUTE = timedelta(minutes=1)
 KIM, LEE = "kim@desk.example", "lee@desk.example"
@@ -66,21 +69,45 @@ def test_news_of_a_wrong_clock_do_not_wait_for_it(store):
     assert store.news.due(START + 10 * MINUTE) == [KIM, LEE]
 
 
-def test_looking_for_repeats_uses_an_index(store):
-    """A flood must not read all tickets for every mail."""
+@pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.parametrize("sender", ["ana@customer.example", "ana+x@customer.example"])
+def test_looking_for_repeats_reads_the_last_hour_or_the_newest_tickets(store, sender, proven):
+    """A flood must not read all tickets for every mail, nor all that an address ever opened; proven mail counts proven."""
     seen: list[str] = []
     store._connection.set_trace_callback(seen.append)
-    from mailtickets.desk.facts import Evidence
-    from mailtickets.desk.policy import Limits
-    from mailtickets.store.facts import Question
-    from tests.support.desk import SUPPORT
-
     question = Question(
-        9, b"", b"", "ana@customer.example", Evidence(), SUPPORT, Limits(), arrived=START, words=("Printer on fire", "I am ana.")
+        9, b"", b"", sender, Evidence(), SUPPORT, Limits(), text="I am ana, and I have many words to say.", arrived=START,
+        words=("Printer on fire", "I am ana."), proven=proven,
     )  # fmt: skip
     facts = store.facts.for_mail(question, START)
     store._connection.set_trace_callback(None)
-    assert [(one.count, one.alike, one.last) for one in facts.opened] == [(1, 1, None)]
-    asked = next(statement for statement in seen if "entry.copy <" in statement)
-    plan = [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {asked}")]
-    assert not [step for step in plan if step.startswith("SCAN")], plan
+    assert [(one.count, one.alike, one.last) for one in facts.opened] == ([] if proven else [(1, 1, None)])
+    asked = [
+        statement
+        for statement in seen
+        if "FROM ticket" in statement and "created_at" in statement and "max(number)" in statement
+    ]
+    assert len(asked) == 2
+    plans = [
+        [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        for statement in asked
+    ]
+    for plan in plans:
+        assert not [step for step in plan if step.startswith("SCAN")], plan
+        assert len([step for step in plan if "INTEGER PRIMARY KEY (rowid>?)" in step]) == 1, plan
+    by_address = [step for plan in plans for step in plan if "ticket_requester" in step]
+    assert len(by_address) == 1
+    assert "(requester=? AND created_at>? AND created_at<?)" in by_address[0]
+
+
+def test_what_a_mailbox_opened_counts_under_each_of_its_addresses(tmp_path):
+    """With a + and without; another mailbox, and the same one of another domain, are others."""
+    desk = Desk(tmp_path)
+    for sender in ("a@x.example", "a+1@x.example", "a+2@x.example", "ab+1@x.example", "a+1@y.example"):
+        desk.writes(sender, f"I am {sender}.")
+    question = Question(
+        99, b"", b"", "a+9@x.example", Evidence(), SUPPORT, Limits(), arrived=START, words=("Printer on fire", "I am a+2@x.example.")
+    )  # fmt: skip
+    (opened,) = desk.store.facts.for_mail(question, START).opened
+    assert (opened.count, opened.alike) == (3, 1)
+    desk.close()

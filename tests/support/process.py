@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from functools import cache
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from mailtickets.cli import cli
+from tests.faults.forks import HASTY, Child, Forks
 from tests.support.dovecot import Dovecot
 from tests.support.smtp_sink import SinkMail, SmtpSink
 
@@ -117,7 +121,7 @@ def is_one_thread(mails: Iterable[bytes]) -> bool:
 
 
 # Many mails at once are what these desks are for: they are no flood there, unless a test says so.
-NO_FLOOD = "[limits]\nnotices_per_agent = 0\ntickets_per_address_hour = 0\nack_waiting = 0"
+NO_FLOOD = "[limits]\nnotices_per_agent = 0\ntickets_per_address_hour = 0\nack_waiting = 0\nsame_words_per_domain_day = 0"
 
 
 def with_limits(more: str) -> str:
@@ -125,6 +129,45 @@ def with_limits(more: str) -> str:
     if "notices_per_agent" in more or "tickets_per_address_hour" in more:
         return more
     return more.replace("[limits]", NO_FLOOD) if "[limits]" in more else f"{more}\n{NO_FLOOD}"
+
+
+@cache
+def forks() -> Forks:
+    """The parent of all processes that the tests of this process start; it ends with this process."""
+    parent = Forks().__enter__()
+    atexit.register(parent.__exit__, None, None, None)
+    return parent
+
+
+class Started:
+    """A process, to be used as a `subprocess.Popen`."""
+
+    def __init__(self, child: Child) -> None:
+        self._child, self.pid = child, child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._child.ended
+
+    def poll(self) -> int | None:
+        return self._child.poll()
+
+    def wait(self, timeout: float = 60.0) -> int:
+        end = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("mailtickets", timeout)
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        self._child.signal(number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class DeskProcess:
@@ -152,7 +195,7 @@ class DeskProcess:
     ) -> None:
         self.folder, self.dovecot, self.sink, self.user = folder, dovecot, sink, user
         self.address = f"{user}@desk.example"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Started | subprocess.Popen[bytes] | None = None
         self._ids = self.delivered = 0
         self.config = folder / "config.toml"
         (folder / "imap-password").write_text("secret\n")
@@ -182,11 +225,17 @@ class DeskProcess:
     def start(self, *arguments: str, ready: bool = True, env: dict[str, str] | None = None) -> DeskProcess:
         """Start the daemon, with more arguments if given; wait until it says that it is ready."""
         seen = self.log.count(" ready ")
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.program, "--config", str(self.folder / "config.toml"), "run", *arguments],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
-            )  # fmt: skip
+        words = ["--config", str(self.folder / "config.toml"), "run", *arguments]
+        around = {**os.environ, **(env or {})}
+        if self.program in {"mailtickets", "tests.faults.hasty"}:
+            hasty = {} if self.program == "mailtickets" else {HASTY: "1"}
+            self.process = Started(forks().start(words, self.folder / "log", around | hasty, only=True))
+        else:
+            with (self.folder / "log").open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", self.program, *words],
+                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=around,
+                )  # fmt: skip
         if ready:
             self.wait(lambda: self.log.count(" ready ") > seen or self._ended(), "the daemon to be ready")
         return self
@@ -206,7 +255,7 @@ class DeskProcess:
     def stop(self, seconds: float = 25.0) -> int:
         """End it as systemd does; return the exit code."""
         if self.process is None or self.process.poll() is not None:
-            return 0 if self.process is None else self.process.returncode
+            return 0 if self.process is None else self.process.wait()
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(seconds)
@@ -223,9 +272,17 @@ class DeskProcess:
 
         before   words in front of it, such as `prlimit --fsize=1000`.
         """
-        command = [sys.executable, "-m", "mailtickets", "--config", str(self.config), *arguments]
-        done = subprocess.run([*before, *command], input=stdin, capture_output=True, timeout=60, check=False)
-        return done.returncode, done.stdout.decode() + done.stderr.decode()
+        words = ["--config", str(self.config), *arguments]
+        if before:
+            command = [*before, sys.executable, "-m", "mailtickets", *words]
+            done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+            return done.returncode, done.stdout.decode() + done.stderr.decode()
+        with tempfile.TemporaryDirectory() as name:
+            said, errors, heard = (Path(name) / part for part in ("said", "errors", "heard"))
+            heard.write_bytes(stdin)
+            child = forks().start(words, said, dict(os.environ), errors=errors, stdin=heard, only=True)
+            code = child.wait(60)
+            return code, said.read_text() + errors.read_text()
 
     def command(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run a command that must succeed; return what it prints."""
