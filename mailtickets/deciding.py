@@ -79,6 +79,7 @@ def decided(
         agent=agent.key if agent else "", text=incoming.text, agents=policy.addresses_of_agents, before=before,
         arrived=copy.arrived, proven=incoming.proof is Proof.PASS,
         words=None if grant or copy.released else (message.subject[:MAX_SUBJECT], "" if has_files(message) else incoming.text),
+        granted=grant is not Grant.NONE,
     )  # fmt: skip
     facts = seen(store.facts.for_mail(question, now))
     event = MailArrived(incoming, copy.id, code, grant, copy.released)

@@ -94,6 +94,13 @@ class Case:
         bounced = "" if self.facts.person.bounced else None
         return (PersonChange(self.sender, bounced, wrote=self.standing.proven or self.read_ours),)
 
+    def on(self, ticket: Ticket) -> Case:
+        """Return the case in the queue of a ticket that something else than its own words led to.
+
+        The mail may have reached another queue, whose agents have no part in the ticket.
+        """
+        return replace(self, queue=self.policy.queues.get(ticket.queue, self.queue))
+
     def verdict(self, outcome: Outcome, reason: str, ticket: int | None = None) -> Verdict:
         """Return the ledger's verdict with every step that led to it."""
         classification = self.incoming.classification

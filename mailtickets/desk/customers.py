@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from mailtickets.desk.notices import Outgoing
 
 NOT_ESCALATED = customer_wishes.Escalated()
+ANSWERED_UNPROVEN = (
+    "by its sender's address it is an answer to the customer that is sent already, but nothing proves the sender: "
+    "the desk sends and repeats none of it"
+)
 
 
 def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Decision:
@@ -243,7 +247,9 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
     asked = other_address.question(case, facts)
     reason = "; ".join(one for one in (f"outside: {case.standing.why}", marks.likeness(case)) if one)
-    entries = [case.mail_in(Audience.AGENTS, reason=reason), *asked.entries]
+    answered = elsewhere.unproven_answer(case, facts)
+    kind = EntryKind.MAIL_OUT if answered else EntryKind.MAIL_IN
+    entries = [case.mail_in(Audience.AGENTS, kind, reason), *asked.entries]
     drop: tuple[TimerKind, ...] = ()
     if ticket.status is Status.WAITING:
         after = silence.end_silence(after, Status.OPEN, case.now)
@@ -261,7 +267,12 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*marks.forged(case), *asked.hints, *marks.hints(case)),
+        hints=(
+            *marks.forged(case),
+            *((ANSWERED_UNPROVEN,) if answered else ()),
+            *asked.hints,
+            *marks.hints(case),
+        ),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)

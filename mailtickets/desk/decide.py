@@ -66,7 +66,8 @@ def decide(event: Event, facts: Facts, policy: Policy, now: datetime) -> Decisio
     policy = knowing_absences(policy, facts.away)
     match event:
         case MailArrived():
-            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now)
+            standing = _case(event, facts, policy, now).standing if facts.away else None
+            decision = back_again(_mail(event, facts, policy, now), event, facts, policy, now, standing)
         case TimerDue():
             decision = timer_due(event, facts, policy, now)
         case MailFailed():
@@ -96,7 +97,7 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
         return elsewhere.sent_past_the_desk(case)
     if incoming.message.received_count > MAX_RECEIVED:
         return Decision(case.verdict(Outcome.IGNORED, f"loop: more than {MAX_RECEIVED} Received fields"))
-    if classification.origin is Origin.REPORT:
+    if classification.origin is Origin.REPORT and not reports.only_reads_like_one(case):
         return reports.report(case)
     if event.released:
         return _ordinary(case)
@@ -110,6 +111,8 @@ def _judged(event: MailArrived, facts: Facts, policy: Policy, now: datetime) -> 
 
 def _ordinary(case: Case) -> Decision:
     classification = case.incoming.classification
+    if classification.origin is Origin.REPORT:
+        return customers.open_ticket(case, reason="opened by what reads like a report, about no mail of ours")
     if classification.origin is Origin.AUTO_REPLY:
         if case.found.ticket and case.standing.speaker is not Speaker.FORGED_AGENT:
             return reports.automatic_reply(case)
@@ -159,9 +162,15 @@ def _refused(case: Case) -> Decision | None:
     if classification.spam:
         return Decision(case.verdict(Outcome.QUARANTINED, "marked as spam by your mail server"))
     if case.standing.speaker is Speaker.FORGED_AGENT:
-        agent = case.standing.agent
+        agent, found = case.standing.agent, case.found.ticket
+        changes: tuple[Change, ...] = ()
+        if found and case.standing.leaked:
+            reason = f"others had seen the reply key of {', '.join(case.standing.leaked)}: it came in a forged mail"
+            entry = Entry(EntryKind.KEY_REPLACED, case.now, "desk", Audience.DESK, reason=reason)
+            changes = (Change(found.ticket, (entry,), fresh_key=case.standing.leaked),)
         return Decision(
             case.verdict(Outcome.QUARANTINED, f"claims to be the agent {agent.name if agent else ''}, but failed authentication"),
+            changes,
             alarms=(Alarm(
                 "forged agent",
                 f"A mail that claims to be from {agent.email if agent else 'an agent'} is in quarantine",
@@ -227,6 +236,7 @@ def _about_erasing(case: Case, held: HeldMail) -> Decision:
 
 def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketFacts) -> Decision:
     """An agent's answer to the question about a held mail. The code in its subject is the proof."""
+    case = case.on(facts.ticket)
     word = holding.first_word(case.incoming.text)
     grant, drop = _understood(word, held.kind)
     ticket = replace(facts.ticket, updated_at=case.now)

@@ -23,7 +23,7 @@ def sent_past_the_desk(case: Case) -> Decision:
     facts = _answered_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "sent past the desk, and answers no ticket"))
-    ticket = facts.ticket
+    ticket, case = facts.ticket, case.on(facts.ticket)
     message = case.incoming.message
     reached = [a for a in (*message.to, *message.cc) if ticket.is_participant(a.key)]
     if not reached:
@@ -59,13 +59,11 @@ def sent_past_the_desk(case: Case) -> Decision:
 def by_their_own_mail(case: Case, facts: TicketFacts) -> Decision | None:
     """File an answer that somebody on the ticket's route, who is no agent, sent to the customer with us in copy.
 
-    It is the person's response, and is sent by nobody again. None where it is nothing of that kind.
+    It is the person's response, and is sent by nobody again. None where it is nothing of that kind, or From is
+    only a claim: a reminder quotes the response, and would carry a stranger's words in the desk's name.
     """
-    ticket, message = facts.ticket, case.incoming.message
-    routed = {address_key(person.address) for person in hearers(ticket, case.queue, case.policy).others}
-    reached = any(ticket.is_participant(a.key) for a in (*message.to, *message.cc))
-    trusted = case.incoming.proof is not Proof.FAIL and (case.standing.proven or not case.incoming.provable)
-    if case.sender not in routed or not reached or not trusted:
+    ticket = facts.ticket
+    if not case.standing.proven or not _answers_on_their_route(case, facts):
         return None
     entry = case.mail_in(Audience.CUSTOMER, EntryKind.MAIL_OUT, "sent to the customer by their own mail")
     entry = replace(entry, text=fit_for_customers(entry.text, ()))
@@ -84,6 +82,22 @@ def by_their_own_mail(case: Case, facts: TicketFacts) -> Decision | None:
     return Decision(
         case.verdict(Outcome.ON_TICKET, "an answer of somebody on its route", ticket.number), (change,), told
     )
+
+
+def unproven_answer(case: Case, facts: TicketFacts) -> bool:
+    """Tell whether a mail is such an answer by all that can be known where the desk proves no sender at all.
+
+    It ends the clock of the first response, and gives nothing else: agents read it, no customer ever does.
+    """
+    if case.incoming.provable or case.incoming.proof is Proof.FAIL:
+        return False
+    return _answers_on_their_route(case, facts)
+
+
+def _answers_on_their_route(case: Case, facts: TicketFacts) -> bool:
+    ticket, message = facts.ticket, case.incoming.message
+    routed = {address_key(person.address) for person in hearers(ticket, case.queue, case.policy).others}
+    return case.sender in routed and any(ticket.is_participant(a.key) for a in (*message.to, *message.cc))
 
 
 def _to_others(case: Case, facts: TicketFacts) -> Decision:

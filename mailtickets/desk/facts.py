@@ -159,7 +159,7 @@ class PersonFacts:
 class AckCounts:
     """Acknowledgements already promised: to this address in 24 h, to its domain and in all in an hour.
 
-    address_hour   automatic answers to an agent's own address in an hour.
+    unproven_hour  answers to commands in an agent's name in an hour, without proof; `proven_hour` those with proof.
     alike          of the address's last tickets of a day, those opened with the words of this mail; `alike_domain`
                    those of its domain's strangers.
     waiting        acknowledgements that wait for a limit; counted only where one is reached, no further than `ack_waiting`.
@@ -168,7 +168,8 @@ class AckCounts:
     address_day: int = 0
     domain_hour: int = 0
     hour: int = 0
-    address_hour: int = 0
+    unproven_hour: int = 0
+    proven_hour: int = 0
     alike: int = 0
     alike_domain: int = 0
     waiting: int = 0

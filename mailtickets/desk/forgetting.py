@@ -147,6 +147,7 @@ def answered(case: Case, held: HeldMail, word: str, *, yes: bool, no: bool) -> D
     facts = case.facts.ticket(held.ticket)
     if admin is None or facts is None or case.incoming.proof is Proof.FAIL:
         return None
+    case = case.on(facts.ticket)
     if held.done:
         return _too_late(case, held, facts, admin)
     agent = case.policy.agents.get(held.agent)

@@ -63,7 +63,22 @@ def held_for_proof(case: Case) -> Decision:
                 hold, agent, facts.ticket, case.queue, case.policy, case.incoming, case.incoming.text
             ),
         )
+    elif case.facts.holds_today == MAX_QUESTIONS_DAY:
+        mail = _asked_enough(case, agent, facts)
     return _keep(case, hold, mail, alarms)
+
+
+def _asked_enough(case: Case, agent: AgentPolicy, facts: TicketFacts) -> tuple[Outgoing, ...]:
+    """Tell the agent once that there are no more questions: among what is held now, there may be their own mail."""
+    detail = (
+        f"Within a day there were {MAX_QUESTIONS_DAY} mails in your name that nothing proves. I ask about no more of them: this one, "
+        f"and further ones within the day, are held and come back to you after {HOLD_DAYS} working days. "
+        "If it is yours, write it once more as an answer to this mail, or ask an admin, who sees it with `mailtickets held`."
+    )
+    return saying.event_to(
+        (agent,), "status", facts.ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}",
+        text=case.incoming.text, detail=detail,
+    )  # fmt: skip
 
 
 def held_for_confirmation(case: Case, why: str, text: str, between: tuple[PublicEntry, ...]) -> Decision:

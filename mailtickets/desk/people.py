@@ -62,7 +62,9 @@ def who_speaks(
     agent = policy.agent_of(sender)
     if agent is not None and agent.key not in queue.agents:
         agent = None  # an agent of another queue is a customer here
-    leaked = _leaked(found, agent.key if agent else "", message, policy)
+    # Whoever sends against a trusted fail is somebody else, and has seen what the mail carries.
+    own = agent.key if agent and proof is not Proof.FAIL else ""
+    leaked = _leaked(found, own, message, policy)
     proven = proof is Proof.PASS
     if agent is None or _speaks_as_customer(found, sender):
         if found.ticket and not found.ticket.ticket.is_participant(sender):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.notices import Reader
+from mailtickets.desk.people import Speaker
 from mailtickets.desk.ticket import Outcome, PersonChange
 from mailtickets.mail.authentication import Proof
 from mailtickets.mail.classify import Origin
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.events import MailArrived
     from mailtickets.desk.facts import Facts
     from mailtickets.desk.notices import Outgoing
+    from mailtickets.desk.people import Standing
     from mailtickets.desk.policy import Policy
     from mailtickets.desk.ticket import Decision
 
@@ -34,9 +36,17 @@ def knowing_absences(policy: Policy, away: Mapping[str, datetime]) -> Policy:
 
 
 def back_again(
-    decision: Decision, event: MailArrived, facts: Facts, policy: Policy, now: datetime
+    decision: Decision,
+    event: MailArrived,
+    facts: Facts,
+    policy: Policy,
+    now: datetime,
+    standing: Standing | None,
 ) -> Decision:
-    """Return the decision about a mail with what it says of its writer: who writes by hand can be reached, and is there."""
+    """Return the decision about a mail with what it says of its writer: who writes by hand can be reached, and is there.
+
+    standing   of its writer, where somebody is away: only by proof, or with the own key, is an agent back.
+    """
     message, classification = event.incoming.message, event.incoming.classification
     filed = decision.verdict is not None and decision.verdict.outcome is Outcome.ON_TICKET
     if message.sender is None or classification.origin is not Origin.PERSON or not filed:
@@ -47,7 +57,8 @@ def back_again(
     if facts.person.bounced and not any(change.address == sender for change in changes):
         changes.append(PersonChange(sender, bounced=""))
     agent = policy.agent_of(sender)
-    if agent is not None and agent.email in facts.away:
+    by_hand = standing is not None and (standing.proven or standing.speaker is Speaker.AGENT)
+    if agent is not None and agent.email in facts.away and by_hand:
         changes.append(PersonChange(agent.email, away_until=now))
     return replace(decision, people=tuple(changes))
 

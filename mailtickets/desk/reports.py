@@ -16,6 +16,7 @@ from mailtickets.desk.ticket import (
     Audience,
     Change,
     Decision,
+    Entry,
     EntryKind,
     Outcome,
     PersonChange,
@@ -46,6 +47,7 @@ def report(case: Case) -> Decision:
     facts = _reported_ticket(case)
     if facts is None:
         return Decision(case.verdict(Outcome.IGNORED, "report without a ticket"))
+    case = case.on(facts.ticket)
     if bounce is not None and bounce.kind == "feedback":
         return _complained(case, facts, bounce)
     if bounce is None or bounce.kind not in {"failed", "delayed"}:
@@ -59,6 +61,16 @@ def report(case: Case) -> Decision:
             case.verdict(Outcome.ON_TICKET, "our mail is delayed", facts.ticket.number), (change,)
         )
     return _failed(case, facts, bounce)
+
+
+def only_reads_like_one(case: Case) -> bool:
+    """Tell whether a mail is a report by its words alone, and about no mail of ours: agents must see it.
+
+    A postmaster asks for help, a carrier's parcel could not be delivered.
+    """
+    bounce = case.incoming.classification.bounce
+    ours = any(known.ours for known in case.facts.returned)
+    return bounce is not None and bounce.words_alone and not ours and _reported_ticket(case) is None
 
 
 def _reported_ticket(case: Case) -> TicketFacts | None:
@@ -79,9 +91,9 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     on_ticket = {person.address for person in ticket.participants}
     agents = {agent.email for agent in case.policy.agents.values()}
     named = {r.address.lower(): r for r in bounce.recipients if r.address.isascii()}
-    # A forged report must not mark just anybody: only addresses this very ticket writes to.
+    # A forged report must not mark just anybody: only people on this very ticket, and whom the mail was for.
     failed: dict[str, FailedRecipient | None] = {
-        a: r for a, r in named.items() if a in on_ticket | written_to | agents
+        a: r for a, r in named.items() if a in on_ticket | written_to | _by_key(case, facts)
     }
     if not failed and (meant := written_to or _by_key(case, facts)) and len(meant) == 1:
         failed = dict.fromkeys(meant, bounce.recipients[0] if bounce.recipients else None)
@@ -199,7 +211,10 @@ def automatic_reply(case: Case) -> Decision:
                     case.status_entry(ticket.status, f"the reminders wait until {until:%Y-%m-%d}: absent")
                 )
     mail: tuple[Outgoing, ...] = ()
-    if comes_from_mail_system(case.incoming.message) and case.found.by in OUR_TRACES:
+    # A mail server has handled the key anyway; any other machine is somebody's who had the notice.
+    from_server = comes_from_mail_system(case.incoming.message)
+    seen = () if from_server else case.standing.leaked
+    if from_server and case.found.by in OUR_TRACES:
         # A failure, most likely, in a language that nobody taught the desk; it may be a delay, so it marks nobody.
         mail = saying.event_to_agents(
             "status", ticket, case.queue, case.policy, actor="desk", occasion=f"in:{case.event.copy}", text=case.incoming.text,
@@ -214,7 +229,10 @@ def automatic_reply(case: Case) -> Decision:
                 everybody=True, detail=f"{agent.name}, whose ticket this is, is away until {day_in_words(until, case.policy.zone)}: "
                 "until then you get what the customer writes, too. #take makes it yours.",
             )  # fmt: skip
-    change = Change(ticket, tuple(entries), timers)
+    if seen:
+        reason = f"others had seen the reply key of {', '.join(seen)}: a machine answered with it"
+        entries.append(Entry(EntryKind.KEY_REPLACED, case.now, "desk", Audience.DESK, reason=reason))
+    change = Change(ticket, tuple(entries), timers, fresh_key=seen)
     return Decision(
         case.verdict(Outcome.ON_TICKET, "an automatic reply", ticket.number), (change,), mail, people=people
     )

@@ -23,16 +23,29 @@ MAX_ANSWERS_HOUR = 20
 def without_ticket(case: Case) -> Decision | None:
     """Answer an agent's commands in a mail of its own; None where the mail holds none and opens a ticket.
 
-    Needs no proof: whatever is answered goes to the configured address only, at most 20 times an hour.
+    Needs no proof: whatever is answered goes to the configured address only, at most 20 times an hour. Mail without
+    proof uses up nothing of a proven agent's, whose mail comes back with the reason where it is too much.
     """
     text = case.incoming.text
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
     if not starts_command(first):
         return None
-    if case.facts.acks.address_hour >= MAX_ANSWERS_HOUR:
-        why = f"not answered: this agent had {case.facts.acks.address_hour} answers within the hour"
+    proven = case.standing.proven
+    had = case.facts.acks.proven_hour if proven else case.facts.acks.unproven_hour
+    if had < MAX_ANSWERS_HOUR:
+        decision = _answered(case, text, first)
+    elif proven or had == MAX_ANSWERS_HOUR:
+        further = (
+            ""
+            if proven
+            else " Further ones within the hour are not answered: nothing proves that you sent them."
+        )
+        why = f"There were {MAX_ANSWERS_HOUR} such mails within the hour. Nothing was done; write it again later.{further}"
+        decision = returned_without_ticket(case, why, word=first[:80])
+    else:
+        why = f"not answered: this agent had {MAX_ANSWERS_HOUR} answers within the hour without proof"
         return Decision(case.verdict(Outcome.IGNORED, why))
-    return replace(_answered(case, text, first), acknowledged=(case.sender, True, True))
+    return replace(decision, acknowledged=(case.sender, proven, True))
 
 
 def _answered(case: Case, text: str, first: str) -> Decision:

@@ -183,10 +183,11 @@ def is_aligned(signer: str, domain: str) -> bool:
     if signer == domain:
         return True
     upper, lower = sorted((signer, domain), key=len)
-    return lower.endswith("." + upper) and not _is_public_suffix(upper)
+    return lower.endswith("." + upper) and not is_public_suffix(upper)
 
 
-def _is_public_suffix(domain: str) -> bool:
+def is_public_suffix(domain: str) -> bool:
+    """Whether many organisations stand below a name: a top-level domain, or one like "co.uk"."""
     second, _, top = domain.rpartition(".")
     return not second or domain in _SHARED or (len(top) == 2 and second in _SECOND_LEVEL)
 

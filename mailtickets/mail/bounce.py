@@ -8,7 +8,7 @@ bounce, or writes about one, is a person.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailtickets.mail.absence import subject_of_machine
@@ -50,12 +50,14 @@ class Bounce:
     kind          "failed", "delayed", "feedback" (an abuse report, RFC 5965; its recipients complained), "receipt"
                   (a disposition notification, RFC 8098), or "other" (delivered, relayed, expanded).
     returned_ids  Message-ID, then References of the mail that came back, angle brackets kept.
+    words_alone   nothing but its words makes it a report: its writer may be a person, or a machine with other news.
     """
 
     kind: str
     delayed: bool = False
     recipients: tuple[FailedRecipient, ...] = ()
     returned_ids: tuple[str, ...] = ()
+    words_alone: bool = False
 
 
 _ADDRESS = re.compile(
@@ -115,7 +117,8 @@ def read_bounce(message: Message) -> Bounce | None:
         return bounce
     if is_system or is_report:
         return _of_words(message, is_sure=True)
-    return _of_words(message, is_sure=False) if _may_be_mail_system(message) else None
+    bounce = _of_words(message, is_sure=False) if _may_be_mail_system(message) else None
+    return replace(bounce, words_alone=not has_null_path(message)) if bounce else None
 
 
 def comes_from_mail_system(message: Message) -> bool:

@@ -2,7 +2,8 @@
 
 For desks whose mail server writes no Authentication-Results. A signature that holds proves the domain in From; one
 that does not proves nothing and speaks against nobody, since mails are changed on their way (RFC 6376 section 6.1):
-so the answer is a domain or "", never a fail. Stricter than the standard wherever the desk would read what nobody signed.
+so the answer is a domain or "", never a fail. Stricter than the standard: `l=` is no proof, nor is a signature that leaves
+out a field by which the desk decides (`_READ`) and that the mail has.
 
 dkimpy signs off header and key. The body is hashed here: dkimpy's way takes quadratic time for long white space, and
 several times the memory of the mail. dkimpy's own look at t= and x= goes by the present clock, so both are compared here.
@@ -50,6 +51,13 @@ _ONCE = frozenset(
         "mime-version", "content-type", "content-transfer-encoding",
     )
 )  # fmt: skip
+# By these a mail finds its ticket, reaches people, and is known again when it comes twice. Where one is there and nobody
+# signed it, whoever had the mail may have written it: a private mail could become an answer to a customer.
+_READ = frozenset(
+    ("from", "reply-to", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references")
+)
+# What large providers leave unsigned in their users' mail; it says how the body, which is signed, is read.
+_OF_THE_BODY = frozenset(("content-type", "content-transfer-encoding"))
 _DOMAIN = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){1,20}[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
@@ -151,6 +159,7 @@ def _signatures(head: Head, message: Message, arrived: datetime) -> Iterator[_Si
     """Yield the signatures worth a look, from the top; none where From names nobody for certain."""
     if message.sender is None or message.sender_doubt or not message.sender.domain:
         return
+    present = frozenset(name.lower() for name, _ in head.fields)
     looked_at = found = 0
     for at, (name, value) in enumerate(head.fields):
         if name.lower() != "dkim-signature":
@@ -159,7 +168,7 @@ def _signatures(head: Head, message: Message, arrived: datetime) -> Iterator[_Si
         if looked_at > MAX_FIELDS or found == MAX_SIGNATURES:
             return
         signature = _signature(at, value, message.sender.domain, arrived)
-        if signature is not None:
+        if signature is not None and _signs_what_is_read(signature, present):
             found += 1
             yield signature
 
@@ -197,6 +206,17 @@ def _signature(at: int, value: bytes, sender_domain: str, arrived: datetime) -> 
     ):
         return None
     return _Signature(at, tags, signs, domain, record, strict=agent_domain != domain)
+
+
+def _signs_what_is_read(signature: _Signature, present: frozenset[str]) -> bool:
+    """Tell whether each field that the desk reads, and that is there, was signed.
+
+    How the body is read may be left out where MIME-Version was signed: then it was MIME when it was signed, and nobody
+    made it so later.
+    """
+    signs = {name.decode("ascii") for name in signature.signs}
+    wanted = _READ if "mime-version" in signs & present else _READ | _OF_THE_BODY
+    return present & wanted <= signs
 
 
 def _in_time(tags: Mapping[bytes, bytes], arrived: datetime) -> bool:

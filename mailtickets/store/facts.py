@@ -56,7 +56,7 @@ class Question:
 
     copy      its number in the ledger; content  its identity beyond the bytes, b"" if it has none.
     queue     the queue that would take it as a new ticket.
-    agent     the agent whose address it has, or "".
+    agent     the agent whose address it has, or ""; a claim, unless `proven` or `granted`: the agent confirmed it.
     text      what its writer newly wrote.
     agents    addresses of all agents: some may be away.
     before    only mails below this number make it a duplicate.
@@ -79,6 +79,7 @@ class Question:
     arrived: datetime | None = None
     words: tuple[str, str] | None = None
     proven: bool = False
+    granted: bool = False
 
 
 class FactsReader:
@@ -212,9 +213,10 @@ class FactsReader:
     def _traces(
         self, ask: Question, tickets: Mapping[int, TicketFacts], held: HeldMail | None
     ) -> dict[str, Traces]:
-        """What is held of those whom the mail wants erased; it reads whole tables, and is seldom asked."""
+        """What is held of those whom the mail wants erased; it reads whole tables, and is asked for nobody's mere claim."""
         wanted: set[str] = set()
-        if ask.agent and ask.evidence.forget is not None:
+        own = any(key.kind is KeyKind.AGENT and key.agent == ask.agent for key in ask.evidence.keys)
+        if ask.agent and tickets and (ask.proven or ask.granted or own) and ask.evidence.forget is not None:
             wanted = (
                 {ask.evidence.forget}
                 if ask.evidence.forget
@@ -328,7 +330,8 @@ class FactsReader:
             if limits.ack_per_domain_hour
             else 0,
             self._count("at > ? AND known = 0", hour) if limits.ack_per_hour else 0,
-            self._count("address = ? AND at > ?", mailbox, hour) if agent else 0,
+            self._count("address = ? AND at > ? AND proven = 0", mailbox, hour) if agent else 0,
+            self._count("address = ? AND at > ? AND proven = 1", mailbox, hour) if agent else 0,
             *self._alike(address, text, now),
         )
         if limits.ack_waiting and past_limit(address, counts, limits, proven=False, known=False):

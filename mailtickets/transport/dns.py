@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ import dns.exception
 import dns.name
 import dns.resolver
 
+from mailtickets.mail.authentication import is_public_suffix
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,6 +30,7 @@ TRY_SECONDS = 1.0  # then the question is asked again, of the next server
 KEEP_SECONDS = (60, 3600)  # an answer is kept for as long as it says, within these
 KEEP_NONE_SECONDS = 300.0  # a name that is not there
 KEEP_TROUBLE_SECONDS = 10.0  # no answer: so that a dead server does not hold up every mail
+MOST_SILENT = 3  # names of one organisation without an answer: then its others are not waited for either
 MOST_NAMES = 150  # of one call; 50 mails with 3 signatures each
 MOST_KEPT = 2000
 MAX_TEXT = 4096  # letters
@@ -59,12 +63,15 @@ class TxtLookup:
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return the TXT record of each name that has exactly one; waits for SECONDS at most, never raises.
 
-        A name without an answer is left out like one that is not there, and asked for again a little later.
+        A name without an answer is left out like one that is not there, and asked for again a little later. So are further
+        names of an organisation of which several had none: whoever thinks up names for every mail holds up nobody for long.
         """
         now = self._clock()
         with self._lock:
             known = {name: kept[1] for name in names if (kept := self._kept.get(name)) and kept[0] > now}
-        unknown = [name for name in dict.fromkeys(names) if name not in known][:MOST_NAMES]
+            silent = self._silent(now)
+        wanted = (name for name in dict.fromkeys(names) if name not in known)
+        unknown = [name for name in wanted if _organisation(name) not in silent][:MOST_NAMES]
         if unknown:
             found = self._asked(unknown)
             self._keep(found)
@@ -74,6 +81,15 @@ class TxtLookup:
     def trouble(self, name: str) -> str:
         """Return why DNS gives no answer about a name, or "" where it does: that there is no such name is one."""
         return self._asked([name])[name].trouble
+
+    def _silent(self, now: float) -> set[str]:
+        """Return the organisations of which several names are in trouble now."""
+        troubled = Counter(
+            _organisation(name)
+            for name, (until, answer) in self._kept.items()
+            if answer.trouble and until > now
+        )
+        return {one for one, count in troubled.items() if count >= MOST_SILENT}
 
     def _keep(self, found: dict[str, _Answer]) -> None:
         now = self._clock()
@@ -105,6 +121,13 @@ class TxtLookup:
         resolver.timeout, resolver.lifetime, resolver.retry_servfail = TRY_SECONDS, SECONDS, True
         resolver.use_edns(0, payload=UDP_BYTES)
         return resolver
+
+
+def _organisation(name: str) -> str:
+    """Return the domain of the organisation to which a name belongs, as far as that can be told."""
+    labels = name.lower().rstrip(".").split(".")
+    ends = (".".join(labels[-count:]) for count in range(2, len(labels)))
+    return next((end for end in ends if not is_public_suffix(end)), name)
 
 
 async def _ask(resolver: dns.asyncresolver.Resolver, name: str) -> _Answer:

@@ -225,6 +225,21 @@ def test_the_second_confirmation_within_a_day_tells_the_admin(opened):
     assert "authserv_id" in opened.last("it@desk.example").text
 
 
+def test_after_twenty_questions_the_agent_is_told_that_there_are_no_more(opened):
+    """Whoever forges twenty mails does not have the agent's own one held without a word; answering that word needs no proof."""
+    for number in range(25):
+        opened.writes(
+            "kim@desk.example", f"Please try water {number}.", subject="Re: [SUP-1001] Printer on fire"
+        )
+    assert opened.kinds("kim@desk.example")[1:] == [*["held"] * 20, "agent_event"]
+    told = opened.last("kim@desk.example")
+    for body in (told.text, told.html):
+        assert "I ask about no more of them" in " ".join(body.split())
+    assert "Please try water 20." in told.text
+    opened.answers(told, "kim@desk.example", "Please try sand.")
+    assert opened.last("ana@customer.example", "answer").text.startswith("Please try sand.")
+
+
 def test_a_key_of_another_agent_is_held_and_replaced(opened):
     """Lee answers Kim's notice, which Kim passed on."""
     opened.answers(opened.last("kim@desk.example"), "lee@desk.example", "Water.\n")

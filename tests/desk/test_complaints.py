@@ -30,8 +30,8 @@ POLICY = replace(
 def make(tmp_path):
     made = []
 
-    def make(policy=POLICY, now=MONDAY):
-        made.append(Desk(tmp_path, policy, now=now))
+    def make(policy=POLICY, now=MONDAY, authserv_id=""):
+        made.append(Desk(tmp_path, policy, authserv_id, now))
         return made[-1]
 
     yield make
@@ -111,20 +111,56 @@ def test_a_reader_who_cannot_be_reached_is_told_to_the_admins(make):
     assert "mgr@elsewhere.example" in desk.last("it@desk.example", "trouble").text
 
 
+MANAGER = "mgr@elsewhere.example"
+WITH_A_PLAIN_MANAGER = replace(
+    POLICY, organisations={"customer": replace(POLICY.organisations["customer"], account_manager=MANAGER)}
+)
+
+
 def test_a_reader_who_is_no_agent_answers_by_their_own_mail(make):
-    """The account manager's mail to the customer, with the desk in copy, is the response; nobody gets it again."""
-    organisation = replace(POLICY.organisations["customer"], account_manager="mgr@elsewhere.example")
-    desk = make(replace(POLICY, organisations={"customer": organisation}))
+    """The account manager's proven mail to the customer, with the desk in copy, is the response; nobody gets it again."""
+    desk = make(WITH_A_PLAIN_MANAGER, authserv_id="mx.desk.example")
     complains(desk)
-    routed = desk.last("mgr@elsewhere.example")
+    routed = desk.last(MANAGER)
     desk.passes(timedelta(hours=2))
     sent = len(desk.sent)
-    desk.answers(routed, "mgr@elsewhere.example", "I shall talk to Lee.", to=ANA, cc="support@desk.example")
+    desk.answers(routed, MANAGER, "I shall talk to Lee.", to=ANA, cc="support@desk.example",
+                 Authentication_Results="mx.desk.example; dmarc=pass header.from=elsewhere.example")  # fmt: skip
     assert "mail_out" in desk.history()
+    assert desk.ticket().status == "waiting"
     assert desk.store.measures.row(1001).first_response_kept == 1
     assert len(desk.sent) == sent
     desk.lives(timedelta(days=10), timedelta(hours=3))
     assert "escalation" not in {mail.kind for mail in desk.sent}
+
+
+def test_without_proof_such_an_answer_ends_the_clock_alone(make):
+    """Where no sender can be proven it may be a stranger's: the desk repeats no word of it, and reminds nobody."""
+    desk = make(WITH_A_PLAIN_MANAGER)
+    complains(desk)
+    desk.passes(timedelta(hours=2))
+    sent = len(desk.sent)
+    desk.answers(
+        desk.last(ANA), MANAGER, "Pay 500 EUR at evil.example", quote=False, to=ANA, cc="support@desk.example"
+    )
+    assert desk.store.measures.row(1001).first_response_kept == 1
+    assert desk.ticket().status == "open"
+    desk.lives(timedelta(days=10), timedelta(hours=3))
+    assert [mail for mail in desk.sent[sent:] if "evil" in mail.text or ANA in mail.recipients] == []
+
+
+def test_where_senders_can_be_proven_a_claim_does_not_even_end_the_clock(make):
+    """An unproven mail in the manager's name is anybody's, whoever it is for; nobody's text goes to the customer."""
+    desk = make(WITH_A_PLAIN_MANAGER, authserv_id="mx.desk.example")
+    complains(desk)
+    sent = len(desk.sent)
+    desk.answers(
+        desk.last(ANA), MANAGER, "Pay 500 EUR at evil.example", quote=False, to=ANA, cc="support@desk.example"
+    )
+    assert "mail_out" not in desk.history()
+    assert desk.ticket().status == "open"
+    desk.lives(timedelta(days=10), timedelta(hours=3))
+    assert [mail for mail in desk.sent[sent:] if "evil" in mail.text or ANA in mail.recipients] == []
 
 
 def test_the_notice_says_that_only_its_reader_got_it(make):

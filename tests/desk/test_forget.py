@@ -89,6 +89,23 @@ def test_what_cannot_be_asked_comes_back(desk, words, why):
     assert desk.kinds(IT) == []
 
 
+def test_a_mere_claim_has_no_table_read(desk):
+    """What is held of a person is counted for an agent alone: by key, or once the agent confirmed the mail."""
+    desk.writes(ANA, WORDS, subject="Zanzibar printer")
+    notice, read = desk.last(KIM), []
+    desk.store._connection.set_trace_callback(
+        lambda query: read.append(query) if "copy WHERE sender =" in query else None
+    )
+    desk.writes(KIM, "#forget ana@customer.example", subject="x")
+    desk.writes(KIM, "#forget ana@customer.example", subject="Re: [SUP-1001] Zanzibar printer")
+    assert read == []
+    desk.answers(desk.last(KIM, "held"), KIM, "yes", quote=False)
+    assert len(read) == 1
+    assert desk.kinds(IT) == ["forget"]
+    desk.answers(notice, KIM, "#forget")
+    assert len(read) == 2
+
+
 def test_without_an_admin_the_command_is_named(desk):
     """Nobody could confirm it by mail."""
     desk.use(replace(POLICY, admins=()))

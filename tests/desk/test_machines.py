@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mailtickets.transport.fate import Refusal, Rejected, Sent
-from tests.support.desk import START
+from tests.support.desk import POLICY, START, SUPPORT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -87,6 +88,40 @@ def test_a_bounce_to_an_agent_tells_the_admins(desk):
     desk.bounces(desk.last("kim@desk.example"), "kim@desk.example")
     assert desk.kinds("it@desk.example") == ["trouble"]
     assert desk.ticket().status == "open"
+
+
+def test_a_customers_report_marks_no_agent(desk):
+    """Eve knows the mail that she got herself, and nothing of the agents'."""
+    desk.writes("eve@evil.example", "It burns.")
+    desk.bounces(desk.last("eve@evil.example"), "lee@desk.example")
+    assert not bounced(desk, "lee@desk.example")
+    assert desk.kinds("it@desk.example") == []
+
+
+@pytest.fixture
+def two_queues(desk):
+    """Kim answers support, lee billing; ana's ticket is support's."""
+    billing = replace(SUPPORT, name="billing", address="billing@desk.example", tag="BIL", agents=("lee",))
+    desk.use(replace(POLICY, queues={"support": replace(SUPPORT, agents=("kim",)), "billing": billing}))
+    desk.writes("ana@customer.example", "It burns.")
+    return desk
+
+
+@pytest.mark.parametrize("kind", ["delivery-status", "feedback-report"])
+def test_a_report_that_reaches_another_queue_is_told_to_the_tickets_agents(two_queues, kind):
+    """Billing's agents have no part in the ticket, and get no key to it."""
+    ack = two_queues.last("ana@customer.example")
+    report = two_queues.report(ack["Message-ID"], "ana@customer.example").replace(
+        b"To: support@", b"To: billing@"
+    )
+    if kind == "feedback-report":
+        report = report.replace(b"delivery-status", b"feedback-report").replace(
+            b"Reporting-MTA", b"Feedback-Type: abuse\nReporting-MTA"
+        )
+    two_queues.receives(report)
+    assert two_queues.history()[-1] == ("bounced" if kind == "delivery-status" else "auto_reply")
+    assert two_queues.kinds("kim@desk.example") == ["agent_new", "agent_event"]
+    assert two_queues.sent_to("lee@desk.example") == []
 
 
 def test_a_read_receipt_without_a_ticket_is_ignored(desk):
@@ -174,6 +209,42 @@ def test_what_may_not_be_answered_is_kept(desk, headers):
     desk.writes("ana@customer.example", "It burns.", **headers)
     assert desk.ticket().status == "open"
     assert desk.kinds("ana@customer.example") == []
+
+
+READS_LIKE_A_REPORT = [
+    ("Peter <postmaster@client.example>", "Mail delivery failed for our users",
+     "Since Monday mail to you is returned to sender: 550 5.1.1 user unknown. Please help. Peter"),
+    ("noreply@parcel.example", "Delivery failed", "Dear customer, your parcel could not be delivered. Call us."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), READS_LIKE_A_REPORT, ids=["postmaster", "parcel"])
+def test_what_only_reads_like_a_report_is_seen_by_agents(desk, sender, subject, text):
+    """Nothing of ours comes back in it, so it may be anything: it opens a ticket, and is not answered."""
+    desk.writes(sender, text, subject=subject)
+    assert desk.copies()[-1][0] == "on_ticket"
+    assert desk.kinds("kim@desk.example") == ["agent_new"]
+    assert text[:30] in desk.last("kim@desk.example").text
+    assert {address for mail in desk.sent for address in mail.recipients} == {
+        "kim@desk.example",
+        "lee@desk.example",
+    }
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), READS_LIKE_A_REPORT, ids=["postmaster", "parcel"])
+def test_what_reads_like_a_report_and_has_the_null_path_is_one(desk, sender, subject, text):
+    """Only mail systems send without a return path; backscatter of others' forgeries opens no tickets."""
+    desk.receives(b"Return-Path: <>\n" + desk.mail(sender, text, subject=subject))
+    assert desk.copies()[-1][:2] == ("ignored", "report without a ticket")
+
+
+def test_what_reads_like_a_report_about_our_mail_is_one(desk):
+    """Whoever sends it: our Message-ID says which mail came back."""
+    desk.writes("ana@customer.example", "It burns.")
+    ours = desk.last("ana@customer.example")["Message-ID"]
+    desk.writes("noreply@mx.example", f"Your mail could not be delivered: ana@customer.example: user unknown\n\nMessage-ID: {ours}",
+                subject="Delivery failed")  # fmt: skip
+    assert desk.history()[-1] == "bounced"
 
 
 def test_our_own_mail_coming_back_is_a_loop(desk):

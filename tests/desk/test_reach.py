@@ -23,6 +23,12 @@ def marked(desk: Desk, address: str = ANA) -> str:
     return desk.store.facts._person(address).bounced
 
 
+def is_away(desk: Desk, address: str) -> bool:
+    """Whether the desk takes a person to be absent."""
+    until = desk.store.facts._person(address).away_until
+    return until is not None and until > desk.now
+
+
 @pytest.fixture
 def bounced(desk: Desk) -> Desk:
     """A desk on which Kim's answer to Ana came back: the ticket is open again, the address marked."""
@@ -162,6 +168,27 @@ def test_who_is_away_gets_no_ticket_dealt_out(desk: Desk):
     desk.lives(8 * DAY, DAY)
     desk.writes("ana4@customer.example", "It burns.")
     assert desk.ticket(1004).assignee == first
+
+
+@pytest.mark.parametrize("proof", ["key", "pass", ""])
+def test_only_a_proven_agent_is_back(tmp_path, proof: str):
+    """A mail in an absent agent's name brings nobody back; the own key does, and the own server's word."""
+    desk = Desk(tmp_path, authserv_id="mx.desk.example")
+    desk.writes(ANA, "It burns.")
+    notice = desk.last(KIM)
+    desk.machine(notice, KIM, "I am on holiday until 20 March 2026.")
+    assert is_away(desk, KIM)
+    passed = {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=desk.example"}
+    match proof:
+        case "key":
+            desk.answers(notice, KIM, "Please try water.")
+        case "pass":
+            desk.writes(KIM, "My own printer burns, too.", subject="Help", **passed)
+        case _:
+            desk.writes(KIM, "My own printer burns, too.", subject="Help")
+    assert desk.copies()[-1][0] == "on_ticket"
+    assert is_away(desk, KIM) is not bool(proof)
+    desk.close()
 
 
 def test_a_machine_that_sends_too_large_mail_is_told_so_a_few_times(desk: Desk):

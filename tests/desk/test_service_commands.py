@@ -590,14 +590,31 @@ def test_an_agent_of_another_queue_sees_nothing(tmp_path):
 
 
 def test_twenty_answers_an_hour_are_enough(opened):
-    """A loop or a forger gets no more out of the desk; the mails are in the books with the reason."""
+    """A loop or a forger gets no more out of the desk but that it is so; the mails are in the books with the reason."""
     for number in range(25):
         opened.writes(KIM, "#help" if number % 2 == 0 else "#hepl", subject="a question")
-    assert opened.kinds(KIM)[1:] == ["help", "not_sent"] * 10
+    assert opened.kinds(KIM)[1:] == [*["help", "not_sent"] * 10, "not_sent"]
+    assert "Further ones within the hour are not answered" in flat(opened.last(KIM))
     assert "20 answers within the hour" in opened.copies()[-1][1]
     opened.passes(2 * HOUR)
     opened.writes(KIM, "#help", subject="a question")
     assert opened.kinds(KIM)[-1] == "help"
+
+
+def test_forged_commands_do_not_shut_a_proven_agent_up(tmp_path):
+    """What is proven is counted apart, and comes back with the reason when it is too much."""
+    desk = Desk(tmp_path, replace(AGREED, organisations={}), authserv_id="mx.desk.example")
+    passed = {"Authentication_Results": "mx.desk.example; dmarc=pass header.from=desk.example"}
+    for _ in range(25):
+        desk.writes(KIM, "#help", subject="a question")
+    assert desk.kinds(KIM) == [*["help"] * 20, "not_sent"]
+    for _ in range(20):
+        desk.writes(KIM, "#help", subject="a question", **passed)
+    assert desk.kinds(KIM)[21:] == ["help"] * 20
+    desk.writes(KIM, "#for ana@customer.example\nThe printer burns.", subject="a question", **passed)
+    assert desk.kinds(KIM)[-1] == "not_sent"
+    assert "The printer burns." in desk.last(KIM).text
+    desk.close()
 
 
 def test_the_help_lists_the_desks_own_words(opened):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailtickets.mail.keys import KeyRing
-from tests.hostile.answers import ANNAS, BENS, kinds
+from tests.hostile.answers import ANNAS, BENS, SERVER, answer, kinds, verdict
 from tests.hostile.desk import CORA, HostileDesk, Met
 
 CORAS = "cora@client.example"
@@ -189,3 +189,31 @@ def test_a_key_goes_to_its_agent_and_to_nobody_else(busy: HostileDesk):
         assert held <= {address.partition("@")[0] for address in mail.recipients}
         if mail.recipients == (BENS,):
             assert b"-ben" in mail.raw
+
+
+def test_a_key_in_a_forged_mail_is_replaced_once(make: Callable[..., HostileDesk]):
+    """Whoever forges anna's mail has her key: it is good no more, and with the next notice comes another; anna is not shut out."""
+    desk = make(authserv_id=SERVER)
+    desk.cora_is_answered()
+    first = desk.sent_to(ANNAS)[0]
+    forged: dict[str, Any] = verdict("dmarc=fail header.from=desk.example")
+    for _ in range(3):
+        met = desk.meets(answer(desk, first, FROM_ANNA, "Pay me.\n", **forged))
+        assert (met.state, met.customers) == ("quarantined", set())
+    assert desk._ask("SELECT agent, generation FROM agent_key WHERE generation > 0") == [("anna", 1)]
+    assert "key_replaced" in desk.history()
+    assert desk.meets(answer(desk, first, FROM_ANNA, "Pay me now.\n")).state == "held"
+    desk.answers(desk.last(CORAS), CORA, "It is out.\n")
+    assert kinds(desk.meets(answer(desk, desk.last(ANNAS), FROM_ANNA, "Good.\n")), CORAS) == ["answer"]
+
+
+def test_a_key_with_which_a_machine_elsewhere_answers_is_replaced(busy: HostileDesk):
+    """Somebody there had anna's notice; her own machine and a mail server give nothing away."""
+    notice = busy.last(ANNAS, "agent_new")
+    generations = "SELECT agent, generation FROM agent_key WHERE generation > 0"
+    busy.machine(notice, FROM_ANNA)
+    busy.machine(notice, "Mail Delivery System <mailer-daemon@desk.example>", "Huh?")
+    assert busy._ask(generations) == []
+    busy.machine(notice, "robot@elsewhere.example", "We have received your mail.")
+    assert busy._ask(generations) == [("anna", 1)]
+    assert busy.meets(answer(busy, notice, FROM_ANNA, "And sand.\n")).state == "held"

@@ -15,7 +15,10 @@ from dkim import DKIM, HASH_ALGORITHMS
 from dkim.canonicalization import CanonicalizationPolicy
 from dkim.crypto import parse_pem_private_key
 
-SIGNED = ("from", "to", "subject", "date", "message-id", "content-type")
+SIGNED = (
+    "from", "to", "subject", "date", "message-id", "content-type", "mime-version", "content-transfer-encoding",
+    "reply-to", "cc", "in-reply-to", "references",
+)  # fmt: skip
 SIGNED_AT = datetime(2026, 3, 2, 8, 59, tzinfo=UTC)
 
 
@@ -73,16 +76,19 @@ def signed(
     domain: str,
     *,
     selector: str = "s1",
-    headers: tuple[str, ...] = SIGNED,
+    headers: tuple[str, ...] | None = None,
     canon: str = "relaxed/relaxed",
     **tags: str | None,
 ) -> bytes:
     """Return a mail with one more signature on top.
 
-    tags   further tags of the field, or others in place of its own ones; None leaves one out.
+    headers   what is signed; as programs do it, those of SIGNED that the mail has.
+    tags      further tags of the field, or others in place of its own ones; None leaves one out.
     """
     raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     signer = DKIM(raw)
+    present = {name.decode().lower() for name, _ in signer.headers}
+    headers = tuple(name for name in SIGNED if name in present) if headers is None else headers
     signer.signature_algorithm = key.algorithm.encode()
     signer.hasher = HASH_ALGORITHMS[(tags.get("a") or key.algorithm).encode()]
     if tags.get("a"):
@@ -93,7 +99,7 @@ def signed(
         body = body[: int(str(tags["l"]))]
     fields: dict[str, str | None] = {
         "v": "1", "a": key.algorithm, "c": canon, "d": domain, "s": selector,
-        "t": str(int(SIGNED_AT.timestamp())), "h": ":".join(headers),
+        "t": str(int(SIGNED_AT.timestamp())), "h": " : ".join(headers),
         "bh": base64.b64encode(signer.hasher(body).digest()).decode(),
         **tags, "b": "0" * 60,
     }  # fmt: skip

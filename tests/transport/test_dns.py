@@ -111,6 +111,22 @@ def test_silence_is_waited_for_for_seconds_only_and_for_all_names_together(serve
     assert server.asked.count(names[0]) >= 2, "asked again before it is given up"
 
 
+def test_an_organisation_that_is_silent_again_and_again_is_not_waited_for(server, lookup, clock):
+    """A flood with a new selector, or a new name below the domain, in every mail holds up the mailbox once, not each batch."""
+    names = [f"s{number}._domainkey.m{number}.silent.example" for number in range(7)]
+    server.zone.update(dict.fromkeys(names, SILENCE))
+    other = "s1._domainkey.loud.example"
+    server.zone[other] = [b"p=C"]
+    lookup.texts(names[:3])
+    began, asked = time.monotonic(), len(server.asked)
+    assert lookup.texts([*names[3:], NAME, other]) == {NAME: "v=DKIM1; p=AAAA", other: "p=C"}
+    assert time.monotonic() - began < 2.0
+    assert sorted(server.asked[asked:]) == sorted([NAME, other])
+    server.zone[names[5]] = [b"p=D"]
+    clock.now += KEEP_TROUBLE_SECONDS + 1
+    assert lookup.texts([names[5]]) == {names[5]: "p=D"}
+
+
 def test_a_failure_that_passes_within_the_seconds_is_not_seen(server, lookup):
     """A server that fails at first is asked again."""
 
