@@ -333,6 +333,8 @@ _NEWS_LINE: dict[str, object] = {
     "author": "ana@customer.example",
     "excerpt": "Hello, the printer on the third floor smells of smoke again and prints only half of each page.",
     "write_to": "mailto:support@acme.example?subject=%5BSUP-1042%5D%20Printer%20on%20fire",
+    "proven": True,
+    "marks": "",
 }
 _NEWS: dict[str, object] = {
     "reference": "",
@@ -354,6 +356,8 @@ _NEWS: dict[str, object] = {
             "is_new": False,
             "count": 480,
             "author": "ben@customer.example",
+            "proven": False,
+            "marks": "look-alike of Ben Ito <ben@customer.example>",
             "write_to": "mailto:support@acme.example?subject=%5BSUP-1038%5D",
         },
     ],

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mailtickets.desk import marks
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import shown_priority
 from mailtickets.desk.route import hearers, rightful
@@ -82,6 +83,7 @@ class Line:
 
     count   of notices that it stands for.
     author, text   of the newest mail that came in; "" where there is none.
+    reason  what its entry says of its sender.
     """
 
     ticket: Ticket
@@ -89,6 +91,7 @@ class Line:
     count: int
     author: str
     text: str
+    reason: str = ""
 
 
 def news_list(
@@ -113,6 +116,7 @@ def news_list(
                 "assignee": policy.agents[line.ticket.assignee].name if line.ticket.assignee in policy.agents else "",
                 "is_new": line.is_new, "count": line.count, "author": line.author, "excerpt": " ".join(line.text.split()),
                 "write_to": _link(line.ticket, policy) if agent else "",
+                "proven": marks.proven(line.reason), "marks": marks.warnings(line.reason),
             }
             for line in seen
         ],

@@ -242,7 +242,11 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     if case.sender:
         after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
     asked = other_address.question(case, facts)
-    reason = "; ".join(one for one in (f"outside: {case.standing.why}", marks.likeness(case)) if one)
+    reason = "; ".join(
+        one
+        for one in (marks.likeness(case), f"outside: {case.standing.why}", marks.encryption(case.incoming))
+        if one
+    )
     entries = [case.mail_in(Audience.AGENTS, reason=reason), *asked.entries]
     drop: tuple[TimerKind, ...] = ()
     if ticket.status is Status.WAITING:
@@ -287,7 +291,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     after = replace(ticket, updated_at=case.now)
     entries = [
         case.mail_in(
-            Audience.AGENTS, reason="sender not proven: our mail server says the sender may be forged"
+            Audience.AGENTS, reason=f"{marks.NOT_PROVEN}: our mail server says the sender may be forged"
         )
     ]
     drop: tuple[TimerKind, ...] = ()

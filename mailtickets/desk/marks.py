@@ -13,12 +13,25 @@ if TYPE_CHECKING:
     from mailtickets.desk.events import Incoming
 
 MAX_FROM = 300  # letters of a From that names nobody
+UNVERIFIED = "sender unverified"
+NOT_PROVEN = "sender not proven"
+NAMES = 5  # of what an encrypted mail holds
 LOSSES = 3  # that are told one by one; the history has them all
 
 
 def about_the_sender(case: Case) -> str:
-    """Return what the history says of a mail's sender, in a few words."""
-    return "; ".join(one for one in (_standing(case), likeness(case)) if one)
+    """Return what the history says of a mail and its sender, in a few words: first whom they are not."""
+    return "; ".join(one for one in (likeness(case), _standing(case), encryption(case.incoming)) if one)
+
+
+def proven(reason: str) -> bool:
+    """Tell whether what the history says of a mail leaves its sender beyond doubt."""
+    return not any(one == UNVERIFIED or one.startswith(NOT_PROVEN) for one in reason.split("; "))
+
+
+def warnings(reason: str) -> str:
+    """Return what else the history says of a mail and its sender, for people who do not see the mail's own notice."""
+    return "; ".join(one for one in reason.split("; ") if one != UNVERIFIED)
 
 
 def likeness(case: Case) -> str:
@@ -32,7 +45,7 @@ def _standing(case: Case) -> str:
         return classification.reason
     if case.standing.speaker is Speaker.NOBODY:
         return f"no single sender: {case.standing.why}"
-    return "" if case.standing.proven else "sender unverified"
+    return "" if case.standing.proven else UNVERIFIED
 
 
 _ENCRYPTED = frozenset(("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
@@ -45,6 +58,14 @@ def is_encrypted(incoming: Incoming) -> bool:
     return (message.main_type in _ENCRYPTED and not signed) or incoming.text.startswith(
         "-----BEGIN PGP MESSAGE-----"
     )
+
+
+def encryption(incoming: Incoming) -> str:
+    """Return that a mail is encrypted, and what it holds, for the history; "" where it is not."""
+    if not is_encrypted(incoming):
+        return ""
+    names = [one.name or one.content_type for one in incoming.relayed.attachments]
+    return f"encrypted, which the desk cannot undo{': ' if names else ''}{', '.join(names[:NAMES])}"
 
 
 def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
