@@ -107,7 +107,7 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
         )
     )  # fmt: skip
     mail.extend(_tell_other_queues(case, ticket))
-    alarms = (_limit_alarm(quiet),) if wait else ()
+    alarms = (_limit_alarm(case.sender, quiet),) if wait else ()
     if quiet and quiet == _circle(case):
         alarms = (_circle_alarm(case.sender, quiet),)
     return Decision(
@@ -327,7 +327,8 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
     if incoming.proof is Proof.FAIL:
         return "our mail server says that the sender may be forged", False
     if case.standing.agent is not None:
-        return "the writer is an agent of this queue", False
+        proven = case.standing.speaker is Speaker.AGENT
+        return f"the writer {'is' if proven else 'claims to be'} an agent of this queue", False
     limit = past_limit(
         case.sender,
         case.facts.acks,
@@ -382,11 +383,11 @@ def _tell_other_queues(case: Case, ticket: Ticket) -> tuple[Outgoing, ...]:
     return tuple(mail)
 
 
-def _limit_alarm(why: str) -> Alarm:
+def _limit_alarm(sender: str, why: str) -> Alarm:
     return Alarm(
         "acknowledgements waiting",
         "Acknowledgements are waiting, because a limit was reached",
-        why,
+        why.replace("this address", sender, 1),
         "Look with `mailtickets list` whether so much mail is meant; if it is, raise the limit in [limits]. The tickets are kept.",
     )
 

@@ -21,7 +21,7 @@ LOSSES = 3  # that are told one by one; the history has them all
 
 def about_the_sender(case: Case) -> str:
     """Return what the history says of a mail and its sender, in a few words: first whom they are not."""
-    return "; ".join(one for one in (likeness(case), _standing(case), encryption(case.incoming)) if one)
+    return "; ".join(one for one in (likeness(case), claim(case), _standing(case), encryption(case.incoming)) if one)
 
 
 def proven(reason: str) -> bool:
@@ -37,6 +37,14 @@ def warnings(reason: str) -> str:
 def likeness(case: Case) -> str:
     """Return whom the sender could be taken for, in a few words; "" for nobody."""
     return case.likeness.brief if case.likeness else ""
+
+
+def claim(case: Case) -> str:
+    """Return which agent a mail on no ticket claims to be from without proof, as a clause; "" where it claims nothing."""
+    agent = case.standing.agent
+    if agent is None or case.found.ticket is not None or case.standing.speaker is Speaker.AGENT:
+        return ""
+    return f"claims to be from the agent {agent.name}; nothing proves it"
 
 
 def _standing(case: Case) -> str:
@@ -76,6 +84,8 @@ def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
     found: list[str] = []
     if case.likeness and (case.likeness.sure or not known):
         found.append(case.likeness.line)
+    if claimed := claim(case):
+        found.append(f"this mail {claimed}")
     message = case.incoming.message
     if case.standing.speaker is Speaker.NOBODY and message.from_:
         named = " and ".join(message.header_values("From")[:3])[:MAX_FROM]
