@@ -198,7 +198,7 @@ def _with_code(case: Case) -> Decision:
     if writer is not None and facts is not None and writer is case.policy.agents.get(held.agent):
         return _confirmation(case, held, writer, facts)
     alarm = Alarm(
-        "foreign confirmation",
+        f"foreign confirmation {held.agent}",
         f"A confirmation code for {held.agent} came from {case.sender}",
         "The code was sent to the agent alone, so somebody else reads that mail, or the agent wrote from another address.",
         "Ask the agent. An address of their own belongs into the aliases of [agent]; the held mail still waits.",

@@ -218,7 +218,7 @@ def foreign(case: Case, held: HeldMail) -> Alarm:
     """Return the alarm about a confirmation that is not an admin's."""
     failed = " Your mail server says that its sender is forged." if case.incoming.proof is Proof.FAIL else ""
     return Alarm(
-        "foreign confirmation",
+        "foreign confirmation erasing",
         f"A confirmation code for erasing a person came from {case.sender or 'nobody'}",
         "The code was sent to the admins alone, so somebody else reads that mail, or an admin wrote from another address."
         + failed,

@@ -21,7 +21,9 @@ LOSSES = 3  # that are told one by one; the history has them all
 
 def about_the_sender(case: Case) -> str:
     """Return what the history says of a mail and its sender, in a few words: first whom they are not."""
-    return "; ".join(one for one in (likeness(case), claim(case), _standing(case), encryption(case.incoming)) if one)
+    return "; ".join(
+        one for one in (likeness(case), claim(case), _standing(case), encryption(case.incoming)) if one
+    )
 
 
 def proven(reason: str) -> bool:

@@ -174,7 +174,7 @@ def alias_missing(held: HeldMail, agent: AgentPolicy) -> Alarm:
     return Alarm(
         f"alias {agent.key} {held.sender}",
         f"{agent.name} also writes from {held.sender}",
-        f"A mail from there was done, because {agent.name} confirmed it at {agent.email}. The next one has to be confirmed again.",
+        f"{agent.name} confirmed at {agent.email} that a mail from there is theirs: it counts as theirs. The next one has to be confirmed again.",
         f'If it should count, write the address into the aliases of [agent.{agent.key}]: "{held.sender}".',
     )
 

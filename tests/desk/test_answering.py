@@ -348,7 +348,9 @@ def test_what_only_claims_to_be_an_agents_opens_a_ticket_that_says_so(desk):
     words = "laims to be from the agent Lee Moss; nothing proves it"
     assert f"! This mail c{words}." in " ".join(notice.text.split())
     assert f"This mail c{words}." in notice.html
-    assert "No acknowledgement was sent: the writer claims to be an agent of this queue" in " ".join(notice.text.split())
+    assert "No acknowledgement was sent: the writer claims to be an agent of this queue" in " ".join(
+        notice.text.split()
+    )
     assert desk.entries()[0].reason == f"c{words}; sender unverified"
     assert desk.kinds("lee@desk.example") == ["agent_new"]
 

@@ -117,6 +117,16 @@ def test_a_waiting_acknowledgement_is_dropped_when_an_agent_answers(desk):
     assert desk.kinds("ana@customer.example").count("acknowledgement") == 1
 
 
+def test_the_alarm_about_a_limit_names_the_address(desk):
+    """Whoever looks for the flood must know whose it is."""
+    limited(desk, ack_per_address_day=1)
+    for subject in ("One", "Two"):
+        desk.writes("ana@customer.example", f"{subject}.", subject=subject)
+    assert "ana@customer.example had 1 acknowledgements in 24 hours" in " ".join(
+        desk.last("it@desk.example").text.split()
+    )
+
+
 def test_an_acknowledgement_does_not_wait_for_ever(desk):
     """After twelve hours it would only confuse; the ticket says so."""
     limited(desk, ack_per_address_day=1)

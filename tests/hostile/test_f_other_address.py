@@ -164,6 +164,20 @@ def test_86_only_the_agent_confirms(busy: HostileDesk, who: str, text: str):
 
 
 @pytest.mark.case(86)
+def test_86_two_agents_codes_from_a_stranger_are_two_alarms(busy: HostileDesk):
+    """Within the hour the second one is told as well."""
+    key = from_elsewhere(busy).to(ANNAS)[0]
+    busy.meets(answer(busy, key, EVE, "yes\n"))
+    claimed = busy.meets(answer(busy, busy.last(ANNAS), "Ben Baker <ben@desk.example>", "#close\n"))
+    busy.meets(answer(busy, claimed.to(BENS)[0], EVE, "yes\n"))
+    told = [" ".join(mail.text.split()) for mail in busy.sent_to(ADMIN)]
+    assert [
+        f"A confirmation code for {who} came from" in text
+        for who, text in zip(("anna", "ben"), told, strict=True)
+    ] == [True, True]
+
+
+@pytest.mark.case(86)
 def test_86_a_confirmed_answer_may_still_tell_too_much(busy: HostileDesk):
     """The leak guard asks about it in its turn, and SEND sends it as anna's."""
     busy.answers(busy.last(CORAS), CORA, "It is out now.\n")
@@ -172,6 +186,8 @@ def test_86_a_confirmed_answer_may_still_tell_too_much(busy: HostileDesk):
     busy.answers(met.to(ANNAS)[0], FROM_ANNA, "yes\n")
     leak = busy.last(ANNAS)
     assert leak.kind == "leak"
+    told = " ".join(busy.last(ADMIN).text.split())
+    assert "confirmed at anna@desk.example that a mail from there is theirs: it counts as theirs." in told
     busy.answers(leak, FROM_ANNA, "SEND\n")
     assert busy.last(CORAS).kind == "answer"
     assert "Try sand." in busy.last(CORAS).text
