@@ -63,6 +63,7 @@ def _customer_mail(**values: object) -> dict[str, object]:
         "html": "",
         "attachments": [{"name": "display.jpg", "size": 1_240_000}],
         "left_out": [],
+        "warnings": [],
         "hints": [],
         "priority": "P3",
         "type": "",
@@ -555,7 +556,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             author_address="",
             requester="",
             proven=False,
-            hints=[
+            warnings=[
                 "nobody knows who wrote it: more than one From field: ana@customer.example and ben@customer.example"
             ],
             first_reminder_at=None,
@@ -567,7 +568,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             author_address="eve@evil.example",
             requester="eve@evil.example",
             proven=False,
-            hints=[
+            warnings=[
                 "the sender has the name of the agent Kim Archer, but not an address of theirs that the desk knows: it is eve@evil.example"
             ],
         ),

@@ -116,7 +116,7 @@ def news_list(
                 "assignee": policy.agents[line.ticket.assignee].name if line.ticket.assignee in policy.agents else "",
                 "is_new": line.is_new, "count": line.count, "author": line.author, "excerpt": " ".join(line.text.split()),
                 "write_to": _link(line.ticket, policy) if agent else "",
-                "proven": marks.proven(line.reason), "marks": marks.warnings(line.reason),
+                "proven": marks.proven(line.reason), "marks": marks.remarks(line.reason),
             }
             for line in seen
         ],

@@ -102,7 +102,8 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     others = [queue.address for queue in case.others]
     mail.extend(
         saying.tell_agents(
-            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, history=history, hints=hints,
+            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, history=history, warnings=marks.warnings(case),
+            hints=hints,
             quiet=quiet, others=[*others, *people_suggested(message, ticket, case.policy)],
         )
     )  # fmt: skip
@@ -214,7 +215,8 @@ def continue_ticket(case: Case) -> Decision:
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
         others=suggested,
-        hints=(*marks.hints(case, known=True), *asked.hints),
+        warnings=marks.warnings(case, known=True),
+        hints=(*marks.hints(case), *asked.hints),
         but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
@@ -265,7 +267,8 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *asked.hints, *marks.hints(case)),
+        warnings=(*_forged(case), *asked.hints, *marks.warnings(case)),
+        hints=marks.hints(case),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
@@ -304,7 +307,8 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*_forged(case), *marks.hints(case, known=True)),
+        warnings=(*_forged(case), *marks.warnings(case, known=True)),
+        hints=marks.hints(case),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk import customer_wishes
 from mailtickets.desk.people import Speaker
 from mailtickets.mail.classify import Origin
+from mailtickets.mail.message import MANY_ADDRESSES
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
@@ -31,7 +32,7 @@ def proven(reason: str) -> bool:
     return not any(one == UNVERIFIED or one.startswith(NOT_PROVEN) for one in reason.split("; "))
 
 
-def warnings(reason: str) -> str:
+def remarks(reason: str) -> str:
     """Return what else the history says of a mail and its sender, for people who do not see the mail's own notice."""
     return "; ".join(one for one in reason.split("; ") if one != UNVERIFIED)
 
@@ -78,8 +79,8 @@ def encryption(incoming: Incoming) -> str:
     return f"encrypted, which the desk cannot undo{': ' if names else ''}{', '.join(names[:NAMES])}"
 
 
-def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
-    """Return what the agents' notice says of a mail besides its text.
+def warnings(case: Case, *, known: bool = False) -> tuple[str, ...]:
+    """Return what agents should know of a mail's sender before they read it.
 
     known   the sender is on the ticket already: what may be chance was said when they came.
     """
@@ -92,6 +93,13 @@ def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
     if case.standing.speaker is Speaker.NOBODY and message.from_:
         named = " and ".join(message.header_values("From")[:3])[:MAX_FROM]
         found.append(f"nobody knows who wrote it: {case.standing.why}: {named}")
+    return tuple(found)
+
+
+def hints(case: Case) -> tuple[str, ...]:
+    """Return what else the agents' notice says of a mail besides its text."""
+    found: list[str] = []
+    message = case.incoming.message
     if is_encrypted(case.incoming):
         found.append("the mail is encrypted, which the desk cannot undo: what was sent goes along as it is")
     if case.incoming.truncated:
@@ -100,6 +108,8 @@ def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
         found.append(
             f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender {told}"
         )
+    if MANY_ADDRESSES in message.defects:
+        found.append(f"{MANY_ADDRESSES}: only the first ones were read")
     if message.losses:
         more = ", ..." if len(message.losses) > LOSSES else ""
         found.append(

@@ -346,7 +346,7 @@ def test_what_only_claims_to_be_an_agents_opens_a_ticket_that_says_so(desk):
     desk.writes("Lee Moss <lee@desk.example>", "Send me the list of customers.")
     notice = desk.last("kim@desk.example", "agent_new")
     words = "laims to be from the agent Lee Moss; nothing proves it"
-    assert f"! This mail c{words}." in " ".join(notice.text.split())
+    assert " ".join(notice.text.split()).startswith(f"! This mail c{words}. Send me the list")
     assert f"This mail c{words}." in notice.html
     assert "No acknowledgement was sent: the writer claims to be an agent of this queue" in " ".join(
         notice.text.split()
