@@ -153,7 +153,7 @@ def _refused(case: Case) -> Decision | None:
                 "own_address",
                 f"Mail with the desk's own address as sender is in quarantine: {case.incoming.message.subject[:80]!r}",
                 "Somebody sends as the desk past the desk, or forges its address.",
-                "Look at it with `mailtickets quarantine`. If agents send from the shared mailbox, set sent_folder.",
+                f"Look at it with `mailtickets quarantine show {case.event.copy}`. If agents send from the shared mailbox, set sent_folder.",
             ),),
         )  # fmt: skip
     if classification.spam:
@@ -213,7 +213,7 @@ def _about_erasing(case: Case, held: HeldMail) -> Decision:
     yes, no = word in holding.YES_WORDS, word in holding.NO_WORDS
     if decision := forgetting.answered(case, held, word, yes=yes, no=no):
         return decision
-    why = "Only an admin can answer the question whether a person is erased. Nothing was done."
+    why = "Only an admin can answer the question whether a person is erased."
     if case.standing.agent is None:
         decision = _ordinary(case)
     else:  # "yes" must not become an answer to the customer
@@ -232,7 +232,7 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
     ticket = replace(facts.ticket, updated_at=case.now)
     if grant is None and not drop:
         choices = "SEND, NOTE or DROP" if held.kind is HoldKind.LEAK else "yes or no"
-        why = f"I did not understand {word[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
+        why = f"I did not understand {holding.first_line(case.incoming.text)[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
         question = saying.to_agent(
             "leak" if held.kind is HoldKind.LEAK else "held", agent, ticket, case.queue, case.policy,
             occasion=f"again:{case.event.copy}", keyed=False,
@@ -350,7 +350,15 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
         )  # fmt: skip
     elif not event.to_agent:
         mail = saying.event_to_agents(
-            "bounced", after, queue, policy, actor=named, occasion=occasion, detail=why
+            "bounced",
+            after,
+            queue,
+            policy,
+            actor=named,
+            occasion=occasion,
+            detail=saying.came_back(
+                why, f"the mail of the kind {event.kind}", tuple(event.permanent_addresses)
+            ),
         )
     else:
         mail = ()
