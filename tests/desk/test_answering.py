@@ -71,6 +71,7 @@ def test_the_second_of_two_agents_is_asked_first(opened):
     opened.answers(lees, "lee@desk.example", "Use sand.\n")
     question = opened.last("lee@desk.example")
     assert question.kind == "leak"
+    assert "Kim Archer wrote after it." in " ".join(question.text.split())
     assert "Use water." in question.text
     assert opened.kinds("ana@customer.example") == ["acknowledgement", "answer"]
     assert opened.books().held == 1
@@ -339,6 +340,17 @@ def test_an_agent_may_be_a_customer(desk):
     desk.writes("kim@desk.example", "My own printer burns.")
     assert desk.ticket().requester == "kim@desk.example"
     assert desk.kinds("lee@desk.example") == ["agent_new"]
+
+
+def test_a_line_that_is_no_command_comes_back_in_quotes(opened):
+    """Where the line ends and the reason begins must be seen."""
+    opened.answers(
+        opened.last("kim@desk.example"),
+        "kim@desk.example",
+        "Hello Ana,\nI did it.\n#close is not a command here\n",
+    )
+    told = " ".join(opened.last("kim@desk.example").text.split())
+    assert '"#close is not a command here" stands below other text' in told
 
 
 def test_what_only_claims_to_be_an_agents_opens_a_ticket_that_says_so(desk):

@@ -7,6 +7,7 @@ the question whether they wrote it. `yes` does that one mail; anything else leav
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,20 @@ def test_86_the_agent_wrote_from_elsewhere_and_says_so(busy: HostileDesk):
     assert (busy.books().held, busy.books().unexplained, busy.books().waiting) == (0, 0, 0)
     again = from_elsewhere(busy, text="One more thing.\n")
     assert again.customers == set()  # once is once
+
+
+@pytest.mark.case(86)
+@pytest.mark.parametrize("by", ["reload", "restart"])
+def test_86_the_alarm_about_an_alias_ends_with_the_alias(busy: HostileDesk, by: str):
+    """Once the address is in the configuration nothing is wrong any more, and the admins hear it; another one changes nothing."""
+    busy.answers(from_elsewhere(busy).to(ANNAS)[0], FROM_ANNA, "Yes.\n")
+    for address, ends in (("anna@other.example", False), ("anna@home.example", True)):
+        anna = replace(busy.policy.agents["anna"], aliases=(address,))
+        busy.policy = replace(busy.policy, agents={**busy.policy.agents, "anna": anna})
+        busy.use(busy.policy) if by == "reload" else busy.restart()
+        busy.run()
+        assert (busy.store.alarms.get("alias anna anna@home.example") is None) is ends
+        assert (busy.last(ADMIN).kind == "recovered") is ends
 
 
 @pytest.mark.case(86)
