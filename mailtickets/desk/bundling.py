@@ -116,7 +116,7 @@ def news_list(
                 "assignee": policy.agents[line.ticket.assignee].name if line.ticket.assignee in policy.agents else "",
                 "is_new": line.is_new, "count": line.count, "author": line.author, "excerpt": " ".join(line.text.split()),
                 "write_to": _link(line.ticket, policy) if agent else "",
-                "proven": marks.proven(line.reason), "marks": marks.remarks(line.reason),
+                "proven": _proven(line), "marks": marks.remarks(line.reason),
             }
             for line in seen
         ],
@@ -126,6 +126,11 @@ def news_list(
         Notice("news", queue.language, queue.name, values), Reader.ADMIN, to, queue.name, separately=True,
         occasion=f"news:{now.isoformat()}", from_name=policy.desk_name,
     )  # fmt: skip
+
+
+def _proven(line: Line) -> bool:
+    """Tell whether the sender of the newest mail is beyond doubt; one of many is from whom opened the ticket."""
+    return line.ticket.proven if line.reason.startswith(marks.FILED_HERE) else marks.proven(line.reason)
 
 
 def _may_see(address: str, agent: AgentPolicy | None, ticket: Ticket, policy: Policy) -> bool:

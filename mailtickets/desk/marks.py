@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_FROM = 300  # letters of a From that names nobody
 UNVERIFIED = "sender unverified"
 NOT_PROVEN = "sender not proven"
+FILED_HERE = "filed here"  # one of many mails of a sender: says nothing of who it is
 NAMES = 5  # of what an encrypted mail holds
 LOSSES = 3  # that are told one by one; the history has them all
 
@@ -34,7 +35,9 @@ def proven(reason: str) -> bool:
 
 def remarks(reason: str) -> str:
     """Return what else the history says of a mail and its sender, for people who do not see the mail's own notice."""
-    return "; ".join(one for one in reason.split("; ") if one != UNVERIFIED)
+    return "; ".join(
+        one for one in reason.split("; ") if one != UNVERIFIED and not one.startswith(FILED_HERE)
+    )
 
 
 def likeness(case: Case) -> str:
