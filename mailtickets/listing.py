@@ -83,7 +83,7 @@ class Lists:
             agents = {item.agent for item in items}
             agent = policy.agents.get(items[0].agent) if items else None
             lines = [
-                Line(ticket, item.is_new, item.count, item.author, item.text)
+                Line(ticket, item.is_new, item.count, item.author, item.text, item.reason)
                 for item in items
                 if (ticket := self._store.tickets.get(item.ticket))
             ]

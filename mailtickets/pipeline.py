@@ -24,6 +24,7 @@ from mailtickets.crashpoints import reach
 from mailtickets.deciding import decided
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import TimerDue
+from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
     ERASED_WORDS,
@@ -115,6 +116,12 @@ class Line:
         self._guard.close()
         self._ahead.close()
         self._guard, self._ahead = Guard(rules.reading), ReadAhead(rules.reading)
+        self._end_alarms_of_aliases()
+
+    def _end_alarms_of_aliases(self) -> None:
+        for alarm in self._store.alarms.open():
+            if is_known_now(alarm.kind, self.rules.policy):
+                self.recovered_now(alarm.kind)
 
     def recover(self) -> int:
         """Set right what an ended process left; return how many automatic mails are of uncertain fate.
@@ -136,6 +143,7 @@ class Line:
                 )
         for number in uncertain:
             maillog.uncertain(number, (), "the process ended while it was being sent; not sent again")
+        self._end_alarms_of_aliases()
         reach("recovered")
         return len(uncertain)
 

@@ -27,6 +27,8 @@ SHARED = frozenset(
         "agreed.html",
         "agreed.txt",
         "agent_footer.txt",
+        "agent_warnings.html",
+        "agent_warnings.txt",
         "footer.txt",
         "promise.txt",
         "words.toml",

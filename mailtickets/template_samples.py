@@ -63,6 +63,7 @@ def _customer_mail(**values: object) -> dict[str, object]:
         "html": "",
         "attachments": [{"name": "display.jpg", "size": 1_240_000}],
         "left_out": [],
+        "warnings": [],
         "hints": [],
         "priority": "P3",
         "type": "",
@@ -333,6 +334,8 @@ _NEWS_LINE: dict[str, object] = {
     "author": "ana@customer.example",
     "excerpt": "Hello, the printer on the third floor smells of smoke again and prints only half of each page.",
     "write_to": "mailto:support@acme.example?subject=%5BSUP-1042%5D%20Printer%20on%20fire",
+    "proven": True,
+    "marks": "",
 }
 _NEWS: dict[str, object] = {
     "reference": "",
@@ -354,6 +357,8 @@ _NEWS: dict[str, object] = {
             "is_new": False,
             "count": 480,
             "author": "ben@customer.example",
+            "proven": False,
+            "marks": "look-alike of Ben Ito <ben@customer.example>",
             "write_to": "mailto:support@acme.example?subject=%5BSUP-1038%5D",
         },
     ],
@@ -551,7 +556,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             author_address="",
             requester="",
             proven=False,
-            hints=[
+            warnings=[
                 "nobody knows who wrote it: more than one From field: ana@customer.example and ben@customer.example"
             ],
             first_reminder_at=None,
@@ -563,7 +568,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             author_address="eve@evil.example",
             requester="eve@evil.example",
             proven=False,
-            hints=[
+            warnings=[
                 "the sender has the name of the agent Kim Archer, but not an address of theirs that the desk knows: it is eve@evil.example"
             ],
         ),

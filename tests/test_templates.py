@@ -124,6 +124,20 @@ def test_notice_is_the_golden_mail(name):
     assert_golden(mail(letter(kind, label), automatic), name)
 
 
+@pytest.mark.parametrize("kind", [*AGENT_KINDS, "routed"])
+def test_agents_read_warnings_about_the_sender_before_the_words(kind):
+    """A telephone shows the beginning: there it stands who did not write this."""
+    made = letter(kind, warnings=["look-alike of Kim"], hints=["may belong to SUP-1"])
+    words = SAMPLES[kind]["plain"]["text"].strip().split("\n")[0]
+    assert made.text.startswith(f"! look-alike of Kim.\n\n{words}")
+    assert made.text.index("! May belong to SUP-1.") > made.text.index("-" * 40)
+    assert (
+        made.html.index("look-alike of Kim.")
+        < made.html.index(words)
+        < made.html.index("May belong to SUP-1.")
+    )
+
+
 @pytest.mark.parametrize("kind", AGENT_KINDS)
 def test_agents_read_the_customers_words_first_and_the_key_last(kind):
     """The text stands before all else; status, what answering does and the key stand below the line."""

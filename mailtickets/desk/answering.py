@@ -38,7 +38,7 @@ def answer(case: Case) -> Decision:
             f"The attachment ({named}) holds your private reply key, so nothing was sent. Answer without it.",
         )
     if read.problem:
-        why = f"{read.problem.word} {read.problem.why}."
+        why = str(read.problem)
         return returned(case, why, word=read.problem.word, nearest=read.problem.nearest)
     is_note = is_note or read.has("note")
     sends_files = any(not attachment.inline for attachment in case.incoming.message.attachments)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mailtickets.desk import marks
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.promises import shown_priority
 from mailtickets.desk.route import hearers, rightful
@@ -82,6 +83,7 @@ class Line:
 
     count   of notices that it stands for.
     author, text   of the newest mail that came in; "" where there is none.
+    reason  what its entry says of its sender.
     """
 
     ticket: Ticket
@@ -89,6 +91,7 @@ class Line:
     count: int
     author: str
     text: str
+    reason: str = ""
 
 
 def news_list(
@@ -113,6 +116,7 @@ def news_list(
                 "assignee": policy.agents[line.ticket.assignee].name if line.ticket.assignee in policy.agents else "",
                 "is_new": line.is_new, "count": line.count, "author": line.author, "excerpt": " ".join(line.text.split()),
                 "write_to": _link(line.ticket, policy) if agent else "",
+                "proven": _proven(line), "marks": marks.remarks(line.reason),
             }
             for line in seen
         ],
@@ -134,6 +138,11 @@ def told_by(occasion: str) -> tuple[str, tuple[tuple[int, bool], ...]]:
     """Return what a list of news tells, by its occasion: for which agent, and of which tickets, each with whether it is new."""
     _, tickets, agent = (*occasion.split(" ", 2), "", "")[:3]
     return agent, tuple((int(one.rstrip("*")), one.endswith("*")) for one in tickets.split(",") if one)
+
+
+def _proven(line: Line) -> bool:
+    """Tell whether the sender of the newest mail is beyond doubt; one of many is from whom opened the ticket."""
+    return line.ticket.proven if line.reason.startswith(marks.FILED_HERE) else marks.proven(line.reason)
 
 
 def _may_see(address: str, agent: AgentPolicy | None, ticket: Ticket, policy: Policy) -> bool:

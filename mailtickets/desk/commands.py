@@ -74,6 +74,10 @@ class CommandProblem:
     why: str
     nearest: str = ""
 
+    def __str__(self) -> str:
+        """Return it as a sentence; a whole line stands in quotes, so that its words are not read as ours."""
+        return f'"{self.word}" {self.why}.' if " " in self.word else f"{self.word} {self.why}."
+
 
 @dataclass(frozen=True, slots=True)
 class Read:

@@ -106,12 +106,13 @@ def open_ticket(case: Case, *, reason: str, linked: Ticket | None = None) -> Dec
     others = [queue.address for queue in case.others]
     mail.extend(
         saying.tell_agents(
-            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, history=history, hints=hints,
+            "agent_new", ticket, incoming, case.standing, case.queue, case.policy, occasion="new", now=case.now, history=history, warnings=marks.warnings(case),
+            hints=hints,
             quiet=quiet, others=[*others, *people_suggested(message, ticket, case.policy)],
         )
     )  # fmt: skip
     mail.extend(_tell_other_queues(case, ticket))
-    alarms = (_limit_alarm(quiet),) if wait else ()
+    alarms = (_limit_alarm(case.sender, quiet),) if wait else ()
     if quiet and quiet == _circle(case):
         alarms = (_circle_alarm(case.sender, quiet),)
     return Decision(
@@ -218,7 +219,8 @@ def continue_ticket(case: Case) -> Decision:
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
         others=suggested,
-        hints=(*marks.hints(case, known=True), *asked.hints),
+        warnings=marks.warnings(case, known=True),
+        hints=(*marks.hints(case), *asked.hints),
         but=() if customer_wishes.brings_files(case) else asked.told,
     )
     mail = (*asked.mail, *mail)
@@ -246,10 +248,10 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
     if case.sender:
         after = with_role(after, case.sender, message.sender.name if message.sender else "", Role.OUTSIDE)
     asked = other_address.question(case, facts)
-    reason = "; ".join(one for one in (f"outside: {case.standing.why}", marks.likeness(case)) if one)
+    clauses = (marks.likeness(case), f"outside: {case.standing.why}", marks.encryption(case.incoming))
     answered = elsewhere.unproven_answer(case, facts)
     kind = EntryKind.MAIL_OUT if answered else EntryKind.MAIL_IN
-    entries = [case.mail_in(Audience.AGENTS, kind, reason), *asked.entries]
+    entries = [case.mail_in(Audience.AGENTS, kind, "; ".join(one for one in clauses if one)), *asked.entries]
     drop: tuple[TimerKind, ...] = ()
     if ticket.status is Status.WAITING:
         after = silence.end_silence(after, Status.OPEN, case.now)
@@ -267,12 +269,8 @@ def _from_outside(case: Case, facts: TicketFacts) -> Decision:
         occasion=f"in:{case.event.copy}",
         now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(
-            *marks.forged(case),
-            *((ANSWERED_UNPROVEN,) if answered else ()),
-            *asked.hints,
-            *marks.hints(case),
-        ),
+        warnings=(*marks.forged(case), *asked.hints, *marks.warnings(case)),
+        hints=(*((ANSWERED_UNPROVEN,) if answered else ()), *marks.hints(case)),
         but=asked.but,
     )
     change = Change(after, tuple(entries), asked.timers, drop, ids=case.ids, fresh_key=case.standing.leaked)
@@ -291,7 +289,7 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     after = replace(ticket, updated_at=case.now)
     entries = [
         case.mail_in(
-            Audience.AGENTS, reason="sender not proven: our mail server says the sender may be forged"
+            Audience.AGENTS, reason=f"{marks.NOT_PROVEN}: our mail server says the sender may be forged"
         )
     ]
     drop: tuple[TimerKind, ...] = ()
@@ -304,7 +302,8 @@ def _not_proven(case: Case, facts: TicketFacts) -> Decision:
     mail = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, case.queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
         history=(*facts.history, *lines_of(entries)),
-        hints=(*marks.forged(case), *marks.hints(case, known=True)),
+        warnings=(*marks.forged(case), *marks.warnings(case, known=True)),
+        hints=marks.hints(case),
     )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "a reply whose sender is not proven", ticket.number)
     return Decision(
@@ -327,7 +326,8 @@ def why_no_acknowledgement(case: Case) -> tuple[str, bool]:
     if incoming.proof is Proof.FAIL:
         return "our mail server says that the sender may be forged", False
     if case.standing.agent is not None:
-        return "the writer is an agent of this queue", False
+        proven = case.standing.speaker is Speaker.AGENT
+        return f"the writer {'is' if proven else 'claims to be'} an agent of this queue", False
     limit = past_limit(
         case.sender,
         case.facts.acks,
@@ -382,11 +382,11 @@ def _tell_other_queues(case: Case, ticket: Ticket) -> tuple[Outgoing, ...]:
     return tuple(mail)
 
 
-def _limit_alarm(why: str) -> Alarm:
+def _limit_alarm(sender: str, why: str) -> Alarm:
     return Alarm(
         "acknowledgements waiting",
         "Acknowledgements are waiting, because a limit was reached",
-        why,
+        why.replace("this address", sender, 1),
         "Look with `mailtickets list` whether so much mail is meant; if it is, raise the limit in [limits]. The tickets are kept.",
     )
 

@@ -156,7 +156,7 @@ def _refused(case: Case) -> Decision | None:
                 "own_address",
                 f"Mail with the desk's own address as sender is in quarantine: {case.incoming.message.subject[:80]!r}",
                 "Somebody sends as the desk past the desk, or forges its address.",
-                "Look at it with `mailtickets quarantine`. If agents send from the shared mailbox, set sent_folder.",
+                f"Look at it with `mailtickets quarantine show {case.event.copy}`. If agents send from the shared mailbox, set sent_folder.",
             ),),
         )  # fmt: skip
     if classification.spam:
@@ -207,7 +207,7 @@ def _with_code(case: Case) -> Decision:
     if writer is not None and facts is not None and writer is case.policy.agents.get(held.agent):
         return _confirmation(case, held, writer, facts)
     alarm = Alarm(
-        "foreign confirmation",
+        f"foreign confirmation {held.agent}",
         f"A confirmation code for {held.agent} came from {case.sender}",
         "The code was sent to the agent alone, so somebody else reads that mail, or the agent wrote from another address.",
         "Ask the agent. An address of their own belongs into the aliases of [agent]; the held mail still waits.",
@@ -222,7 +222,7 @@ def _about_erasing(case: Case, held: HeldMail) -> Decision:
     yes, no = word in holding.YES_WORDS, word in holding.NO_WORDS
     if decision := forgetting.answered(case, held, word, yes=yes, no=no):
         return decision
-    why = "Only an admin can answer the question whether a person is erased. Nothing was done."
+    why = "Only an admin can answer the question whether a person is erased."
     if case.standing.agent is None:
         decision = _ordinary(case)
     else:  # "yes" must not become an answer to the customer
@@ -242,7 +242,7 @@ def _confirmation(case: Case, held: HeldMail, agent: AgentPolicy, facts: TicketF
     ticket = replace(facts.ticket, updated_at=case.now)
     if grant is None and not drop:
         choices = "SEND, NOTE or DROP" if held.kind is HoldKind.LEAK else "yes or no"
-        why = f"I did not understand {word[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
+        why = f"I did not understand {holding.first_line(case.incoming.text)[:MAX_UNCLEAR_WORD]!r}. Write {choices} as the first line, and leave the subject as it is."
         question = saying.to_agent(
             "leak" if held.kind is HoldKind.LEAK else "held", agent, ticket, case.queue, case.policy,
             occasion=f"again:{case.event.copy}", keyed=False,
@@ -360,7 +360,15 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
         )  # fmt: skip
     elif not event.to_agent:
         mail = saying.event_to_agents(
-            "bounced", after, queue, policy, actor=named, occasion=occasion, detail=why
+            "bounced",
+            after,
+            queue,
+            policy,
+            actor=named,
+            occasion=occasion,
+            detail=saying.came_back(
+                why, f"the mail of the kind {event.kind}", tuple(event.permanent_addresses)
+            ),
         )
     else:
         mail = ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
-from mailtickets.desk.holding import HOLD_DAYS
+from mailtickets.desk.holding import HOLD_DAYS, first_line
 from mailtickets.desk.notices import Notice, Outgoing, Reader, Recipient
 from mailtickets.desk.returning import returned
 from mailtickets.desk.ticket import (
@@ -154,7 +154,7 @@ def answered(case: Case, held: HeldMail, word: str, *, yes: bool, no: bool) -> D
     asked_by = agent.name if agent else held.agent
     traces = case.facts.traces.get(held.about)
     if traces is None or not (yes or no):
-        return _unclear(case, held, facts, admin, word, asked_by)
+        return _unclear(case, held, facts, admin, asked_by)
     erases = yes and not obstacle(held.about, traces, case.policy)
     outcome = "erased" if erases else "impossible" if yes else "kept"
     settled = Forget(held.about if erases else "", held.copy, held.ticket, held.agent, admin)
@@ -178,16 +178,14 @@ def _noted(ticket: Ticket, reason: str, now: datetime) -> Change:
     )
 
 
-def _unclear(
-    case: Case, held: HeldMail, facts: TicketFacts, admin: str, word: str, asked_by: str
-) -> Decision:
+def _unclear(case: Case, held: HeldMail, facts: TicketFacts, admin: str, asked_by: str) -> Decision:
     traces = case.facts.traces.get(held.about)
     verdict = case.verdict(
         Outcome.IGNORED, "an unclear answer about erasing a person; asked again", held.ticket
     )
     if traces is None:
         return Decision(verdict)
-    why = f"I did not understand {word[:MAX_UNCLEAR_WORD]!r}. Write yes or no as the first line, and leave the subject as it is."
+    why = f"I did not understand {first_line(case.incoming.text)[:MAX_UNCLEAR_WORD]!r}. Write yes or no as the first line, and leave the subject as it is."
     again = f"again:{case.event.copy}"
     question = _question(
         case, facts.ticket, held.code, asked_by, held.about, traces, occasion=again, why=why, only=admin
@@ -219,7 +217,7 @@ def foreign(case: Case, held: HeldMail) -> Alarm:
     """Return the alarm about a confirmation that is not an admin's."""
     failed = " Your mail server says that its sender is forged." if case.incoming.proof is Proof.FAIL else ""
     return Alarm(
-        "foreign confirmation",
+        "foreign confirmation erasing",
         f"A confirmation code for erasing a person came from {case.sender or 'nobody'}",
         "The code was sent to the admins alone, so somebody else reads that mail, or an admin wrote from another address."
         + failed,

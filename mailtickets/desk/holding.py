@@ -38,7 +38,12 @@ MIN_NOTE_LINE = 30
 
 def first_word(text: str) -> str:
     """Return the first line of an answer to a question, in the form in which the words to answer with are compared."""
-    return next((line.strip().rstrip(".!").lower() for line in text.split("\n") if line.strip()), "")
+    return first_line(text).rstrip(".!").lower()
+
+
+def first_line(text: str) -> str:
+    """Return the first line that is not empty, as it was written."""
+    return next((line.strip() for line in text.split("\n") if line.strip()), "")
 
 
 def held_for_proof(case: Case) -> Decision:
@@ -140,5 +145,8 @@ def leak(
         if entry.seq > case.found.seen and entry.actor != agent.key and case.now - entry.at < case.queue.collision_window
     )  # fmt: skip
     if newer:
-        return f"It answers an older mail: {newer[-1].actor} wrote after it.", newer
+        return (
+            f"It answers an older mail: {saying.name_of(newer[-1].actor, case.policy)} wrote after it.",
+            newer,
+        )
     return None

@@ -8,18 +8,37 @@ from mailtickets.desk import customer_wishes
 from mailtickets.desk.people import Speaker
 from mailtickets.mail.authentication import Proof
 from mailtickets.mail.classify import Origin
+from mailtickets.mail.message import MANY_ADDRESSES
 
 if TYPE_CHECKING:
     from mailtickets.desk.case import Case
     from mailtickets.desk.events import Incoming
 
 MAX_FROM = 300  # letters of a From that names nobody
+UNVERIFIED = "sender unverified"
+NOT_PROVEN = "sender not proven"
+FILED_HERE = "filed here"  # one of many mails of a sender: says nothing of who it is
+NAMES = 5  # of what an encrypted mail holds
 LOSSES = 3  # that are told one by one; the history has them all
 
 
 def about_the_sender(case: Case) -> str:
-    """Return what the history says of a mail's sender, in a few words."""
-    return "; ".join(one for one in (_standing(case), likeness(case)) if one)
+    """Return what the history says of a mail and its sender, in a few words: first whom they are not."""
+    return "; ".join(
+        one for one in (likeness(case), claim(case), _standing(case), encryption(case.incoming)) if one
+    )
+
+
+def proven(reason: str) -> bool:
+    """Tell whether what the history says of a mail leaves its sender beyond doubt."""
+    return not any(one == UNVERIFIED or one.startswith(NOT_PROVEN) for one in reason.split("; "))
+
+
+def remarks(reason: str) -> str:
+    """Return what else the history says of a mail and its sender, for people who do not see the mail's own notice."""
+    return "; ".join(
+        one for one in reason.split("; ") if one != UNVERIFIED and not one.startswith(FILED_HERE)
+    )
 
 
 def likeness(case: Case) -> str:
@@ -34,13 +53,21 @@ def forged(case: Case) -> tuple[str, ...]:
     return ("the sender is not proven: our mail server says it may be forged",)
 
 
+def claim(case: Case) -> str:
+    """Return which agent a mail on no ticket claims to be from without proof, as a clause; "" where it claims nothing."""
+    agent = case.standing.agent
+    if agent is None or case.found.ticket is not None or case.standing.speaker is Speaker.AGENT:
+        return ""
+    return f"claims to be from the agent {agent.name}; nothing proves it"
+
+
 def _standing(case: Case) -> str:
     classification = case.incoming.classification
     if classification.origin is not Origin.PERSON:
         return classification.reason
     if case.standing.speaker is Speaker.NOBODY:
         return f"no single sender: {case.standing.why}"
-    return "" if case.standing.proven else "sender unverified"
+    return "" if case.standing.proven else UNVERIFIED
 
 
 _ENCRYPTED = frozenset(("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
@@ -55,18 +82,35 @@ def is_encrypted(incoming: Incoming) -> bool:
     )
 
 
-def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
-    """Return what the agents' notice says of a mail besides its text.
+def encryption(incoming: Incoming) -> str:
+    """Return that a mail is encrypted, and what it holds, for the history; "" where it is not."""
+    if not is_encrypted(incoming):
+        return ""
+    names = [one.name or one.content_type for one in incoming.relayed.attachments]
+    return f"encrypted, which the desk cannot undo{': ' if names else ''}{', '.join(names[:NAMES])}"
+
+
+def warnings(case: Case, *, known: bool = False) -> tuple[str, ...]:
+    """Return what agents should know of a mail's sender before they read it.
 
     known   the sender is on the ticket already: what may be chance was said when they came.
     """
     found: list[str] = []
     if case.likeness and (case.likeness.sure or not known):
         found.append(case.likeness.line)
+    if claimed := claim(case):
+        found.append(f"this mail {claimed}")
     message = case.incoming.message
     if case.standing.speaker is Speaker.NOBODY and message.from_:
         named = " and ".join(message.header_values("From")[:3])[:MAX_FROM]
         found.append(f"nobody knows who wrote it: {case.standing.why}: {named}")
+    return tuple(found)
+
+
+def hints(case: Case) -> tuple[str, ...]:
+    """Return what else the agents' notice says of a mail besides its text."""
+    found: list[str] = []
+    message = case.incoming.message
     if is_encrypted(case.incoming):
         found.append("the mail is encrypted, which the desk cannot undo: what was sent goes along as it is")
     if case.incoming.truncated:
@@ -75,6 +119,8 @@ def hints(case: Case, *, known: bool = False) -> tuple[str, ...]:
         found.append(
             f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender {told}"
         )
+    if MANY_ADDRESSES in message.defects:
+        found.append(f"{MANY_ADDRESSES}: only the first ones were read")
     if message.losses:
         more = ", ..." if len(message.losses) > LOSSES else ""
         found.append(

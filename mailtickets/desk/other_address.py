@@ -169,12 +169,23 @@ def as_written_by(incoming: Incoming, agent: AgentPolicy | None, policy: Policy)
     return replace(incoming, message=message, proof=Proof.NONE)
 
 
+ALIAS = "alias"
+
+
+def is_known_now(kind: str, policy: Policy) -> bool:
+    """Tell whether an alarm is about an alias that stands in the configuration by now."""
+    word, _, named = kind.partition(" ")
+    agent, _, address = named.partition(" ")
+    found = policy.agent_of(address) if word == ALIAS else None
+    return found is not None and found.key == agent
+
+
 def alias_missing(held: HeldMail, agent: AgentPolicy) -> Alarm:
     """Return what the admins are told once an agent said to have written from another address."""
     return Alarm(
-        f"alias {agent.key} {held.sender}",
+        f"{ALIAS} {agent.key} {held.sender}",
         f"{agent.name} also writes from {held.sender}",
-        f"A mail from there was done, because {agent.name} confirmed it at {agent.email}. The next one has to be confirmed again.",
+        f"{agent.name} confirmed at {agent.email} that a mail from there is theirs: it counts as theirs. The next one has to be confirmed again.",
         f'If it should count, write the address into the aliases of [agent.{agent.key}]: "{held.sender}".',
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailtickets.mail.message import Message
 
 KEY_LASTS_AFTER_CLOSING = timedelta(days=60)
+MAX_SUGGESTED = 20  # addresses that a notice names; the others it counts
 
 
 class Speaker(StrEnum):
@@ -167,10 +168,14 @@ def people_joining(
 
 
 def people_suggested(message: Message, ticket: Ticket, policy: Policy) -> tuple[str, ...]:
-    """Return the other addresses in To and Cc that are on no list: shown to the agents, written to by nobody."""
+    """Return the other addresses in To and Cc that are on no list: shown to the agents, written to by nobody.
+
+    The last one may be how many more there are.
+    """
     shown: dict[str, None] = {}
     for address in (*message.to, *message.cc):
         known = ticket.person(address.key) or policy.is_own(address.key) or policy.agent_of(address.key)
         if not known:
             shown.setdefault(address.key, None)
-    return tuple(shown)[:20]
+    named, more = tuple(shown)[:MAX_SUGGESTED], len(shown) - MAX_SUGGESTED
+    return (*named, f"and {more} more") if more > 0 else named

@@ -82,7 +82,7 @@ def _tell(case: Case, facts: TicketFacts, after: Ticket, why: str, *, first: boo
     )
     notices = saying.tell_agents(
         "agent_reply", after, case.incoming, case.standing, queue, case.policy, occasion=f"in:{case.event.copy}", now=case.now,
-        history=facts.history, hints=(*case.found.hints, *marks.forged(case), *marks.hints(case), hint),
+        history=facts.history, warnings=(*marks.forged(case), *marks.warnings(case)), hints=(*case.found.hints, *marks.hints(case), hint),
     )  # fmt: skip
     return notices if first else tuple(replace(notice, listed=True) for notice in notices)
 

@@ -22,7 +22,7 @@ from mailtickets.desk.ticket import (
     PersonChange,
     Status,
 )
-from mailtickets.mail.bounce import comes_from_mail_system
+from mailtickets.mail.bounce import comes_from_mail_system, returned_subject
 from mailtickets.mail.keys import KeyKind
 
 if TYPE_CHECKING:
@@ -139,10 +139,16 @@ def _failed(case: Case, facts: TicketFacts, bounce: Bounce) -> Decision:
     if customers or not failed:
         mail = saying.event_to_agents(
             "bounced", after, case.queue, case.policy, actor=", ".join(customers) or "the customer", occasion=f"in:{case.event.copy}",
-            detail=reason or "The receiving server returned our mail.",
+            detail=saying.came_back(reason, _which(case), [address for address in permanent if address not in agents]),
         )  # fmt: skip
     verdict = case.verdict(Outcome.ON_TICKET, "our mail came back", ticket.number)
     return Decision(verdict, (Change(after, tuple(entries), drop=drop),), mail, people, alarms=alarms)
+
+
+def _which(case: Case) -> str:
+    """Return by its subject which mail of ours a report brings back; "" where its id says nothing."""
+    subject = returned_subject(case.incoming.message)
+    return f'"{subject}"' if subject and case.facts.returned else ""
 
 
 def _by_key(case: Case, facts: TicketFacts) -> set[str]:

@@ -106,7 +106,7 @@ def _to_others(people: tuple[Told, ...], wish: Wish, ticket: Ticket, text: str) 
     values = saying.base_values(
         ticket, case.policy, keyed=False, author=(requester.name if requester else "") or ticket.requester,
         author_address=ticket.requester, proven=ticket.proven, text=text, html="", opened_at=ticket.created_at, type=ticket.type,
-        told=bool(routed_as(ticket, case.policy)), hints=[f"{wish.agent.name} gave it the type {ticket.type}"],
+        told=bool(routed_as(ticket, case.policy)), warnings=[], hints=[f"{wish.agent.name} gave it the type {ticket.type}"],
     )  # fmt: skip
     return Outgoing(
         Notice("routed", ticket.language, case.queue.name, values), Reader.ADMIN,

@@ -174,9 +174,12 @@ def split_attachments(
 
 
 def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standing, queue: QueuePolicy, policy: Policy, *,
-                occasion: str, now: datetime, history: Sequence[HistoryLine], hints: Sequence[str] = (), quiet: str = "",
-                others: Sequence[str] = (), but: Iterable[str] = ()) -> tuple[Outgoing, ...]:  # fmt: skip
-    """Return the notice of a customer's mail, one mail to each agent: the customer's text first.
+                occasion: str, now: datetime, history: Sequence[HistoryLine], warnings: Sequence[str] = (),
+                hints: Sequence[str] = (), quiet: str = "", others: Sequence[str] = (), but: Iterable[str] = ()) -> tuple[Outgoing, ...]:  # fmt: skip
+    """Return the notice of a customer's mail, one mail to each agent: the customer's text first, but for what is to be known of the sender.
+
+    warnings   about the sender: above the text, where nobody overlooks them.
+    hints      about the mail and the ticket: below it.
 
     An agent outside the own hours gets it when they begin; people who are no agents get the words and no rights.
     """
@@ -200,7 +203,7 @@ def tell_agents(kind: str, ticket: Ticket, incoming: Incoming, standing: Standin
         outside=standing.speaker.value == "outside", text=incoming.relayed.text[:MAX_NOTICE_LETTERS], html=incoming.relayed.html,
         attachments=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in taken],
         left_out=[{"name": a.name or a.content_type, "size": a.size_bytes} for a in left_out],
-        hints=[*hints, *_absent_owner(ticket, policy)], priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=name_of(ticket.assignee, policy), requester=ticket.requester, type=_special(ticket),
+        warnings=list(warnings), hints=[*hints, *_absent_owner(ticket, policy)], priority=shown_priority(ticket, policy), deadlines=deadlines(ticket, history, policy, now), assignee=name_of(ticket.assignee, policy), requester=ticket.requester, type=_special(ticket),
         organisation=_organisation(ticket, policy), only_you=keeps_out(ticket, policy), participants=[p.address for p in ticket.people if p.role is Role.PARTICIPANT], others=list(others),
         does=queue.after_reply, first_reminder_at=reminder.due if reminder else None,
         closes_at=silence.closes_at(waiting, rhythm), opened_at=ticket.created_at, quiet=quiet,
@@ -276,6 +279,19 @@ def event_to_agents(event: str, ticket: Ticket, queue: QueuePolicy, policy: Poli
     return event_to(
         agents, event, ticket, queue, policy, actor=actor, occasion=occasion, text=text, detail=detail, incoming=incoming
     )  # fmt: skip
+
+
+def came_back(why: str, which: str, stops: Sequence[str]) -> str:
+    """Return what agents read of a mail of ours that came back.
+
+    which   mail it was, in words; "" where nobody knows.
+    stops   addresses to which nothing automatic goes from now on.
+    """
+    said = [why or "The receiving server returned our mail", f"It was {which}" if which else ""]
+    if stops:
+        owner = "its owner writes" if len(stops) == 1 else "their owners write"
+        said.append(f"No automatic mail goes to {' and '.join(stops)} until {owner} again")
+    return ". ".join(one.rstrip(".") for one in said if one)
 
 
 def event_to(agents: Sequence[AgentPolicy], event: str, ticket: Ticket, queue: QueuePolicy, policy: Policy, *, actor: str,

@@ -52,7 +52,7 @@ def _answered(case: Case, text: str, first: str) -> Decision:
     level = case.policy.service_levels.get(case.queue.service_level)
     read = read_commands(text, Known(case.queue.agents, tuple(case.policy.types), priority_words(level)))
     if read.problem:
-        why = f"{read.problem.word} {read.problem.why}."
+        why = str(read.problem)
         return returned_without_ticket(case, why, word=read.problem.word, nearest=read.problem.nearest)
     if not read.only_reads:
         why = "The mail belongs to no ticket: answer the notice of a ticket to use commands."

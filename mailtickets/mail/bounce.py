@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.mail.absence import subject_of_machine
 from mailtickets.mail.bounce_words import BODY_SAYS, MAX_DIAGNOSTIC, SUBJECT_SAYS, plain_reason, says_delay
-from mailtickets.mail.header_text import message_ids, one_line
+from mailtickets.mail.header_text import decode_words, message_ids, one_line
 from mailtickets.mail.message import address_key, local_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mailtickets.mail.message import Message
 
 MAX_RECIPIENTS = 50
+MAX_RETURNED_SUBJECT = 100
 MAX_IDS = 60
 MAX_TEXT = 64 * 1024  # of a report's text that is read; the returned mail stands behind it
 
@@ -352,3 +353,9 @@ def _returned_ids(message: Message, text: str) -> tuple[str, ...]:
 
 def _once(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))[:MAX_IDS]
+
+
+def returned_subject(message: Message) -> str:
+    """Return the subject of the mail that a report brings back, on one line and cut; "" where there is none."""
+    named = (value for name, value in message.returned if name.lower() == "subject")
+    return one_line(decode_words(next(named, "")), MAX_RETURNED_SUBJECT)

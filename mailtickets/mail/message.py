@@ -36,6 +36,8 @@ def local_of(address: str) -> str:
     return address_key(address).rpartition("@")[0]
 
 
+MAX_ADDRESSES = 50  # of a field that are read
+MANY_ADDRESSES = f"more than {MAX_ADDRESSES} addresses in a field"  # in `defects`
 # Where dots in the local part mean nothing, so that one mailbox has thousands of addresses; elsewhere they part people.
 DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 

@@ -25,7 +25,7 @@ from mailtickets.mail.header_text import (
     unfold,
 )
 from mailtickets.mail.heads import visible_line
-from mailtickets.mail.message import Address, Message
+from mailtickets.mail.message import MANY_ADDRESSES, MAX_ADDRESSES, Address, Message
 from mailtickets.mail.mime import walk
 from mailtickets.mail.transfer_encoding import undo_encoding
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from mailtickets.mail.header_text import Head
     from mailtickets.mail.message import Attachment
 
-MAX_ADDRESSES = 50
 MAX_REFERENCES = 50  # the last ones, besides the first, which is the thread's root
 MAX_NAME = 200
 MAX_ADDRESS = 320  # RFC 5321 section 4.5.3.1: local part 64, domain 255
@@ -174,7 +173,7 @@ def _read_mailboxes(
     if value.count(",") > 2 * MAX_ADDRESSES:
         # Names may hold commas, so more than enough is taken; the rest would only cost time.
         value = ",".join(value.split(",", 2 * MAX_ADDRESSES)[: 2 * MAX_ADDRESSES])
-        defects[f"more than {MAX_ADDRESSES} addresses in a field"] = None
+        defects[MANY_ADDRESSES] = None
     problems: list[dict[str, object]] = []
     found = [Address(address, name) for name, address in get_addresses(value, defects=problems) if address]
     reasons, local_only = [], []
@@ -191,7 +190,7 @@ def _read_mailboxes(
         mailbox for one in found if (mailbox := _cleaned(one, defects)) and (mailbox.domain or may_be_local)
     ]
     if len(clean) > MAX_ADDRESSES:
-        defects[f"more than {MAX_ADDRESSES} addresses in a field"] = None
+        defects[MANY_ADDRESSES] = None
     return tuple(clean[:MAX_ADDRESSES]), tuple(reasons)
 
 

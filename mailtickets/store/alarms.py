@@ -37,13 +37,16 @@ class Alarms:
         self._connection = connection
 
     def raise_(self, alarm: Alarm, now: datetime) -> bool:
-        """Note an alarm; return whether the admins are to be told now. `what` stays as they were told it."""
+        """Note an alarm; return whether the admins are to be told now. Until they are told anew it stays as they were told it."""
         row = self._connection.execute("SELECT told_at FROM alarm WHERE kind = ?", (alarm.kind,)).fetchone()
         tell = row is None or row[0] is None or (not alarm.once and row[0] <= to_us(now - TELL_AGAIN))
         self._connection.execute(
             "INSERT INTO alarm (kind, what, why, remedy, since, last_at, told_at, count) VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (kind) DO UPDATE SET"
-            " what = CASE WHEN count > 0 AND excluded.told_at IS NULL THEN what ELSE excluded.what END, why = excluded.why, remedy = excluded.remedy,"
+            # One row is about one event: what it gives as the reason is of the event that it names.
+            " why = CASE WHEN count > 0 AND excluded.told_at IS NULL AND what <> excluded.what THEN why ELSE excluded.why END,"
+            " remedy = CASE WHEN count > 0 AND excluded.told_at IS NULL AND what <> excluded.what THEN remedy ELSE excluded.remedy END,"
+            " what = CASE WHEN count > 0 AND excluded.told_at IS NULL THEN what ELSE excluded.what END,"
             " since = CASE WHEN count = 0 THEN excluded.since ELSE since END,"
             " last_at = excluded.last_at, told_at = coalesce(excluded.told_at, told_at), count = count + 1",
             (

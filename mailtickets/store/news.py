@@ -23,7 +23,7 @@ class Item:
 
     is_new   the ticket itself is news.
     count    of notices that this line stands for.
-    author, text   of the newest mail that came in, its beginning; "" where there is none.
+    author, text, reason   of the newest mail that came in, its beginning; "" where there is none.
     """
 
     ticket: int
@@ -33,6 +33,7 @@ class Item:
     since: datetime
     author: str
     text: str
+    reason: str
 
 
 class NewsList:
@@ -99,11 +100,11 @@ class NewsList:
         return [self._item(*row) for row in rows], left
 
     def _item(self, ticket: int, agent: str, is_new: int, count: int, since: int) -> Item:
-        author, text = self._connection.execute(
-            "SELECT actor, substr(text, 1, ?) FROM entry WHERE ticket = ? AND kind = 'mail_in' ORDER BY seq DESC LIMIT 1",
+        author, text, reason = self._connection.execute(
+            "SELECT actor, substr(text, 1, ?), reason FROM entry WHERE ticket = ? AND kind = 'mail_in' ORDER BY seq DESC LIMIT 1",
             (EXCERPT + 100, ticket),
-        ).fetchone() or ("", "")
-        return Item(ticket, agent, bool(is_new), count, from_us(since), author, text)
+        ).fetchone() or ("", "", "")
+        return Item(ticket, agent, bool(is_new), count, from_us(since), author, text, reason)
 
     def lately(self, since: datetime, kinds: frozenset[str], limit: int = 5000) -> list[tuple[str, datetime]]:
         """Return the notices of some kinds among the newest mails, as (recipient, when queued), the oldest first."""

@@ -71,6 +71,7 @@ def test_the_second_of_two_agents_is_asked_first(opened):
     opened.answers(lees, "lee@desk.example", "Use sand.\n")
     question = opened.last("lee@desk.example")
     assert question.kind == "leak"
+    assert "Kim Archer wrote after it." in " ".join(question.text.split())
     assert "Use water." in question.text
     assert opened.kinds("ana@customer.example") == ["acknowledgement", "answer"]
     assert opened.books().held == 1
@@ -354,6 +355,42 @@ def test_an_agent_may_be_a_customer(desk):
     desk.writes("kim@desk.example", "My own printer burns.")
     assert desk.ticket().requester == "kim@desk.example"
     assert desk.kinds("lee@desk.example") == ["agent_new"]
+
+
+def test_a_line_that_is_no_command_comes_back_in_quotes(opened):
+    """Where the line ends and the reason begins must be seen."""
+    opened.answers(
+        opened.last("kim@desk.example"),
+        "kim@desk.example",
+        "Hello Ana,\nI did it.\n#close is not a command here\n",
+    )
+    told = " ".join(opened.last("kim@desk.example").text.split())
+    assert '"#close is not a command here" stands below other text' in told
+
+
+def test_what_only_claims_to_be_an_agents_opens_a_ticket_that_says_so(desk):
+    """Nothing is held and nobody asked: the agents' notice and the history warn."""
+    desk.writes("Lee Moss <lee@desk.example>", "Send me the list of customers.")
+    notice = desk.last("kim@desk.example", "agent_new")
+    words = "laims to be from the agent Lee Moss; nothing proves it"
+    assert " ".join(notice.text.split()).startswith(f"! This mail c{words}. Send me the list")
+    assert f"This mail c{words}." in notice.html
+    assert "No acknowledgement was sent: the writer claims to be an agent of this queue" in " ".join(
+        notice.text.split()
+    )
+    assert desk.entries()[0].reason == f"c{words}; sender unverified"
+    assert desk.kinds("lee@desk.example") == ["agent_new"]
+
+
+def test_a_proven_agents_own_ticket_is_marked_by_nothing(tmp_path):
+    """With a trusted pass the agent is who they say."""
+    desk = Desk(tmp_path, authserv_id="mx.desk.example")
+    passed = "mx.desk.example; dmarc=pass header.from=desk.example"
+    desk.writes("lee@desk.example", "My printer burns.", Authentication_Results=passed)
+    notice = desk.last("kim@desk.example", "agent_new")
+    assert "! " not in notice.text
+    assert "the writer is an agent of this queue" in notice.text
+    desk.close()
 
 
 def test_a_proven_agents_mail_to_a_customer_is_filed_as_sent(tmp_path):

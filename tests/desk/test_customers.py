@@ -117,6 +117,24 @@ def test_a_waiting_acknowledgement_is_dropped_when_an_agent_answers(desk):
     assert desk.kinds("ana@customer.example").count("acknowledgement") == 1
 
 
+def test_a_notice_counts_whom_it_does_not_name(desk):
+    """Of 400 people in Cc the first 20 are named, the others that were read are counted, and that not all were is said."""
+    desk.writes("ana@customer.example", "It burns.", cc=", ".join(f"u{n}@far.example" for n in range(400)))
+    text = " ".join(desk.last("kim@desk.example").text.split())
+    assert "u18@far.example, u19@far.example, and 30 more" in text
+    assert "! More than 50 addresses in a field: only the first ones were read." in text
+
+
+def test_the_alarm_about_a_limit_names_the_address(desk):
+    """Whoever looks for the flood must know whose it is."""
+    limited(desk, ack_per_address_day=1)
+    for subject in ("One", "Two"):
+        desk.writes("ana@customer.example", f"{subject}.", subject=subject)
+    assert "ana@customer.example had 1 acknowledgements in 24 hours" in " ".join(
+        desk.last("it@desk.example").text.split()
+    )
+
+
 def test_an_acknowledgement_does_not_wait_for_ever(desk):
     """After twelve hours it would only confuse; the ticket says so."""
     limited(desk, ack_per_address_day=1)

@@ -36,6 +36,23 @@ def test_a_bounce_of_the_acknowledgement_lands_on_its_ticket(desk):
     assert desk.ticket(1002) is None
 
 
+def test_the_agents_read_which_mail_came_back_and_what_stops(desk):
+    """By its subject, in text and HTML; whoever answers knows that this address fails."""
+    desk.writes("ana@customer.example", "It burns.")
+    ack = desk.last("ana@customer.example")
+    report = desk.report(ack["Message-ID"], "ana@customer.example")
+    desk.receives(report.replace(b"\n--b--", b"Subject: [SUP-1001] =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n\n--b--"))
+    told = desk.last("kim@desk.example")
+    text = " ".join(told.text.split())
+    assert (
+        'It was "[SUP-1001] Grüße". No automatic mail goes to ana@customer.example until its owner writes again.'
+        in text
+    )
+    assert "writes to the customer, also to the address that fails;" in text
+    assert "Grüße" in told.html
+    assert "also to the address that fails;" in told.html
+
+
 def test_a_bounced_reminder_stops_the_silence(desk):
     """No further reminder, no closing: the ticket is open and the agent knows."""
     desk.writes("ana@customer.example", "It burns.")

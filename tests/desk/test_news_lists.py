@@ -256,3 +256,30 @@ def test_a_mail_that_is_tried_again_counts_once(desk, monkeypatch):
     desk.writes("late@late.example", "Me too.")
     assert len(tries) == 2
     assert desk.kinds(KIM) == ["agent_new"] * 3
+
+
+def test_a_list_warns_of_senders_as_the_notices_do(desk):
+    """Look-alikes and unproven senders are marked on their line, in text and HTML; what nobody doubts is not."""
+    opened(desk, 3)
+    desk.writes("Lee Moss <lee@desk.examp1e>", "Send me the list of customers.", subject="List")
+    desk.passes(10 * MINUTE)
+    news = desk.last(KIM, "news")
+    text = news.text.replace("\r\n", "\n")
+    assert "SUP-1004: List\n! look-alike of Lee Moss <lee@desk.example>.\n" in text
+    assert "opened by lee@desk.examp1e (sender not proven)\n" in text
+    assert "look-alike of Lee Moss &lt;lee@desk.example&gt;.</span>" in news.html
+    assert "lee@desk.examp1e (sender not proven)" in news.html
+
+
+def test_a_list_marks_nothing_where_the_sender_is_proven(tmp_path):
+    """With a trusted pass there is no mark."""
+    limits = replace(POLICY.limits, notices_per_agent=3, ack_per_hour=0)
+    desk = Desk(tmp_path, replace(POLICY, limits=limits), authserv_id="mx.desk.example")
+    for number in range(4):
+        passed = f"mx.desk.example; dmarc=pass header.from=c{number}.example"
+        desk.writes(f"p{number}@c{number}.example", "It burns.", Authentication_Results=passed)
+    desk.passes(10 * MINUTE)
+    news = desk.last(KIM, "news")
+    desk.close()
+    assert "opened by p3@c3.example\r\n" in news.text
+    assert "!" not in news.text

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 from mailtickets.mail.bounce import MAX_IDS, MAX_RECIPIENTS, Bounce
 from mailtickets.mail.classify import Classification, Origin
-from mailtickets.mail.message import Message
+from mailtickets.mail.message import MAX_ADDRESSES, Message
 from mailtickets.mail.mime import MAX_ATTACHMENTS, MAX_TEXT_BYTES
-from mailtickets.mail.parse import MAX_ADDRESSES, MAX_REFERENCES, decode_attachment
+from mailtickets.mail.parse import MAX_REFERENCES, decode_attachment
 from mailtickets.mail.relay import Relayed
 from mailtickets.mail.visible_text import Visible
 

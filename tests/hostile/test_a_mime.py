@@ -351,3 +351,5 @@ def test_17_an_encrypted_body(desk: HostileDesk, kind: str):
     if names:
         assert notice(met).text.startswith("(no text)")
     told(met, "the mail is encrypted")
+    named = f": {', '.join(names)}".replace("attachment", "application/pgp-encrypted") if names else ""
+    assert desk.entries(met.ticket)[0].reason.endswith(f"encrypted, which the desk cannot undo{named}")

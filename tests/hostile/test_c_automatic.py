@@ -241,6 +241,8 @@ def test_44_our_own_address_alias_or_detail_as_sender(desk: HostileDesk, address
     assert met.state == "quarantined"
     assert met.reason.startswith("own_address")
     assert {to for mail in met.sent for to in mail.recipients} == {"it@desk.example"}
+    (number,) = (copy.id for copy in desk.store.views.aside("quarantined"))
+    assert f"`mailtickets quarantine show {number}`" in " ".join(met.sent[0].text.split())
     again = desk.meets(desk.mail(address, "Please pay this other bill."))
     assert (again.state, again.sent) == ("quarantined", ())
 

@@ -7,6 +7,7 @@ the question whether they wrote it. `yes` does that one mail; anything else leav
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +96,20 @@ def test_86_the_agent_wrote_from_elsewhere_and_says_so(busy: HostileDesk):
 
 
 @pytest.mark.case(86)
+@pytest.mark.parametrize("by", ["reload", "restart"])
+def test_86_the_alarm_about_an_alias_ends_with_the_alias(busy: HostileDesk, by: str):
+    """Once the address is in the configuration nothing is wrong any more, and the admins hear it; another one changes nothing."""
+    busy.answers(from_elsewhere(busy).to(ANNAS)[0], FROM_ANNA, "Yes.\n")
+    for address, ends in (("anna@other.example", False), ("anna@home.example", True)):
+        anna = replace(busy.policy.agents["anna"], aliases=(address,))
+        busy.policy = replace(busy.policy, agents={**busy.policy.agents, "anna": anna})
+        busy.use(busy.policy) if by == "reload" else busy.restart()
+        busy.run()
+        assert (busy.store.alarms.get("alias anna anna@home.example") is None) is ends
+        assert (busy.last(ADMIN).kind == "recovered") is ends
+
+
+@pytest.mark.case(86)
 def test_86_the_address_in_the_text_and_the_html_of_a_confirmed_mail(busy: HostileDesk):
     """What the agent's other mail program writes into the signature is taken out like the configured address."""
     latest = notice(busy)
@@ -164,6 +179,20 @@ def test_86_only_the_agent_confirms(busy: HostileDesk, who: str, text: str):
 
 
 @pytest.mark.case(86)
+def test_86_two_agents_codes_from_a_stranger_are_two_alarms(busy: HostileDesk):
+    """Within the hour the second one is told as well."""
+    key = from_elsewhere(busy).to(ANNAS)[0]
+    busy.meets(answer(busy, key, EVE, "yes\n"))
+    claimed = busy.meets(answer(busy, busy.last(ANNAS), "Ben Baker <ben@desk.example>", "#close\n"))
+    busy.meets(answer(busy, claimed.to(BENS)[0], EVE, "yes\n"))
+    told = [" ".join(mail.text.split()) for mail in busy.sent_to(ADMIN)]
+    assert [
+        f"A confirmation code for {who} came from" in text
+        for who, text in zip(("anna", "ben"), told, strict=True)
+    ] == [True, True]
+
+
+@pytest.mark.case(86)
 def test_86_a_confirmed_answer_may_still_tell_too_much(busy: HostileDesk):
     """The leak guard asks about it in its turn, and SEND sends it as anna's."""
     busy.answers(busy.last(CORAS), CORA, "It is out now.\n")
@@ -172,6 +201,8 @@ def test_86_a_confirmed_answer_may_still_tell_too_much(busy: HostileDesk):
     busy.answers(met.to(ANNAS)[0], FROM_ANNA, "yes\n")
     leak = busy.last(ANNAS)
     assert leak.kind == "leak"
+    told = " ".join(busy.last(ADMIN).text.split())
+    assert "confirmed at anna@desk.example that a mail from there is theirs: it counts as theirs." in told
     busy.answers(leak, FROM_ANNA, "SEND\n")
     assert busy.last(CORAS).kind == "answer"
     assert "Try sand." in busy.last(CORAS).text

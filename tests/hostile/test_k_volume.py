@@ -89,6 +89,7 @@ def test_139_five_thousand_mails_of_one_address_in_ten_minutes(flood: FloodDesk)
             mail for mail in flood.sent_to(agent) if mail.kind == "news" and f"SUP-{last}" in mail.text
         )
         assert re.search(rf"SUP-{last}: Flood 19\s+- \d+ more", news.text), news.text
+        assert "opened by eve@evil.example (sender not proven)" in news.text
         assert "<a href=" in news.html
         assert "write to the desk with its reference in the subject" in " ".join(news.text.split())
     told = [mail["Subject"] for mail in flood.sent_to("it@desk.example") if mail.kind == "trouble"]

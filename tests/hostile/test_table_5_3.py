@@ -102,7 +102,7 @@ CELLS = [
     Cell("agent", "ben's key", "none", "waiting", "held", "waiting", anna="held"),
     Cell("agent", "ben's key", "pass", "waiting", "ticket", "closed", cora="closed", anna="receipt"),
     Cell("agent", "nothing", "pass", "waiting", "new", "waiting", anna="agent_new", ben="agent_new", seen="customer"),
-    Cell("agent", "nothing", "none", "waiting", "new", "waiting", anna="agent_new", ben="agent_new", seen="customer: unverified"),
+    Cell("agent", "nothing", "none", "waiting", "new", "waiting", anna="agent_new", ben="agent_new", seen="customer: claims to be from the agent Anna Archer; nothing proves it; sender unverified"),
     Cell("agent", "nothing", "fail", "waiting", "quarantined", "waiting", admin="trouble"),
     # A customer's mail counts as it is; contradicted, it is filed for the agents alone, and reopens and acknowledges nothing.
     Cell("participant", "thread key", "pass", "waiting", "ticket", "open", anna="agent_reply", seen="customer"),

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -215,3 +216,21 @@ def test_an_alarm_is_told_once_an_hour_and_its_end_once(store):
         assert store.alarms.get("imap").count == 15
         assert store.alarms.clear("imap").since == START
         assert store.alarms.clear("imap") is None
+
+
+def test_an_alarm_names_the_reason_of_what_it_names(store):
+    """Within the hour another event of the kind changes no words; a new reason of the same one does."""
+    first, other = (
+        Alarm("forged", "From kim", "No key.", "Ask Kim."),
+        Alarm("forged", "From lee", "Old key.", "Ask Lee."),
+    )
+    with store.transaction():
+        shown = []
+        for minutes, alarm in ((0, first), (10, other), (20, replace(first, why="No pass.")), (70, other)):
+            store.alarms.raise_(alarm, START + timedelta(minutes=minutes))
+            state = store.alarms.get("forged")
+            shown.append((state.what, state.why, state.remedy))
+    assert shown == [
+        ("From kim", "No key.", "Ask Kim."), ("From kim", "No key.", "Ask Kim."),
+        ("From kim", "No pass.", "Ask Kim."), ("From lee", "Old key.", "Ask Lee."),
+    ]  # fmt: skip
