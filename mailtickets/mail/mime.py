@@ -358,4 +358,4 @@ def _read_calendar(raw: bytes, start: int, part: _Part, content: _Content, body:
         decoded, _ = _decoded(raw, start, part.end, content.encoding, 4096)
         found = re.search(rb"^METHOD:([A-Za-z]{1,20})", decoded, re.MULTILINE)
         method = found[1].decode("ascii") if found else ""
-    body.calendar_method = method.upper()[:20]
+    body.calendar_method = one_line(method, 20).upper()

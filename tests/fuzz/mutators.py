@@ -141,5 +141,5 @@ def mutated(seeds: Sequence[bytes], rng: Random) -> bytes:
     one, other = seeds[rng.randrange(len(seeds))], seeds[rng.randrange(len(seeds))]
     for _ in range(rng.randrange(1, 6)):
         some: Sequence[Mutator] = _COMMON if rng.random() < 0.85 else _RARE
-        one = some[rng.randrange(len(some))](one, other, rng)
-    return one[:MAX_BYTES]
+        one = some[rng.randrange(len(some))](one, other, rng)[:MAX_BYTES]
+    return one
