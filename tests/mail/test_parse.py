@@ -534,6 +534,7 @@ def test_a_longer_boundary_is_not_the_shorter_one():
     [
         ("text/calendar; method=REPLY", "REPLY"),
         ("text/calendar", "CANCEL"),
+        ('text/calendar; method="RE\bPLY"', "REPLY"),  # a control sign is left out, as from every line
         ("multipart/mixed; boundary=b", ""),
         ("multipart/alternative; boundary=b", "COUNTER"),
     ],
