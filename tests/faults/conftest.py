@@ -12,14 +12,14 @@ from tests.faults.forks import Forks
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import FaultyNetwork
 from tests.support.process import IMAP, DeskProcess
+from tests.support.process import forks as parent_of_all
 from tests.support.smtp_sink import SmtpSink
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def forks() -> Forks:
     """Starts processes quickly."""
-    with Forks() as parent:
-        yield parent
+    return parent_of_all()
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,12 @@ def sink() -> Iterator[SmtpSink]:
     """One recording SMTP server for all faults that leave it alone."""
     with SmtpSink() as server:
         yield server
+
+
+@pytest.fixture
+def stride(pytestconfig: pytest.Config) -> int:
+    """Of so many bytes of a dialogue one is cut behind: every byte with `make faults`, every fourth, from any of the first, else."""
+    return 1 if pytestconfig.getoption("--kills") >= 1000 else 4
 
 
 @pytest.fixture

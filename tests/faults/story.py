@@ -157,7 +157,7 @@ class FaultDesk(DeskProcess):
                 break
             if time.monotonic() > end:
                 raise AssertionError(f"after {seconds} s still {left}\n{self.log[-5000:]}")
-            time.sleep(0.01)
+            time.sleep(0.02)
         assert self.child.ended == -9, f"it ended with {self.child.ended}\n{self.log[-5000:]}"
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def sink() -> Iterator[SmtpSink]:
 @pytest.mark.fault("Mark on server", "NO, drop, read-only folder, MOVE half done")
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_a_dialogue_cut_after_any_byte_loses_and_doubles_nothing(
-    tmp_path: Path, terse: Dovecot, sink: SmtpSink, account: str, side: Side, book
+    tmp_path: Path, terse: Dovecot, sink: SmtpSink, account: str, side: Side, stride: int, book
 ):
     """For every byte of either side it ends by FIN and by RST; after four such rounds an honest one has each mail on one ticket."""
     with FaultyNetwork(terse.imap) as network, terse.client(account) as program:
@@ -72,7 +73,7 @@ def test_a_dialogue_cut_after_any_byte_loses_and_doubles_nothing(
             put()
             assert rounds.take() == ""
             recorded = len(network.dialogues[0].said(side).partition(b"Store completed")[0])
-            for after in itertools.count(step=2):
+            for after in itertools.count(2 * random.randrange(stride), 2 * stride):
                 reached = [
                     struck(byte, abrupt=abrupt) for byte in (after, after + 1) for abrupt in (False, True)
                 ]
