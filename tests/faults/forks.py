@@ -14,6 +14,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -65,6 +66,7 @@ class Forks:
 
     def __init__(self) -> None:
         self.ends: dict[int, int] = {}
+        self._lock = threading.RLock()  # several threads of a test may start and wait
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -112,13 +114,14 @@ class Forks:
             "arguments": arguments, "log": str(log), "env": env or {}, "errors": str(errors or log),
             "stdin": str(stdin or os.devnull), "only": only, "folder": str(Path.cwd()), "umask": _umask(),
         }  # fmt: skip
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        end = time.monotonic() + 30
-        while not self._begun:
-            assert time.monotonic() < end, "the parent of all processes is silent"
-            self.hear(0.05)
-        return Child(self, self._begun.pop())
+        with self._lock:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            end = time.monotonic() + 30
+            while not self._begun:
+                assert time.monotonic() < end, "the parent of all processes is silent"
+                self.hear(0.05)
+            return Child(self, self._begun.pop())
 
     def hear(self, seconds: float) -> None:
         """Take in what the parent says: pids that began, and how they ended."""
@@ -126,14 +129,15 @@ class Forks:
 
         assert self._process.stdout is not None
         select.select([self._process.stdout], [], [], seconds)
-        self._heard += self._process.stdout.read() or b""
-        *lines, self._heard = self._heard.split(b"\n")
-        for line in lines:
-            word, pid, code = line.decode().split()
-            if word == "begun":
-                self._begun.append(int(pid))
-            else:
-                self.ends[int(pid)] = int(code)
+        with self._lock:
+            self._heard += self._process.stdout.read() or b""
+            *lines, self._heard = self._heard.split(b"\n")
+            for line in lines:
+                word, pid, code = line.decode().split()
+                if word == "begun":
+                    self._begun.append(int(pid))
+                else:
+                    self.ends[int(pid)] = int(code)
 
 
 def _umask() -> int:

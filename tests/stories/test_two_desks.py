@@ -58,7 +58,10 @@ def falls_silent(office: PostOffice, desks: tuple[DeskProcess, ...], seconds: fl
 def a_desk(folder: Path, dovecot: Dovecot, office: PostOffice, user: str, domain: str, tag: str, more: str = "") -> DeskProcess:  # fmt: skip
     """Configure a desk at a domain of its own, and let the post office deliver to it."""
     folder.mkdir()
-    desk = DeskProcess(folder, dovecot, office, user, poll="1s", more=more)
+    limits = more or "[limits]"
+    desk = DeskProcess(
+        folder, dovecot, office, user, poll="1s", more=f"{limits}\nsame_words_per_domain_day = 10"
+    )
     desk.edit(f'address = "{user}@desk.example"', f'address = "{user}@{domain}"')
     desk.edit('tag = "SUP"', f'tag = "{tag}"')
     desk.address = f"{user}@{domain}"

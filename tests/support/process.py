@@ -128,6 +128,8 @@ def with_limits(more: str) -> str:
     """Return further tables with the limits of floods off, where they do not name one themselves."""
     if "notices_per_agent" in more or "tickets_per_address_hour" in more:
         return more
+    if "same_words_per_domain_day" in more:
+        return more.replace("[limits]", NO_FLOOD.rpartition("\n")[0])
     return more.replace("[limits]", NO_FLOOD) if "[limits]" in more else f"{more}\n{NO_FLOOD}"
 
 
@@ -227,7 +229,9 @@ class DeskProcess:
         seen = self.log.count(" ready ")
         words = ["--config", str(self.folder / "config.toml"), "run", *arguments]
         around = {**os.environ, **(env or {})}
-        if self.program in {"mailtickets", "tests.faults.hasty"}:
+        # What a variable of Python changes happens at the start of an interpreter.
+        own = any(name.startswith("PYTHON") for name in env or ())
+        if self.program in {"mailtickets", "tests.faults.hasty"} and not own:
             hasty = {} if self.program == "mailtickets" else {HASTY: "1"}
             self.process = Started(forks().start(words, self.folder / "log", around | hasty, only=True))
         else:
