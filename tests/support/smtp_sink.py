@@ -57,6 +57,8 @@ class _Session(SMTP):
             self.sink.connections += 1
             self.number = self.sink.connections
         self.sink.transports.add(transport)
+        if self.sink.is_down and isinstance(transport, asyncio.Transport):
+            transport.abort()  # it was being accepted when the server closed
 
     async def smtp_RCPT(self, arg: str) -> None:
         if self.sink.dsn and arg and " NOTIFY=" in arg:
@@ -98,6 +100,7 @@ class SmtpSink:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp-sink", daemon=True)
         self._server: asyncio.Server | None = None
+        self.is_down = True
         self._arrived = threading.Condition()
 
     def __enter__(self) -> Self:
@@ -218,9 +221,14 @@ class SmtpSink:
 
     async def _listening(self) -> asyncio.Server:
         context = self._context if self.security == "tls" else None
+        self.is_down = False
         return await self._loop.create_server(self._session, "127.0.0.1", self.port, ssl=context)
 
     async def _stopped(self, server: asyncio.Server) -> None:
+        self.is_down = True
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        await _rounds()  # asyncio never closes the socket of one who is being accepted when a server closes
         server.close()
         await self._cut()
 
@@ -229,15 +237,19 @@ class SmtpSink:
             if isinstance(transport, asyncio.Transport):
                 transport.abort()
         self.transports.clear()
-        await asyncio.sleep(0)
+        await _rounds()  # sockets are closed in the next rounds of the loop
 
     async def _cancelled(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(5):
-            await asyncio.sleep(0)  # sockets are closed in the next rounds of the loop
+        await _rounds()
+
+
+async def _rounds() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _bare(address: str | None) -> str:
