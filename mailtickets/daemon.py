@@ -37,7 +37,7 @@ from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys
 from mailtickets.standstill import Standstill
 from mailtickets.store import Store, StoreUnusable, store_trouble
-from mailtickets.store.database import StoreLock
+from mailtickets.store.lock import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.systemd import sd_notify
 from mailtickets.transport.smtp import SmtpPool

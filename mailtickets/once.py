@@ -26,8 +26,8 @@ from mailtickets.reporting import make as make_report
 from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys, key_finder_of
 from mailtickets.store import Store, StoreBusy, StoreUnusable
-from mailtickets.store.database import StoreLock
 from mailtickets.store.ledger import RECEIVED, Taken, compress
+from mailtickets.store.lock import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 
