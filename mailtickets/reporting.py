@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from mailtickets import maillog
 from mailtickets.figures.apart import planned_apart
 from mailtickets.figures.gather import gather
 from mailtickets.figures.page import ReportMail, report_mail
@@ -14,15 +17,17 @@ from mailtickets.figures.text import short
 from mailtickets.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mailtickets.desk.agreement import ReportPlan
     from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Policy
+    from mailtickets.deskthread import DeskThread
+    from mailtickets.pipeline import Line
 
 STATS_DAYS = "30d"
+AGAIN = timedelta(hours=1)  # after one that failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,38 @@ def make(path: Path, due: Due, policy: Policy, now: datetime) -> ReportMail:
     """
     figures, drawn = planned_apart(path, due.plan, due.period, policy, now)
     return report_mail(figures, due.plan, drawn)
+
+
+class DueReports:
+    """The reports that the daemon makes and queues when they are due. Runs in the asyncio loop."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._again: dict[str, datetime] = {}  # name to when a failed report is tried again
+
+    async def queue(self, desk: DeskThread, line: Line, store: Path, queued: Callable[[], None]) -> None:
+        """Make and queue the reports that are due; one that fails is tried again in an hour, the others go out.
+
+        queued   is called after each.
+        """
+        try:
+            due = await asyncio.wrap_future(desk.call(line.due_reports))
+        except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
+            maillog.broken("looking for due reports failed; it is tried again", None, error)
+            return
+        assert isinstance(due, list)  # noqa: S101  (for the type checker)
+        for one in due:
+            if self._again.get(one.plan.name, self._clock()) > self._clock():
+                continue
+            try:
+                mail = await asyncio.to_thread(make, store, one, line.rules.policy, self._clock())
+                await asyncio.wrap_future(desk.call(line.queue_report, one, mail))
+            except Exception as error:  # noqa: BLE001  (a report must not end the desk)
+                maillog.broken(f"report {one.plan.name} failed; it is tried again in an hour", None, error)
+                self._again[one.plan.name] = self._clock() + AGAIN
+            else:
+                maillog.note("report queued", name=one.plan.name, period=one.occasion)
+                queued()
 
 
 def stats(store: Store, policy: Policy, now: datetime, filters: Mapping[str, str]) -> str:
