@@ -38,6 +38,7 @@ _SEEN, _DELETED = rb"\Seen", rb"\Deleted"  # RFC 3501 section 2.3.2
 class ImapMailbox:
     """One folder of one account; call `connect` first, and again after any MailboxUnavailable.
 
+    connection   for what is asked of the account besides.
     unreadable   mails that the last `fetch` had to leave out though they exist: UID to reason.
     moved        may be set before `connect`: called at most once a second while the server's bytes come, also within one command.
     """
