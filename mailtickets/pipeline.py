@@ -20,6 +20,7 @@ from mailtickets import maillog
 from mailtickets.catching_up import CatchingUp
 from mailtickets.claiming import Claims
 from mailtickets.cleaning import Cleaning
+from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
 from mailtickets.deciding import decided
 from mailtickets.desk.decide import decide
@@ -36,17 +37,15 @@ from mailtickets.desk.ticket import (
     TimerKind,
     Verdict,
 )
-from mailtickets.guard import Guard, TooHard, is_laborious
+from mailtickets.guard import TooHard
 from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
-from mailtickets.readahead import ReadAhead
 from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recount
 from mailtickets.reporting import due_reports, note_sent
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
-from mailtickets.unread import head_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,8 +56,6 @@ if TYPE_CHECKING:
     from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.ticket import Release, Timer
     from mailtickets.figures.page import ReportMail
-    from mailtickets.guard import Request
-    from mailtickets.reading import Reading
     from mailtickets.recording import Written
     from mailtickets.reporting import Due
     from mailtickets.store import Store
@@ -68,9 +65,6 @@ if TYPE_CHECKING:
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
-LARGE_BYTES = (
-    1 << 20
-)  # above this a mail is read in a process of its own; a smaller one where it is laborious
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
@@ -88,11 +82,9 @@ class Line:
         self, store: Store, rules: Rules, clock: Callable[[], datetime], code: Callable[[], str]
     ) -> None:
         self._store, self.rules, self._clock, self._code = store, rules, clock, code
-        self._guard = Guard(rules.reading)
-        self._ahead = ReadAhead(rules.reading)
-        self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
+        self._reader = CopyReader(rules, self._originals)
         self._recorder = Recorder(store, rules, clock, self._originals)
         self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
         self._claims = Claims(store, self._recorder, self.pauses, clock)
@@ -113,9 +105,7 @@ class Line:
         self.rules = rules
         self._recorder.rules = rules
         self._begin_recount()
-        self._guard.close()
-        self._ahead.close()
-        self._guard, self._ahead = Guard(rules.reading), ReadAhead(rules.reading)
+        self._reader.use(rules)
         self._end_alarms_of_aliases()
 
     def _end_alarms_of_aliases(self) -> None:
@@ -171,7 +161,7 @@ class Line:
                 self.undecided_bytes += copy.size
                 self._size_of[number] = copy.size
                 if self.undecided_bytes <= KEPT_RAW_BYTES:
-                    self._raw[number] = mail.raw  # else it is read back from the store
+                    self._reader.keep(number, mail.raw)  # else it is read back from the store
         if numbers:
             maillog.taken(taken[0].mailbox, len(numbers), sum(self._size_of.get(one, 0) for one in numbers))
         return len(numbers)
@@ -186,10 +176,8 @@ class Line:
             return 0
         if len(waiting) >= BATCH_MAILS + AHEAD_FROM:
             # Those of the next turn: they are read while this one's are decided.
-            self._ahead.offer(
-                (copy.id, copy.size, partial(self._request, copy))
-                for copy in waiting[BATCH_MAILS:]
-                if copy.size <= LARGE_BYTES and not copy.tries and copy.id not in self._alone
+            self._reader.offer(
+                copy for copy in waiting[BATCH_MAILS:] if not copy.tries and copy.id not in self._alone
             )
         for copy in waiting:
             if copy.tries or copy.id in self._alone:
@@ -207,7 +195,7 @@ class Line:
         started = time.monotonic()
         for copy in copies:
             try:
-                read.append((copy, self._read(copy)))
+                read.append((copy, self._reader.read(copy)))
                 reach("parsed")
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
                 maillog.broken("cannot read a mail; it is tried again by itself", copy.id, error)
@@ -264,7 +252,7 @@ class Line:
             self._give_up(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program", tries)
             return
         try:
-            incoming = self._guarded(copy)
+            incoming = self._reader.read_apart(copy)
             reach("parsed")
             with self._store.transaction():
                 self._decide_mail(copy, incoming)
@@ -291,7 +279,7 @@ class Line:
         # Once more after an end of the program in reading the whole mail; an end in reading its header is the last.
         if copy.released and tries <= MAX_TRIES + 1:
             try:
-                incoming = self._read_head(copy)
+                incoming = self._reader.read_head(copy)
                 with self._store.transaction():
                     self._decide_mail(copy, incoming)
             except Exception as error:
@@ -304,20 +292,6 @@ class Line:
                 self._forget(copy.id)
                 return
         self._quarantine(copy, reason)
-
-    def _read_head(self, copy: Copy) -> Incoming:
-        """Return what the header of a mail says that cannot be read whole. Raises TooHard."""
-        try:
-            raw = self._raw_of(copy)
-        except Exception as error:
-            if store_trouble(error):
-                raise
-            raw = b""  # the original is damaged: that is why it cannot be read
-        try:
-            incoming = self._guard.read(head_only(raw, copy.id), copy.digest, copy.mailbox, copy.arrived)
-        except TooHard:
-            incoming = self._guard.read(head_only(b"", copy.id), copy.digest, copy.mailbox, copy.arrived)
-        return replace(incoming, unread=True)
 
     def _quarantine(self, copy: Copy, reason: str) -> None:
         alarm = Alarm(
@@ -339,41 +313,8 @@ class Line:
         self._alone.discard(number)
         self._try_of.pop(number, None)
         self._batch_of.pop(number, None)
-        self._raw.pop(number, None)
+        self._reader.forget(number)
         self.undecided_bytes -= self._size_of.pop(number, 0)
-
-    def _read(self, copy: Copy) -> Incoming:
-        if copy.size > LARGE_BYTES and not copy.truncated:
-            return self._guarded(copy)
-        ahead = self._ahead.take(copy.id)
-        if isinstance(ahead, str):
-            raise TooHard(ahead)
-        if ahead is None and is_laborious(self._raw_of(copy)):
-            return self._guarded(copy)
-        return ahead or self._read_by(self.rules.reading, copy)
-
-    def _request(self, copy: Copy) -> Request:
-        told = any(queue.agents for queue in self.rules.policy.queues.values())
-        raw = self._raw_of(copy)
-        return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, copy.dkim_keys, told
-
-    def _guarded(self, copy: Copy) -> Incoming:
-        return self._read_by(self._guard, copy)
-
-    def _read_by(self, reader: Reading | Guard, copy: Copy) -> Incoming:
-        raw = self._raw_of(copy)
-        return reader.read(
-            raw,
-            copy.digest,
-            copy.mailbox,
-            copy.arrived,
-            truncated=copy.truncated,
-            size=copy.size,
-            dkim_keys=copy.dkim_keys,
-        )
-
-    def _raw_of(self, copy: Copy) -> bytes:
-        return self._raw.get(copy.id) or self.original(copy.digest)
 
     def original(self, digest: bytes) -> bytes:
         """Return a stored original. Raises KeyError if there is none."""
@@ -406,7 +347,7 @@ class Line:
 
     def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> Written:
         """Write a decision, and settle the held mail again that it lets go."""
-        written = self._recorder.record(decision, copy, incoming, self._raw.get(copy or 0))
+        written = self._recorder.record(decision, copy, incoming, self._reader.kept(copy or 0))
         if decision.release:
             self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
         return written
@@ -428,7 +369,7 @@ class Line:
                 copy.id, Outcome.IGNORED, f"held, then not done: {release.reason}", ticket
             )
             return
-        self._decide_mail(copy, self._read(copy), release.grant, agent)
+        self._decide_mail(copy, self._reader.read(copy), release.grant, agent)
 
     # -- the admins --------------------------------------------------------------------------
 
@@ -562,7 +503,7 @@ class Line:
                 return (), {}
             event = replace(event, held_agent=held[0], held_kind=held[1])
             if copy is not None and held[1] is not HoldKind.FORGET:
-                event = replace(event, held_text=self._read(copy).text)
+                event = replace(event, held_text=self._reader.read(copy).text)
         reach("timer-due")
         facts = self._store.facts.for_ticket(event.ticket, policy.limits, now, policy.addresses_of_agents)
         facts = self._catching_up.facts(facts, self._recorder.holds)
@@ -610,13 +551,11 @@ class Line:
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""
-        self._guard.close_if_idle()
-        self._ahead.close_if_idle()
+        self._reader.close_if_idle()
 
     def close(self) -> None:
         """End the other processes."""
-        self._guard.close()
-        self._ahead.close()
+        self._reader.close()
 
     def end_cleanly(self) -> None:
         """Take the marks of undecided batches away, so that their mails are not taken for the cause of an end."""

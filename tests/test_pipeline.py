@@ -120,12 +120,12 @@ def test_a_mail_that_ends_the_process_again_and_again_is_set_aside(desk, monkeyp
             return _read(self, raw, *arguments, **more)
 
         def guarded(copy):  # the child cannot be reached by a patch
-            raw = desk.line._raw_of(copy)
+            raw = desk.line._reader.raw(copy)
             return desk.line.rules.reading.read(raw, copy.digest, copy.mailbox, copy.arrived)
 
         with monkeypatch.context() as patch:
             patch.setattr(Reading, "read", deadly)
-            patch.setattr(desk.line, "_guarded", guarded)
+            patch.setattr(desk.line._reader, "read_apart", guarded)
             try:
                 desk.run()
             except Killed:
