@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,12 @@ from mailtickets.claiming import Claims
 from mailtickets.cleaning import Cleaning
 from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
-from mailtickets.deciding import decided
 from mailtickets.desk.decide import decide
 from mailtickets.desk.events import TimerDue
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import (
-    ERASED_WORDS,
     Alarm,
-    Decision,
-    Grant,
     HoldKind,
     Outcome,
     TimerKind,
@@ -44,6 +39,7 @@ from mailtickets.pauses import Pauses
 from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recount
 from mailtickets.reporting import due_reports, note_sent
+from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
 
@@ -54,7 +50,7 @@ if TYPE_CHECKING:
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
     from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.ticket import Release, Timer
+    from mailtickets.desk.ticket import Timer
     from mailtickets.figures.page import ReportMail
     from mailtickets.recording import Written
     from mailtickets.reporting import Due
@@ -81,7 +77,7 @@ class Line:
     def __init__(
         self, store: Store, rules: Rules, clock: Callable[[], datetime], code: Callable[[], str]
     ) -> None:
-        self._store, self.rules, self._clock, self._code = store, rules, clock, code
+        self._store, self.rules, self._clock = store, rules, clock
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
         self._reader = CopyReader(rules, self._originals)
@@ -89,6 +85,7 @@ class Line:
         self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
+        self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
         self._cleaning = Cleaning(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
@@ -229,7 +226,7 @@ class Line:
     def _in_savepoint(self, copy: Copy, incoming: Incoming) -> bool:
         try:
             with self._store.savepoint():
-                self._decide_mail(copy, incoming)
+                self._settling.settle(copy, incoming)
         except Exception as error:
             self._recorder.undone()
             if store_trouble(error):
@@ -255,7 +252,7 @@ class Line:
             incoming = self._reader.read_apart(copy)
             reach("parsed")
             with self._store.transaction():
-                self._decide_mail(copy, incoming)
+                self._settling.settle(copy, incoming)
                 reach("written")
             reach("committed")
         except TooHard as error:
@@ -281,7 +278,7 @@ class Line:
             try:
                 incoming = self._reader.read_head(copy)
                 with self._store.transaction():
-                    self._decide_mail(copy, incoming)
+                    self._settling.settle(copy, incoming)
             except Exception as error:
                 self._recorder.undone()
                 if store_trouble(error):
@@ -319,57 +316,6 @@ class Line:
     def original(self, digest: bytes) -> bytes:
         """Return a stored original. Raises KeyError if there is none."""
         return self._originals.get(digest)
-
-    # -- one mail ----------------------------------------------------------------------------
-
-    def _decide_mail(
-        self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE, granted_by: str = ""
-    ) -> None:
-        """Facts, decision and everything it says, inside the caller's transaction."""
-        # What somebody lets go now was not let go before: there the mail that says so counts.
-        held = self._recorder.holds if grant or copy.released else self._catching_up.why_held(copy.arrived)
-        case = decided(
-            self._store, self.rules, copy, incoming, self._clock(), self._code(), grant,
-            partial(self._catching_up.facts, held=held), granted_by=granted_by,
-        )  # fmt: skip
-        message, verdict = incoming.message, case.verdict
-        with self._recorder.holding(held):
-            self._record(case.decision, copy.id, case.incoming)
-        erased = case.facts.duplicate_erased
-        said = ("", "", ERASED_WORDS) if erased else (message.message_id, case.sender, message.subject[:250])
-        self._store.ledger.book(
-            copy.id, verdict, case.content, *said, duplicate=case.facts.duplicate_of is not None
-        )
-        if case.decision.private:
-            self._store.forgetting.drop_original(copy.id)
-        reference = next((change.ticket.reference for change in case.decision.changes), "")
-        maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
-
-    def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> Written:
-        """Write a decision, and settle the held mail again that it lets go."""
-        written = self._recorder.record(decision, copy, incoming, self._reader.kept(copy or 0))
-        if decision.release:
-            self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
-        return written
-
-    def _release(self, release: Release, ticket: int | None) -> None:
-        """Let a held mail go: decide it again with what its agent granted, or end it."""
-        held = self._store.ledger.held_agent(release.copy)
-        copy = self._store.ledger.copy(release.copy)
-        self._store.ledger.let_go(release.copy)
-        if ticket is not None:
-            self._store.tickets.drop_timer(ticket, TimerKind.HELD, release.copy)
-        if held is None or copy is None:
-            return
-        agent, kind = held
-        if release.grant is Grant.NONE and kind is HoldKind.ALIAS:
-            return  # it is on its ticket
-        if release.grant is Grant.NONE:
-            self._store.ledger.rebook(
-                copy.id, Outcome.IGNORED, f"held, then not done: {release.reason}", ticket
-            )
-            return
-        self._decide_mail(copy, self._reader.read(copy), release.grant, agent)
 
     # -- the admins --------------------------------------------------------------------------
 
@@ -511,7 +457,7 @@ class Line:
         later: tuple[Outgoing, ...] = ()
         if together and event.timer.kind is TimerKind.CLOCK:
             later, decision = decision.mail, replace(decision, mail=())
-        written = self._record(decision, None, None)
+        written = self._settling.record(decision, None, None)
         for change in decision.changes:
             maillog.fired(change.ticket.reference, event.timer.kind.value)
         return later, written

@@ -47,7 +47,7 @@ def poison(desk, monkeypatch, what):
             return read(self, raw, *arguments, **more)
 
         monkeypatch.setattr(Reading, "read", bad_read)
-    decide = desk.line._decide_mail
+    decide = desk.line._settling.settle
 
     def bad_decide(copy, incoming, *more):
         if "POISON" in incoming.text:
@@ -55,7 +55,7 @@ def poison(desk, monkeypatch, what):
             raise ValueError("cannot decide")
         decide(copy, incoming, *more)
 
-    monkeypatch.setattr(desk.line, "_decide_mail", bad_decide)
+    monkeypatch.setattr(desk.line._settling, "settle", bad_decide)
 
 
 @pytest.mark.parametrize("what", ["reading", "deciding"])
@@ -87,7 +87,7 @@ def test_a_quarantined_mail_can_be_tried_again(desk, monkeypatch):
 def test_an_end_in_the_middle_of_a_batch_loses_and_repeats_nothing(desk, monkeypatch):
     """The batch is taken mail by mail afterwards; each ends on one ticket with one acknowledgement."""
     three(desk)
-    decide, calls = desk.line._decide_mail, []
+    decide, calls = desk.line._settling.settle, []
 
     def killed(copy, incoming, *more):
         calls.append(copy.id)
@@ -95,7 +95,7 @@ def test_an_end_in_the_middle_of_a_batch_loses_and_repeats_nothing(desk, monkeyp
             raise Killed
         decide(copy, incoming, *more)
 
-    monkeypatch.setattr(desk.line, "_decide_mail", killed)
+    monkeypatch.setattr(desk.line._settling, "settle", killed)
     with pytest.raises(Killed):
         desk.run()
     assert desk.books().waiting == 3
