@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -21,17 +19,9 @@ from mailtickets.claiming import Claims
 from mailtickets.cleaning import Cleaning
 from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
-from mailtickets.desk.decide import decide
-from mailtickets.desk.events import TimerDue
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
-from mailtickets.desk.ticket import (
-    Alarm,
-    HoldKind,
-    Outcome,
-    TimerKind,
-    Verdict,
-)
+from mailtickets.desk.ticket import Alarm, Outcome, Verdict
 from mailtickets.guard import TooHard
 from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
@@ -42,6 +32,7 @@ from mailtickets.reporting import due_reports, note_sent
 from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
+from mailtickets.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,10 +40,7 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
-    from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.ticket import Timer
     from mailtickets.figures.page import ReportMail
-    from mailtickets.recording import Written
     from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
@@ -64,7 +52,6 @@ READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half dec
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 KEPT_RAW_BYTES = 8 << 20
 COUNTED_UNDER = "counted_under"
-TRY_TIMER_AGAIN = timedelta(hours=1)
 
 
 class Line:
@@ -86,6 +73,7 @@ class Line:
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
         self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
+        self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling, clock)
         self._cleaning = Cleaning(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
@@ -387,22 +375,10 @@ class Line:
         """
         if self.pauses.holds(Cause.CLOCK):
             return 0
-        due = self._store.tickets.due(self._clock())
-        if not due:
-            self._end_catching_up()
-            return self._send_lists()
-        with self._store.transaction():
-            try:
-                with self._store.savepoint():
-                    self._fire_all(due, together=True)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise
-                maillog.broken("escalations cannot be told together; each goes by itself", None, error)
-                self._fire_all(due, together=False)
-        reach("timer-committed")
-        return len(due)
+        if fired := self._timers.fire_due():
+            return fired
+        self._end_catching_up()
+        return self._send_lists()
 
     def _send_lists(self) -> int:
         """Tell agents together what was too much to tell one by one; return how many lists there were."""
@@ -411,56 +387,6 @@ class Line:
             return 0
         with self._store.transaction():
             return self._recorder.send_lists()
-
-    def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
-        """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""
-        mail: dict[str, list[Outgoing]] = {}
-        tickets: Written = {}
-        for ticket, timer in due:
-            held = self._catching_up.why_held(timer.due)
-            try:
-                with self._store.savepoint(), self._recorder.holding(held):
-                    later, written = self._fire(TimerDue(ticket, timer), together=together)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise  # nothing is wrong with the ticket: all timers wait for the store
-                maillog.broken("a timer failed; it is tried again in an hour", None, error)
-                self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
-            else:
-                if later:
-                    mail.setdefault(held, []).extend(later)
-                    tickets.update(written)
-        for held, some in mail.items():
-            with self._recorder.holding(held):
-                self._recorder.send_together(some, tickets)
-
-    def _fire(self, event: TimerDue, *, together: bool) -> tuple[tuple[Outgoing, ...], Written]:
-        """Let one timer do its work; return the mails that are still to be queued, and what was written.
-
-        The timer's row goes first: a decision that wants it again sets it again.
-        """
-        now, policy = self._clock(), self.rules.policy
-        self._store.tickets.drop_timer(event.ticket, event.timer.kind, event.timer.cycle)
-        if event.timer.kind is TimerKind.HELD:
-            held = self._store.ledger.held_agent(event.timer.cycle)
-            copy = self._store.ledger.copy(event.timer.cycle)
-            if held is None or (copy is None and held[1] is not HoldKind.FORGET):
-                return (), {}
-            event = replace(event, held_agent=held[0], held_kind=held[1])
-            if copy is not None and held[1] is not HoldKind.FORGET:
-                event = replace(event, held_text=self._reader.read(copy).text)
-        reach("timer-due")
-        facts = self._store.facts.for_ticket(event.ticket, policy.limits, now, policy.addresses_of_agents)
-        facts = self._catching_up.facts(facts, self._recorder.holds)
-        decision = decide(event, facts, policy, now)
-        later: tuple[Outgoing, ...] = ()
-        if together and event.timer.kind is TimerKind.CLOCK:
-            later, decision = decision.mail, replace(decision, mail=())
-        written = self._settling.record(decision, None, None)
-        for change in decision.changes:
-            maillog.fired(change.ticket.reference, event.timer.kind.value)
-        return later, written
 
     # -- after a restore ---------------------------------------------------------------------
 

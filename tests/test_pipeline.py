@@ -193,14 +193,14 @@ def test_a_timer_that_fails_holds_up_no_other(desk, monkeypatch):
     for name in ("ana", "bob"):
         desk.writes(f"{name}@{name}.example", "It burns.")
         desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"Water, {name}?\n")
-    fire = desk.line._fire
+    fire = desk.line._timers._fire
 
     def bad(event, **more):
         if event.ticket == 1001:
             raise ValueError("no")
         return fire(event, **more)
 
-    monkeypatch.setattr(desk.line, "_fire", bad)
+    monkeypatch.setattr(desk.line._timers, "_fire", bad)
     desk.passes(25 * HOUR)
     assert desk.kinds("ana@ana.example")[-1] == "answer"
     assert desk.kinds("bob@bob.example")[-1] == "reminder"
