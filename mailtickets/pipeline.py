@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
@@ -23,12 +22,11 @@ from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
 from mailtickets.desk.ticket import Alarm, Outcome, Verdict
 from mailtickets.guard import TooHard
-from mailtickets.mail.message import Attachment
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
 from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recount
-from mailtickets.reporting import due_reports, note_sent
+from mailtickets.reporting import ScheduledReports
 from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
-    from mailtickets.figures.page import ReportMail
-    from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.ledger import Copy, Step, Taken
@@ -74,6 +70,9 @@ class Line:
         self._catching_up = CatchingUp(store)
         self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
         self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling, clock)
+        self.reports = ScheduledReports(
+            store, self._recorder, self.pauses, self._catching_up, self._originals, clock
+        )
         self._cleaning = Cleaning(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
@@ -318,35 +317,6 @@ class Line:
             return None
         with self._store.transaction():
             return self._recorder.recovered(kind, accounts)
-
-    # -- reports -----------------------------------------------------------------------------
-
-    def due_reports(self) -> list[Due]:
-        """Return the reports that are to be made now; none while the clock is in doubt."""
-        if self.pauses.holds(Cause.CLOCK):
-            return []
-        return due_reports(self._store, self.rules.policy, self._clock())
-
-    def queue_report(self, due: Due, mail: ReportMail) -> None:
-        """Queue a report for all its readers, once."""
-        now = self._clock()
-        blob = b"".join(picture.png for picture in mail.pictures)
-        ends = list(accumulate(len(picture.png) for picture in mail.pictures))
-        cut = tuple(
-            Attachment(
-                f"{picture.name}.png", "image/png", end - len(picture.png), end, "binary", len(picture.png),
-                picture.content_id, inline=True,
-            )
-            for picture, end in zip(mail.pictures, ends, strict=True)
-        )  # fmt: skip
-        with self._store.transaction():
-            digest = self._store.ledger.keep(blob) if blob else b""
-            occasion = f"{due.plan.name}:{due.occasion}"
-            mails = self.rules.writer.to_people(
-                "report", mail.values, due.plan.to, occasion, self.original, now, (digest, cut)
-            )
-            self._recorder.queue(mails, held=self._catching_up.why_held_for_ever(due.since))
-            note_sent(self._store, due.plan, due.occasion)
 
     # -- changed rules -----------------------------------------------------------------------
 
