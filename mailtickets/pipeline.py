@@ -25,7 +25,7 @@ from mailtickets.guard import TooHard
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
 from mailtickets.recording import Recorder, Rules
-from mailtickets.recounting import Recount
+from mailtickets.recounting import Recounting
 from mailtickets.reporting import ScheduledReports
 from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
@@ -47,7 +47,6 @@ BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 KEPT_RAW_BYTES = 8 << 20
-COUNTED_UNDER = "counted_under"
 
 
 class Line:
@@ -65,7 +64,10 @@ class Line:
         self._originals = Originals(store.ledger.original)
         self._reader = CopyReader(rules, self._originals)
         self._recorder = Recorder(store, rules, clock, self._originals)
-        self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
+        self._recounting = Recounting(store, self._recorder, clock)
+        self.pauses = Pauses(
+            store, self._recorder.alarm, self._recorder.recovered, self._recounting.begin_for_clock
+        )
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
         self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
@@ -79,16 +81,12 @@ class Line:
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
         self.undecided_bytes = 0  # their sum; mailboxes wait while it is much
         self.between_mails: Callable[[], None] = lambda: None
-        self._recount: Recount | None = None
-        if (known := store.setting(COUNTED_UNDER)) != rules.digest:
-            # The file was changed while no daemon ran; or an earlier version has counted nothing yet.
-            self._begin_recount(closed=not known)
 
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
         self.rules = rules
         self._recorder.rules = rules
-        self._begin_recount()
+        self._recounting.begin()
         self._reader.use(rules)
         self._end_alarms_of_aliases()
 
@@ -320,21 +318,9 @@ class Line:
 
     # -- changed rules -----------------------------------------------------------------------
 
-    def _begin_recount(self, *, closed: bool = False) -> None:
-        self._recount = Recount(self._store, self.rules.policy, closed=closed)
-
-    def _recount_for_clock(self) -> None:
-        """Count all timers again, inside the caller's transaction; an end of the program on the way begins it anew."""
-        self._store.set_setting(COUNTED_UNDER, "a wrong clock")
-        self._begin_recount()
-
     def recount(self) -> bool:
-        """Go on with what changed rules mean for open tickets; return whether there is more to do."""
-        if self._recount and not self._recount.step(self._clock()):
-            self._recount = None
-            with self._store.transaction():
-                self._store.set_setting(COUNTED_UNDER, self.rules.digest)
-        return self._recount is not None
+        """See `Recounting.go_on`."""
+        return self._recounting.go_on()
 
     # -- timers ------------------------------------------------------------------------------
 
