@@ -3,7 +3,8 @@
     accept()    raw mail to the ledger          settle()    ledger to ticket and outbox
     fire_due()  timers to ticket and outbox     claim_due() and book()    outbox to the mail server
 
-Everything here runs in the desk's thread, which has the only writing connection.
+Here is the order of the steps; what one mail or one timer does has a room of its own (settling, timers). Everything
+runs in the desk's thread, which has the only writing connection.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
-from mailtickets.desk.ticket import Alarm, Outcome, Verdict
+from mailtickets.desk.ticket import Alarm
 from mailtickets.guard import TooHard
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
+from mailtickets.quarantine import Quarantine
 from mailtickets.recording import Recorder, Rules
 from mailtickets.recounting import Recounting
 from mailtickets.reporting import ScheduledReports
@@ -71,6 +73,7 @@ class Line:
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
         self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
+        self._quarantine = Quarantine(store, self._recorder, self._reader, self._settling)
         self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling, clock)
         self.reports = ScheduledReports(
             store, self._recorder, self.pauses, self._catching_up, self._originals, clock
@@ -257,38 +260,8 @@ class Line:
             self._give_up(copy, reason, tries)
 
     def _give_up(self, copy: Copy, reason: str, tries: int) -> None:
-        """Quarantine a mail whole; one that an admin lets in all the same goes by what its header says."""
-        # Once more after an end of the program in reading the whole mail; an end in reading its header is the last.
-        if copy.released and tries <= MAX_TRIES + 1:
-            try:
-                incoming = self._reader.read_head(copy)
-                with self._store.transaction():
-                    self._settling.settle(copy, incoming)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise
-                maillog.broken("cannot let a mail in by its header", copy.id, error)
-                reason = f"{reason}; not even its header can be used"
-            else:
-                self._forget(copy.id)
-                return
-        self._quarantine(copy, reason)
-
-    def _quarantine(self, copy: Copy, reason: str) -> None:
-        alarm = Alarm(
-            "quarantine",
-            "A mail is in quarantine",
-            reason,
-            f"Look at it with `mailtickets quarantine show {copy.id}`; it is kept whole.",
-        )
-        with self._store.transaction():
-            self._store.ledger.book(
-                copy.id, Verdict(Outcome.QUARANTINED, reason), b"", "", "", "", duplicate=False
-            )
-            self._recorder.alarm(alarm)
+        self._quarantine.take(copy, reason, tries)
         self._forget(copy.id)
-        maillog.decided(copy.id, "quarantined", reason)
 
     def _forget(self, number: int) -> None:
         """Drop what was kept in memory for a mail that is decided now."""

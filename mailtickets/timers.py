@@ -1,6 +1,6 @@
 """Fires the timers that are due: each is looked at again, decided by itself, and written down. Runs in the desk's thread.
 
-When timers may fire at all is the line's to say.
+Whether timers may fire at all is the line's to say.
 """
 
 from __future__ import annotations
