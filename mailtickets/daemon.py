@@ -330,7 +330,7 @@ class Daemon:
         """Make and queue the reports that are due; one that fails is tried again in an hour, the others go out."""
         parts = self._parts
         try:
-            due = await asyncio.wrap_future(self._desk.call(parts.line.due_reports))
+            due = await asyncio.wrap_future(self._desk.call(parts.line.reports.due))
         except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
             maillog.broken("looking for due reports failed; it is tried again", None, error)
             return
@@ -341,7 +341,7 @@ class Daemon:
             try:
                 policy, path = parts.line.rules.policy, self._config.desk.store
                 mail = await asyncio.to_thread(make_report, path, one, policy, self._clock())
-                await asyncio.wrap_future(self._desk.call(parts.line.queue_report, one, mail))
+                await asyncio.wrap_future(self._desk.call(parts.line.reports.queue, one, mail))
             except Exception as error:  # noqa: BLE001  (a report must not end the desk)
                 maillog.broken(f"report {one.plan.name} failed; it is tried again in an hour", None, error)
                 self._report_again[one.plan.name] = self._clock() + timedelta(hours=1)

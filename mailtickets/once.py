@@ -111,13 +111,13 @@ async def one_round(config: Config) -> int:
 
 def _report(config: Config, line: Line) -> None:
     """Queue the reports that are due; one that fails is tried again in the next round."""
-    for due in line.due_reports():
+    for due in line.reports.due():
         try:
             mail = make_report(config.desk.store, due, line.rules.policy, utc_now())
         except ReportFailed as error:
             maillog.trouble(f"the report {due.plan.name} failed", str(error), "it is tried again")
         else:
-            line.queue_report(due, mail)
+            line.reports.queue(due, mail)
 
 
 def _decide(line: Line) -> None:
