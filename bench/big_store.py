@@ -13,8 +13,8 @@ from bench.prefill import prefill
 from bench.rates import measured, new_mails
 from bench.report import Figure, Report, median
 from mailtickets.config import load
-from mailtickets.pipeline import COUNTED_UNDER
 from mailtickets.readying import digest_of
+from mailtickets.recounting import COUNTED_UNDER
 from mailtickets.store import Store
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from mailtickets.heartbeat import Beat
+    from mailtickets.rounds import Rounds
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.views import Stranded
 
@@ -99,6 +100,7 @@ class Kept:
 
     alarms        of the last day.
     polled        whether mail was ever taken in.
+    rounds        those of `run --once`.
     unexplained   mails nobody can account for.
     waiting       mails that are not decided, and since when the oldest of them.
     stranded      mails that are not sent and that the desk does not try any more.
@@ -111,6 +113,7 @@ class Kept:
     alarms: Sequence[AlarmState] = ()
     has_mailboxes: bool = True
     polled: bool = True
+    rounds: Rounds | None = None
     unexplained: int = 0
     quarantined: int = 0
     waiting: int = 0
@@ -145,7 +148,7 @@ def _seconds_since(path: Path) -> float:
 def whats_wrong(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
     """Return what `status` says is wrong, each once, with what to do; nothing where all is well."""
     outages = _outages(alive, kept, now)
-    wrong = _daemon(alive, now)
+    wrong = _daemon(alive, kept, now)
     if (
         alive.running
         and not alive.hangs
@@ -168,7 +171,11 @@ def whats_wrong(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
     return wrong
 
 
-def _daemon(alive: Alive, now: datetime) -> list[Wrong]:
+def _daemon(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
+    if not alive.running and kept.rounds:
+        remedy = "look at what cron says of it, or start the daemon with `mailtickets run`"
+        late = kept.rounds.late(now)
+        return [Wrong("no round of `run --once`", remedy=remedy, since=kept.rounds.last)] if late else []
     if not alive.running:
         return [Wrong("the daemon does not run", remedy="start it with `mailtickets run`")]
     if alive.hangs:

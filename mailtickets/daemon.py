@@ -23,13 +23,13 @@ from mailtickets.audit import (
 from mailtickets.clocks import look_at_clocks, utc_now
 from mailtickets.clockwork import Clockwork, Job
 from mailtickets.deskthread import DeskThread
-from mailtickets.first_rounds import FirstRounds
+from mailtickets.first_polls import FirstPolls
 from mailtickets.intake import sources
 from mailtickets.lookout import Lookout
 from mailtickets.parts import Parts, join_mailboxes, make_parts
 from mailtickets.readying import open_line, rules_of
 from mailtickets.reloading import RELOAD, ReloadRefused, read_anew, reload_alarm
-from mailtickets.reporting import DueReports
+from mailtickets.reporting import ReportJob
 from mailtickets.retention import forget_old
 from mailtickets.sending_loop import SendingLoop
 from mailtickets.standstill import Standstill
@@ -75,7 +75,7 @@ class Daemon:
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._standstill = Standstill()
-        self._reports = DueReports(clock)
+        self._report_job = ReportJob(clock)
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; return the exit code. Raises StoreBusy, StoreUnusable."""
@@ -92,13 +92,13 @@ class Daemon:
             self._stop, self._at_work = asyncio.Event(), asyncio.Event()
             self._reloading = asyncio.Lock()
             self._sending = SendingLoop(self._standstill, self._lookout.sender)
-            self._first_rounds = FirstRounds(_folders_of(self._config, self._clock()))
+            self._first_polls = FirstPolls(_folders_of(self._config, self._clock()))
             self._signals()
             opened = await self._opened()
             if opened is None:
                 await self._lookout.end()
                 return 0
-            self._first_rounds.held_since = self._desk.held_since
+            self._first_polls.held_since = self._desk.held_since
             self._parts = self._make_parts(self._config, *opened)
             self._watch_parts()
             self._desk.call(self._parts.line.recovered_now, RELOAD)  # this configuration is a good one
@@ -221,25 +221,25 @@ class Daemon:
         self._loop.call_soon_threadsafe(self._read_anew, held_since)
 
     def _read_anew(self, held_since: float) -> None:
-        self._first_rounds.hold(held_since)
+        self._first_polls.hold(held_since)
         maillog.note("awake again; mail is read before timers fire")
         for mailbox in self._parts.mailboxes:
             mailbox.look_now()
-        if self._first_rounds.done:
+        if self._first_polls.done:
             self._desk.let_timers_go(held_since)
 
     def _first_round(self, mailbox: str, folder: str, began: float) -> None:
         self._loop.call_soon_threadsafe(self._polled, mailbox, folder, began)
 
     def _polled(self, mailbox: str, folder: str, began: float) -> None:
-        if self._first_rounds.ended((mailbox, folder), began):
+        if self._first_polls.ended((mailbox, folder), began):
             self._lookout.first_poll()
-            if self._first_rounds.done:
+            if self._first_polls.done:
                 self._ready()
 
     def _ready(self) -> None:
         self._desk.call(self._parts.line.mailboxes_are_read)
-        self._desk.let_timers_go(self._first_rounds.held_since)
+        self._desk.let_timers_go(self._first_polls.held_since)
         maillog.ready(
             store=str(self._config.desk.store), mailboxes=len(self._config.mailboxes), pid=os.getpid()
         )
@@ -249,7 +249,7 @@ class Daemon:
             sd_notify("WATCHDOG=1")
 
     async def _queue_reports(self) -> None:
-        await self._reports.queue(self._desk, self._parts.line, self._config.desk.store, self._sending.wake)
+        await self._report_job.run(self._desk, self._parts.line, self._config.desk.store, self._sending.wake)
 
     def _daily(self) -> None:
         self._desk.call(self._forget_old)
@@ -325,7 +325,7 @@ class Daemon:
         await self._in_desk(old.line.use, rules)  # afterwards the desk moves timers
         self._config, self._parts = config, parts
         self._watch_parts()
-        if self._first_rounds.use(_folders_of(config, self._clock())):
+        if self._first_polls.use(_folders_of(config, self._clock())):
             self._ready()
         parts.sender.take_over(old.sender)
         for mailbox in self._parts.mailboxes:

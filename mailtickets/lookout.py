@@ -21,6 +21,7 @@ from mailtickets.config_types import Route
 from mailtickets.desk.ticket import Alarm
 from mailtickets.heartbeat import BEAT_SECONDS, Beat
 from mailtickets.progress import Failure, Progress
+from mailtickets.rounds import note_daemon
 from mailtickets.store import store_trouble
 from mailtickets.systemd import sd_notify
 from mailtickets.told import Told
@@ -283,6 +284,7 @@ class Lookout:
                 if moments:
                     self._store.set_setting(name, max(moments).isoformat())
             self._store.set_setting("watched_at", self._clock().isoformat())
+            note_daemon(self._store)
         return True
 
     def _begin(self, name: str, what: Coroutine[Any, Any, None]) -> None:

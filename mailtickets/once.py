@@ -23,6 +23,7 @@ from mailtickets.intake import Intake, Source, sources
 from mailtickets.readying import open_line
 from mailtickets.reporting import make as make_report
 from mailtickets.retention import forget_old
+from mailtickets.rounds import note_round
 from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys, key_finder_of
 from mailtickets.store import Store, StoreBusy, StoreUnusable
@@ -77,7 +78,8 @@ async def one_round(config: Config) -> int:
     failed = 0
     with StoreLock(config.desk.store):
         store, line = open_line(config)
-        line.pauses.at_start(utc_now())
+        began = utc_now()
+        line.pauses.at_start(began)
         try:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
             for source in sources(config, from_us(int(store.setting("first_start", "0")))):
@@ -95,6 +97,7 @@ async def one_round(config: Config) -> int:
                     pass
                 _report(config, line)
             await _send(config, line)
+            note_round(store, utc_now(), read=None if failed else began)
             last = store.setting("forgot_at")
             old = not last or utc_now() - datetime.fromisoformat(last) > timedelta(days=1)
             if old and not line.pauses.holds(Cause.CLOCK):
@@ -108,13 +111,13 @@ async def one_round(config: Config) -> int:
 
 def _report(config: Config, line: Line) -> None:
     """Queue the reports that are due; one that fails is tried again in the next round."""
-    for due in line.due_reports():
+    for due in line.reports.due():
         try:
             mail = make_report(config.desk.store, due, line.rules.policy, utc_now())
         except ReportFailed as error:
             maillog.trouble(f"the report {due.plan.name} failed", str(error), "it is tried again")
         else:
-            line.queue_report(due, mail)
+            line.reports.queue(due, mail)
 
 
 def _decide(line: Line) -> None:

@@ -3,50 +3,36 @@
     accept()    raw mail to the ledger          settle()    ledger to ticket and outbox
     fire_due()  timers to ticket and outbox     claim_due() and book()    outbox to the mail server
 
-Everything here runs in the desk's thread, which has the only writing connection.
+Here is the order of the steps; what one mail or one timer does has a room of its own (settling, timers). Everything
+runs in the desk's thread, which has the only writing connection.
 """
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
-from functools import partial
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.catching_up import CatchingUp
 from mailtickets.claiming import Claims
 from mailtickets.cleaning import Cleaning
+from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
-from mailtickets.deciding import decided
-from mailtickets.desk.decide import decide
-from mailtickets.desk.events import TimerDue
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
-from mailtickets.desk.ticket import (
-    ERASED_WORDS,
-    Alarm,
-    Decision,
-    Grant,
-    HoldKind,
-    Outcome,
-    TimerKind,
-    Verdict,
-)
-from mailtickets.guard import Guard, TooHard, is_laborious
-from mailtickets.mail.message import Attachment
+from mailtickets.desk.ticket import Alarm
+from mailtickets.guard import TooHard
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
-from mailtickets.readahead import ReadAhead
+from mailtickets.quarantine import Quarantine
 from mailtickets.recording import Recorder, Rules
-from mailtickets.recounting import Recount
-from mailtickets.reporting import due_reports, note_sent
+from mailtickets.recounting import Recounting
+from mailtickets.reporting import ScheduledReports
+from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
-from mailtickets.unread import head_only
+from mailtickets.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,13 +40,6 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
-    from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.ticket import Release, Timer
-    from mailtickets.figures.page import ReportMail
-    from mailtickets.guard import Request
-    from mailtickets.reading import Reading
-    from mailtickets.recording import Written
-    from mailtickets.reporting import Due
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.ledger import Copy, Step, Taken
@@ -68,13 +47,8 @@ if TYPE_CHECKING:
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 READ_SECONDS = 0.12  # half of a batch's quarter of a second; the other half decides
-LARGE_BYTES = (
-    1 << 20
-)  # above this a mail is read in a process of its own; a smaller one where it is laborious
 AHEAD_FROM = 10  # mails that wait beyond a batch: from here on another process reads while the desk decides
 KEPT_RAW_BYTES = 8 << 20
-COUNTED_UNDER = "counted_under"
-TRY_TIMER_AGAIN = timedelta(hours=1)
 
 
 class Line:
@@ -87,35 +61,36 @@ class Line:
     def __init__(
         self, store: Store, rules: Rules, clock: Callable[[], datetime], code: Callable[[], str]
     ) -> None:
-        self._store, self.rules, self._clock, self._code = store, rules, clock, code
-        self._guard = Guard(rules.reading)
-        self._ahead = ReadAhead(rules.reading)
-        self._raw: dict[int, bytes] = {}  # of mails accepted and not yet settled
+        self._store, self.rules, self._clock = store, rules, clock
         self._batch_of: dict[int, int] = {}
         self._originals = Originals(store.ledger.original)
+        self._reader = CopyReader(rules, self._originals)
         self._recorder = Recorder(store, rules, clock, self._originals)
-        self.pauses = Pauses(store, self._recorder.alarm, self._recorder.recovered, self._recount_for_clock)
+        self._recounting = Recounting(store, self._recorder, clock)
+        self.pauses = Pauses(
+            store, self._recorder.alarm, self._recorder.recovered, self._recounting.begin_for_clock
+        )
         self._claims = Claims(store, self._recorder, self.pauses, clock)
         self._catching_up = CatchingUp(store)
+        self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
+        self._quarantine = Quarantine(store, self._recorder, self._reader, self._settling)
+        self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling, clock)
+        self.reports = ScheduledReports(
+            store, self._recorder, self.pauses, self._catching_up, self._originals, clock
+        )
         self._cleaning = Cleaning(store)
         self._alone: set[int] = set()
         self._try_of: dict[int, int] = {}  # tries marked already, cut short by trouble with the store
         self._size_of: dict[int, int] = {}  # of mails accepted by this process and not yet decided
         self.undecided_bytes = 0  # their sum; mailboxes wait while it is much
         self.between_mails: Callable[[], None] = lambda: None
-        self._recount: Recount | None = None
-        if (known := store.setting(COUNTED_UNDER)) != rules.digest:
-            # The file was changed while no daemon ran; or an earlier version has counted nothing yet.
-            self._begin_recount(closed=not known)
 
     def use(self, rules: Rules) -> None:
         """Take new rules for all mails from now on."""
         self.rules = rules
         self._recorder.rules = rules
-        self._begin_recount()
-        self._guard.close()
-        self._ahead.close()
-        self._guard, self._ahead = Guard(rules.reading), ReadAhead(rules.reading)
+        self._recounting.begin()
+        self._reader.use(rules)
         self._end_alarms_of_aliases()
 
     def _end_alarms_of_aliases(self) -> None:
@@ -171,7 +146,7 @@ class Line:
                 self.undecided_bytes += copy.size
                 self._size_of[number] = copy.size
                 if self.undecided_bytes <= KEPT_RAW_BYTES:
-                    self._raw[number] = mail.raw  # else it is read back from the store
+                    self._reader.keep(number, mail.raw)  # else it is read back from the store
         if numbers:
             maillog.taken(taken[0].mailbox, len(numbers), sum(self._size_of.get(one, 0) for one in numbers))
         return len(numbers)
@@ -186,10 +161,8 @@ class Line:
             return 0
         if len(waiting) >= BATCH_MAILS + AHEAD_FROM:
             # Those of the next turn: they are read while this one's are decided.
-            self._ahead.offer(
-                (copy.id, copy.size, partial(self._request, copy))
-                for copy in waiting[BATCH_MAILS:]
-                if copy.size <= LARGE_BYTES and not copy.tries and copy.id not in self._alone
+            self._reader.offer(
+                copy for copy in waiting[BATCH_MAILS:] if not copy.tries and copy.id not in self._alone
             )
         for copy in waiting:
             if copy.tries or copy.id in self._alone:
@@ -207,7 +180,7 @@ class Line:
         started = time.monotonic()
         for copy in copies:
             try:
-                read.append((copy, self._read(copy)))
+                read.append((copy, self._reader.read(copy)))
                 reach("parsed")
             except Exception as error:  # noqa: BLE001  (a mail that breaks the reader is tried alone, the others go on)
                 maillog.broken("cannot read a mail; it is tried again by itself", copy.id, error)
@@ -241,7 +214,7 @@ class Line:
     def _in_savepoint(self, copy: Copy, incoming: Incoming) -> bool:
         try:
             with self._store.savepoint():
-                self._decide_mail(copy, incoming)
+                self._settling.settle(copy, incoming)
         except Exception as error:
             self._recorder.undone()
             if store_trouble(error):
@@ -264,10 +237,10 @@ class Line:
             self._give_up(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program", tries)
             return
         try:
-            incoming = self._guarded(copy)
+            incoming = self._reader.read_apart(copy)
             reach("parsed")
             with self._store.transaction():
-                self._decide_mail(copy, incoming)
+                self._settling.settle(copy, incoming)
                 reach("written")
             reach("committed")
         except TooHard as error:
@@ -287,148 +260,20 @@ class Line:
             self._give_up(copy, reason, tries)
 
     def _give_up(self, copy: Copy, reason: str, tries: int) -> None:
-        """Quarantine a mail whole; one that an admin lets in all the same goes by what its header says."""
-        # Once more after an end of the program in reading the whole mail; an end in reading its header is the last.
-        if copy.released and tries <= MAX_TRIES + 1:
-            try:
-                incoming = self._read_head(copy)
-                with self._store.transaction():
-                    self._decide_mail(copy, incoming)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise
-                maillog.broken("cannot let a mail in by its header", copy.id, error)
-                reason = f"{reason}; not even its header can be used"
-            else:
-                self._forget(copy.id)
-                return
-        self._quarantine(copy, reason)
-
-    def _read_head(self, copy: Copy) -> Incoming:
-        """Return what the header of a mail says that cannot be read whole. Raises TooHard."""
-        try:
-            raw = self._raw_of(copy)
-        except Exception as error:
-            if store_trouble(error):
-                raise
-            raw = b""  # the original is damaged: that is why it cannot be read
-        try:
-            incoming = self._guard.read(head_only(raw, copy.id), copy.digest, copy.mailbox, copy.arrived)
-        except TooHard:
-            incoming = self._guard.read(head_only(b"", copy.id), copy.digest, copy.mailbox, copy.arrived)
-        return replace(incoming, unread=True)
-
-    def _quarantine(self, copy: Copy, reason: str) -> None:
-        alarm = Alarm(
-            "quarantine",
-            "A mail is in quarantine",
-            reason,
-            f"Look at it with `mailtickets quarantine show {copy.id}`; it is kept whole.",
-        )
-        with self._store.transaction():
-            self._store.ledger.book(
-                copy.id, Verdict(Outcome.QUARANTINED, reason), b"", "", "", "", duplicate=False
-            )
-            self._recorder.alarm(alarm)
+        self._quarantine.take(copy, reason, tries)
         self._forget(copy.id)
-        maillog.decided(copy.id, "quarantined", reason)
 
     def _forget(self, number: int) -> None:
         """Drop what was kept in memory for a mail that is decided now."""
         self._alone.discard(number)
         self._try_of.pop(number, None)
         self._batch_of.pop(number, None)
-        self._raw.pop(number, None)
+        self._reader.forget(number)
         self.undecided_bytes -= self._size_of.pop(number, 0)
-
-    def _read(self, copy: Copy) -> Incoming:
-        if copy.size > LARGE_BYTES and not copy.truncated:
-            return self._guarded(copy)
-        ahead = self._ahead.take(copy.id)
-        if isinstance(ahead, str):
-            raise TooHard(ahead)
-        if ahead is None and is_laborious(self._raw_of(copy)):
-            return self._guarded(copy)
-        return ahead or self._read_by(self.rules.reading, copy)
-
-    def _request(self, copy: Copy) -> Request:
-        told = any(queue.agents for queue in self.rules.policy.queues.values())
-        raw = self._raw_of(copy)
-        return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, copy.dkim_keys, told
-
-    def _guarded(self, copy: Copy) -> Incoming:
-        return self._read_by(self._guard, copy)
-
-    def _read_by(self, reader: Reading | Guard, copy: Copy) -> Incoming:
-        raw = self._raw_of(copy)
-        return reader.read(
-            raw,
-            copy.digest,
-            copy.mailbox,
-            copy.arrived,
-            truncated=copy.truncated,
-            size=copy.size,
-            dkim_keys=copy.dkim_keys,
-        )
-
-    def _raw_of(self, copy: Copy) -> bytes:
-        return self._raw.get(copy.id) or self.original(copy.digest)
 
     def original(self, digest: bytes) -> bytes:
         """Return a stored original. Raises KeyError if there is none."""
         return self._originals.get(digest)
-
-    # -- one mail ----------------------------------------------------------------------------
-
-    def _decide_mail(
-        self, copy: Copy, incoming: Incoming, grant: Grant = Grant.NONE, granted_by: str = ""
-    ) -> None:
-        """Facts, decision and everything it says, inside the caller's transaction."""
-        # What somebody lets go now was not let go before: there the mail that says so counts.
-        held = self._recorder.holds if grant or copy.released else self._catching_up.why_held(copy.arrived)
-        case = decided(
-            self._store, self.rules, copy, incoming, self._clock(), self._code(), grant,
-            partial(self._catching_up.facts, held=held), granted_by=granted_by,
-        )  # fmt: skip
-        message, verdict = incoming.message, case.verdict
-        with self._recorder.holding(held):
-            self._record(case.decision, copy.id, case.incoming)
-        erased = case.facts.duplicate_erased
-        said = ("", "", ERASED_WORDS) if erased else (message.message_id, case.sender, message.subject[:250])
-        self._store.ledger.book(
-            copy.id, verdict, case.content, *said, duplicate=case.facts.duplicate_of is not None
-        )
-        if case.decision.private:
-            self._store.forgetting.drop_original(copy.id)
-        reference = next((change.ticket.reference for change in case.decision.changes), "")
-        maillog.decided(copy.id, verdict.outcome.value, verdict.reason, reference, message.message_id)
-
-    def _record(self, decision: Decision, copy: int | None, incoming: Incoming | None) -> Written:
-        """Write a decision, and settle the held mail again that it lets go."""
-        written = self._recorder.record(decision, copy, incoming, self._raw.get(copy or 0))
-        if decision.release:
-            self._release(decision.release, decision.verdict.ticket if decision.verdict else None)
-        return written
-
-    def _release(self, release: Release, ticket: int | None) -> None:
-        """Let a held mail go: decide it again with what its agent granted, or end it."""
-        held = self._store.ledger.held_agent(release.copy)
-        copy = self._store.ledger.copy(release.copy)
-        self._store.ledger.let_go(release.copy)
-        if ticket is not None:
-            self._store.tickets.drop_timer(ticket, TimerKind.HELD, release.copy)
-        if held is None or copy is None:
-            return
-        agent, kind = held
-        if release.grant is Grant.NONE and kind is HoldKind.ALIAS:
-            return  # it is on its ticket
-        if release.grant is Grant.NONE:
-            self._store.ledger.rebook(
-                copy.id, Outcome.IGNORED, f"held, then not done: {release.reason}", ticket
-            )
-            return
-        self._decide_mail(copy, self._read(copy), release.grant, agent)
 
     # -- the admins --------------------------------------------------------------------------
 
@@ -444,52 +289,11 @@ class Line:
         with self._store.transaction():
             return self._recorder.recovered(kind, accounts)
 
-    # -- reports -----------------------------------------------------------------------------
-
-    def due_reports(self) -> list[Due]:
-        """Return the reports that are to be made now; none while the clock is in doubt."""
-        if self.pauses.holds(Cause.CLOCK):
-            return []
-        return due_reports(self._store, self.rules.policy, self._clock())
-
-    def queue_report(self, due: Due, mail: ReportMail) -> None:
-        """Queue a report for all its readers, once."""
-        now = self._clock()
-        blob = b"".join(picture.png for picture in mail.pictures)
-        ends = list(accumulate(len(picture.png) for picture in mail.pictures))
-        cut = tuple(
-            Attachment(
-                f"{picture.name}.png", "image/png", end - len(picture.png), end, "binary", len(picture.png),
-                picture.content_id, inline=True,
-            )
-            for picture, end in zip(mail.pictures, ends, strict=True)
-        )  # fmt: skip
-        with self._store.transaction():
-            digest = self._store.ledger.keep(blob) if blob else b""
-            occasion = f"{due.plan.name}:{due.occasion}"
-            mails = self.rules.writer.to_people(
-                "report", mail.values, due.plan.to, occasion, self.original, now, (digest, cut)
-            )
-            self._recorder.queue(mails, held=self._catching_up.why_held_for_ever(due.since))
-            note_sent(self._store, due.plan, due.occasion)
-
     # -- changed rules -----------------------------------------------------------------------
 
-    def _begin_recount(self, *, closed: bool = False) -> None:
-        self._recount = Recount(self._store, self.rules.policy, closed=closed)
-
-    def _recount_for_clock(self) -> None:
-        """Count all timers again, inside the caller's transaction; an end of the program on the way begins it anew."""
-        self._store.set_setting(COUNTED_UNDER, "a wrong clock")
-        self._begin_recount()
-
     def recount(self) -> bool:
-        """Go on with what changed rules mean for open tickets; return whether there is more to do."""
-        if self._recount and not self._recount.step(self._clock()):
-            self._recount = None
-            with self._store.transaction():
-                self._store.set_setting(COUNTED_UNDER, self.rules.digest)
-        return self._recount is not None
+        """See `Recounting.go_on`."""
+        return self._recounting.go_on()
 
     # -- timers ------------------------------------------------------------------------------
 
@@ -500,22 +304,10 @@ class Line:
         """
         if self.pauses.holds(Cause.CLOCK):
             return 0
-        due = self._store.tickets.due(self._clock())
-        if not due:
-            self._end_catching_up()
-            return self._send_lists()
-        with self._store.transaction():
-            try:
-                with self._store.savepoint():
-                    self._fire_all(due, together=True)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise
-                maillog.broken("escalations cannot be told together; each goes by itself", None, error)
-                self._fire_all(due, together=False)
-        reach("timer-committed")
-        return len(due)
+        if fired := self._timers.fire_due():
+            return fired
+        self._end_catching_up()
+        return self._send_lists()
 
     def _send_lists(self) -> int:
         """Tell agents together what was too much to tell one by one; return how many lists there were."""
@@ -524,56 +316,6 @@ class Line:
             return 0
         with self._store.transaction():
             return self._recorder.send_lists()
-
-    def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
-        """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""
-        mail: dict[str, list[Outgoing]] = {}
-        tickets: Written = {}
-        for ticket, timer in due:
-            held = self._catching_up.why_held(timer.due)
-            try:
-                with self._store.savepoint(), self._recorder.holding(held):
-                    later, written = self._fire(TimerDue(ticket, timer), together=together)
-            except Exception as error:
-                self._recorder.undone()
-                if store_trouble(error):
-                    raise  # nothing is wrong with the ticket: all timers wait for the store
-                maillog.broken("a timer failed; it is tried again in an hour", None, error)
-                self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
-            else:
-                if later:
-                    mail.setdefault(held, []).extend(later)
-                    tickets.update(written)
-        for held, some in mail.items():
-            with self._recorder.holding(held):
-                self._recorder.send_together(some, tickets)
-
-    def _fire(self, event: TimerDue, *, together: bool) -> tuple[tuple[Outgoing, ...], Written]:
-        """Let one timer do its work; return the mails that are still to be queued, and what was written.
-
-        The timer's row goes first: a decision that wants it again sets it again.
-        """
-        now, policy = self._clock(), self.rules.policy
-        self._store.tickets.drop_timer(event.ticket, event.timer.kind, event.timer.cycle)
-        if event.timer.kind is TimerKind.HELD:
-            held = self._store.ledger.held_agent(event.timer.cycle)
-            copy = self._store.ledger.copy(event.timer.cycle)
-            if held is None or (copy is None and held[1] is not HoldKind.FORGET):
-                return (), {}
-            event = replace(event, held_agent=held[0], held_kind=held[1])
-            if copy is not None and held[1] is not HoldKind.FORGET:
-                event = replace(event, held_text=self._read(copy).text)
-        reach("timer-due")
-        facts = self._store.facts.for_ticket(event.ticket, policy.limits, now, policy.addresses_of_agents)
-        facts = self._catching_up.facts(facts, self._recorder.holds)
-        decision = decide(event, facts, policy, now)
-        later: tuple[Outgoing, ...] = ()
-        if together and event.timer.kind is TimerKind.CLOCK:
-            later, decision = decision.mail, replace(decision, mail=())
-        written = self._record(decision, None, None)
-        for change in decision.changes:
-            maillog.fired(change.ticket.reference, event.timer.kind.value)
-        return later, written
 
     # -- after a restore ---------------------------------------------------------------------
 
@@ -610,13 +352,11 @@ class Line:
 
     def idle(self) -> None:
         """Called when nothing is to do: gives memory back."""
-        self._guard.close_if_idle()
-        self._ahead.close_if_idle()
+        self._reader.close_if_idle()
 
     def close(self) -> None:
         """End the other processes."""
-        self._guard.close()
-        self._ahead.close()
+        self._reader.close()
 
     def end_cleanly(self) -> None:
         """Take the marks of undecided batches away, so that their mails are not taken for the cause of an end."""

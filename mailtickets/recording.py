@@ -16,7 +16,7 @@ from mailtickets.desk.ticket import Alarm, Audience, Entry, EntryKind
 from mailtickets.forgetting import erase
 from mailtickets.letters import Unwritten
 from mailtickets.listing import Lists
-from mailtickets.reporting import with_stats
+from mailtickets.stats import with_stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

@@ -18,14 +18,16 @@ from mailtickets.desk.ticket import Audience, Entry, EntryKind, Timer, TimerKind
 from mailtickets.store import store_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from mailtickets.desk.facts import HistoryLine
     from mailtickets.desk.policy import Policy
     from mailtickets.desk.ticket import Ticket
+    from mailtickets.recording import Recorder
     from mailtickets.store import Store
 
+COUNTED_UNDER = "counted_under"
 AT_ONCE = 100  # tickets; a mail that comes in meanwhile waits for some hundredths of a second
 PASSED = "its moment had passed when the rules changed; nobody was told"
 LISTED = 200  # timers that moved are named in the log up to this many, then counted
@@ -124,3 +126,34 @@ class Recount:
                 before=before.due.isoformat(),
                 after=after.due.isoformat(),
             )
+
+
+class Recounting:
+    """Has open tickets counted under the present rules, and remembers in the store under which all of them were.
+
+    clock   the present time, aware, in UTC.
+    """
+
+    def __init__(self, store: Store, recorder: Recorder, clock: Callable[[], datetime]) -> None:
+        self._store, self._recorder, self._clock = store, recorder, clock
+        self._recount: Recount | None = None
+        if (known := store.setting(COUNTED_UNDER)) != recorder.rules.digest:
+            # The file was changed while no daemon ran; or an earlier version has counted nothing yet.
+            self.begin(closed=not known)
+
+    def begin(self, *, closed: bool = False) -> None:
+        """Begin with the first ticket, under the present rules; for `closed` see `Recount`."""
+        self._recount = Recount(self._store, self._recorder.rules.policy, closed=closed)
+
+    def begin_for_clock(self) -> None:
+        """Count all timers again, inside the caller's transaction; an end of the program on the way begins it anew."""
+        self._store.set_setting(COUNTED_UNDER, "a wrong clock")
+        self.begin()
+
+    def go_on(self) -> bool:
+        """Go on with what changed rules mean for open tickets; return whether there is more to do."""
+        if self._recount and not self._recount.step(self._clock()):
+            self._recount = None
+            with self._store.transaction():
+                self._store.set_setting(COUNTED_UNDER, self._recorder.rules.digest)
+        return self._recount is not None

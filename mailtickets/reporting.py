@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mailtickets import maillog
+from mailtickets.desk.pausing import Cause
 from mailtickets.figures.apart import planned_apart
-from mailtickets.figures.gather import gather
-from mailtickets.figures.page import ReportMail, report_mail
-from mailtickets.figures.period import Period, due_plan, period_of, plan_moment
-from mailtickets.figures.text import short
-from mailtickets.store import Store
+from mailtickets.figures.page import report_mail
+from mailtickets.figures.period import due_plan, plan_moment
+from mailtickets.mail.message import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
+    from mailtickets.catching_up import CatchingUp
     from mailtickets.desk.agreement import ReportPlan
-    from mailtickets.desk.notices import Outgoing
     from mailtickets.desk.policy import Policy
     from mailtickets.deskthread import DeskThread
+    from mailtickets.figures.page import ReportMail
+    from mailtickets.figures.period import Period
+    from mailtickets.originals import Originals
+    from mailtickets.pauses import Pauses
     from mailtickets.pipeline import Line
+    from mailtickets.recording import Recorder
+    from mailtickets.store import Store
 
-STATS_DAYS = "30d"
 AGAIN = timedelta(hours=1)  # after one that failed
 
 
@@ -74,20 +79,67 @@ def make(path: Path, due: Due, policy: Policy, now: datetime) -> ReportMail:
     return report_mail(figures, due.plan, drawn)
 
 
-class DueReports:
-    """The reports that the daemon makes and queues when they are due. Runs in the asyncio loop."""
+class ScheduledReports:
+    """What the desk's thread does for them over one store, by the present rules: say which are due, and queue what was made.
+
+    originals   stored originals, among them the pictures of a report.
+    clock       the present time, aware, in UTC.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        pauses: Pauses,
+        catching_up: CatchingUp,
+        originals: Originals,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._recorder, self._pauses = store, recorder, pauses
+        self._catching_up, self._originals, self._clock = catching_up, originals, clock
+
+    def due(self) -> list[Due]:
+        """Return the reports that are to be made now; none while the clock is in doubt."""
+        if self._pauses.holds(Cause.CLOCK):
+            return []
+        return due_reports(self._store, self._recorder.rules.policy, self._clock())
+
+    def queue(self, due: Due, mail: ReportMail) -> None:
+        """Queue a report for all its readers, once."""
+        now = self._clock()
+        blob = b"".join(picture.png for picture in mail.pictures)
+        ends = list(accumulate(len(picture.png) for picture in mail.pictures))
+        cut = tuple(
+            Attachment(
+                f"{picture.name}.png", "image/png", end - len(picture.png), end, "binary", len(picture.png),
+                picture.content_id, inline=True,
+            )
+            for picture, end in zip(mail.pictures, ends, strict=True)
+        )  # fmt: skip
+        with self._store.transaction():
+            digest = self._store.ledger.keep(blob) if blob else b""
+            occasion = f"{due.plan.name}:{due.occasion}"
+            mails = self._recorder.rules.writer.to_people(
+                "report", mail.values, due.plan.to, occasion, self._originals.get, now, (digest, cut)
+            )
+            self._recorder.queue(mails, held=self._catching_up.why_held_for_ever(due.since))
+            note_sent(self._store, due.plan, due.occasion)
+
+
+class ReportJob:
+    """What the daemon does for them again and again, in the asyncio loop: one that fails holds no other up."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._again: dict[str, datetime] = {}  # name to when a failed report is tried again
 
-    async def queue(self, desk: DeskThread, line: Line, store: Path, queued: Callable[[], None]) -> None:
+    async def run(self, desk: DeskThread, line: Line, store: Path, queued: Callable[[], None]) -> None:
         """Make and queue the reports that are due; one that fails is tried again in an hour, the others go out.
 
         queued   is called after each.
         """
         try:
-            due = await asyncio.wrap_future(desk.call(line.due_reports))
+            due = await asyncio.wrap_future(desk.call(line.reports.due))
         except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
             maillog.broken("looking for due reports failed; it is tried again", None, error)
             return
@@ -97,33 +149,10 @@ class DueReports:
                 continue
             try:
                 mail = await asyncio.to_thread(make, store, one, line.rules.policy, self._clock())
-                await asyncio.wrap_future(desk.call(line.queue_report, one, mail))
+                await asyncio.wrap_future(desk.call(line.reports.queue, one, mail))
             except Exception as error:  # noqa: BLE001  (a report must not end the desk)
                 maillog.broken(f"report {one.plan.name} failed; it is tried again in an hour", None, error)
                 self._again[one.plan.name] = self._clock() + AGAIN
             else:
                 maillog.note("report queued", name=one.plan.name, period=one.occasion)
                 queued()
-
-
-def stats(store: Store, policy: Policy, now: datetime, filters: Mapping[str, str]) -> str:
-    """Return the short form for `#stats`: the last thirty days."""
-    period = period_of(ZoneInfo(policy.zone), now, recent=STATS_DAYS)
-    return short(gather(store.measures, period, policy, now, filters=dict(filters), by=("priority",)))
-
-
-def with_stats(path: Path, outgoing: Outgoing, policy: Policy, now: datetime) -> Outgoing:
-    """Return an answer to `#stats` with the figures of its queue put in.
-
-    They are read on a connection of their own: the desk's is in a transaction then.
-    """
-    store = Store.read(path)
-    try:
-        text = stats(store, policy, now, {"queue": outgoing.queue})
-    finally:
-        store.close()
-    values = outgoing.notice.values
-    asked = values["sections"]
-    assert isinstance(asked, list)  # noqa: S101  (of `desk.reading_commands`; for the type checker)
-    sections = [*asked, {"title": "The last 30 days", "lines": [], "text": text}]
-    return replace(outgoing, notice=replace(outgoing.notice, values={**values, "sections": sections}))

@@ -462,8 +462,8 @@ def test_a_report_that_was_due_before_the_restore_is_held(make):
     desk = one.desk
 
     def reports():
-        for due in desk.line.due_reports():
-            desk.line.queue_report(due, make_report(desk.folder / "desk.db", due, desk.policy, desk.now))
+        for due in desk.line.reports.due():
+            desk.line.reports.queue(due, make_report(desk.folder / "desk.db", due, desk.policy, desk.now))
         desk.run()
 
     reports()

@@ -14,6 +14,7 @@ from mailtickets.condition import Alive, Kept, Wrong, look, whats_wrong
 from mailtickets.desk.ticket import Alarm
 from mailtickets.heartbeat import Beat
 from mailtickets.progress import Failure, PutOff
+from mailtickets.rounds import Rounds
 from mailtickets.store.alarms import AlarmState
 from mailtickets.store.views import Stranded
 from mailtickets.watching import AccountSeen, MailboxSeen, Patience, Seen, failing, judge, said_of
@@ -159,3 +160,24 @@ def test_the_heartbeat_of_an_older_daemon_is_read(tmp_path):
     found = heartbeat.read(store)
     assert found is not None
     assert asdict(found[0])["failures"] == []
+
+
+@pytest.mark.parametrize(
+    ("last", "before", "late"),
+    [
+        (ago(minutes=59), None, False),
+        (ago(minutes=61), None, True),
+        (ago(minutes=61), ago(minutes=66), True),
+        (ago(hours=47), ago(hours=71), False),
+        (ago(hours=49), ago(hours=73), True),
+    ],
+)
+def test_a_round_is_late_by_how_far_the_last_two_were_apart(last, before, late):
+    """Cron may run the desk each minute or once a day; an hour without a round is nothing on the latter."""
+    said_so = lines(Alive(False), rounds=Rounds(last, before))
+    assert [line.startswith("no round of `run --once` since ") for line in said_so] == [True] * late
+
+
+def test_a_daemon_that_runs_makes_no_rounds():
+    """What a store still says of rounds is nothing beside a running daemon."""
+    assert lines(rounds=Rounds(ago(days=9))) == []

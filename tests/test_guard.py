@@ -107,7 +107,7 @@ def test_a_small_mail_that_is_laborious_is_read_in_the_child(tmp_path, body, gua
     desk = Desk(tmp_path)
     desk.receives(RAW + body)
     assert desk.history() == ["mail_in", "acknowledged"]
-    assert (desk.line._guard._child is not None) == guarded
+    assert (desk.line._reader._guard._child is not None) == guarded
     desk.close()
 
 

@@ -47,7 +47,7 @@ def poison(desk, monkeypatch, what):
             return read(self, raw, *arguments, **more)
 
         monkeypatch.setattr(Reading, "read", bad_read)
-    decide = desk.line._decide_mail
+    decide = desk.line._settling.settle
 
     def bad_decide(copy, incoming, *more):
         if "POISON" in incoming.text:
@@ -55,7 +55,7 @@ def poison(desk, monkeypatch, what):
             raise ValueError("cannot decide")
         decide(copy, incoming, *more)
 
-    monkeypatch.setattr(desk.line, "_decide_mail", bad_decide)
+    monkeypatch.setattr(desk.line._settling, "settle", bad_decide)
 
 
 @pytest.mark.parametrize("what", ["reading", "deciding"])
@@ -87,7 +87,7 @@ def test_a_quarantined_mail_can_be_tried_again(desk, monkeypatch):
 def test_an_end_in_the_middle_of_a_batch_loses_and_repeats_nothing(desk, monkeypatch):
     """The batch is taken mail by mail afterwards; each ends on one ticket with one acknowledgement."""
     three(desk)
-    decide, calls = desk.line._decide_mail, []
+    decide, calls = desk.line._settling.settle, []
 
     def killed(copy, incoming, *more):
         calls.append(copy.id)
@@ -95,7 +95,7 @@ def test_an_end_in_the_middle_of_a_batch_loses_and_repeats_nothing(desk, monkeyp
             raise Killed
         decide(copy, incoming, *more)
 
-    monkeypatch.setattr(desk.line, "_decide_mail", killed)
+    monkeypatch.setattr(desk.line._settling, "settle", killed)
     with pytest.raises(Killed):
         desk.run()
     assert desk.books().waiting == 3
@@ -120,12 +120,12 @@ def test_a_mail_that_ends_the_process_again_and_again_is_set_aside(desk, monkeyp
             return _read(self, raw, *arguments, **more)
 
         def guarded(copy):  # the child cannot be reached by a patch
-            raw = desk.line._raw_of(copy)
+            raw = desk.line._reader.raw(copy)
             return desk.line.rules.reading.read(raw, copy.digest, copy.mailbox, copy.arrived)
 
         with monkeypatch.context() as patch:
             patch.setattr(Reading, "read", deadly)
-            patch.setattr(desk.line, "_guarded", guarded)
+            patch.setattr(desk.line._reader, "read_apart", guarded)
             try:
                 desk.run()
             except Killed:
@@ -193,14 +193,14 @@ def test_a_timer_that_fails_holds_up_no_other(desk, monkeypatch):
     for name in ("ana", "bob"):
         desk.writes(f"{name}@{name}.example", "It burns.")
         desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"Water, {name}?\n")
-    fire = desk.line._fire
+    fire = desk.line._timers._fire
 
     def bad(event, **more):
         if event.ticket == 1001:
             raise ValueError("no")
         return fire(event, **more)
 
-    monkeypatch.setattr(desk.line, "_fire", bad)
+    monkeypatch.setattr(desk.line._timers, "_fire", bad)
     desk.passes(25 * HOUR)
     assert desk.kinds("ana@ana.example")[-1] == "answer"
     assert desk.kinds("bob@bob.example")[-1] == "reminder"

@@ -89,7 +89,7 @@ def test_a_burst_makes_one_ticket_for_each_mail_in_order(tmp_path, trouble):
     while desk.line.settle():
         turns += 1
         time.sleep(0.05)  # time for the other process, as sending takes it
-        child = desk.line._ahead._guard._child
+        child = desk.line._reader._ahead._guard._child
         if trouble == "killed" and turns == 4 and child is not None:
             child.kill()
     subjects = [desk.ticket(1001 + number).subject for number in range(count)]
@@ -107,7 +107,7 @@ def test_nothing_is_started_for_a_few_mails(tmp_path):
     for number in range(BATCH_MAILS):
         desk.receives(raw(number), settle=False)
     desk.run()
-    assert desk.line._ahead._thread is None
+    assert desk.line._reader._ahead._thread is None
     desk.close()
 
 

@@ -27,8 +27,8 @@ def desk(tmp_path):
 
 def reports(desk):
     """Make what is due, as the daemon does."""
-    for due in desk.line.due_reports():
-        desk.line.queue_report(due, make(desk.folder / "desk.db", due, desk.policy, desk.now))
+    for due in desk.line.reports.due():
+        desk.line.reports.queue(due, make(desk.folder / "desk.db", due, desk.policy, desk.now))
     desk.run()
     return desk.kinds(BOSS)
 

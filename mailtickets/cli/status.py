@@ -44,6 +44,7 @@ def status(*, as_json: bool) -> None:
     mailtickets status || page-somebody
     """  # noqa: D301
     from mailtickets.condition import Kept, look, whats_wrong
+    from mailtickets.rounds import rounds_of
 
     config = loaded_to_look()
     store = reading_store(config)
@@ -57,15 +58,16 @@ def status(*, as_json: bool) -> None:
     )
     unsent, outbox = store.views.oldest_unsent(), store.views.outbox_counts()
     waiting_since = store.views.oldest_waiting()
+    rounds = rounds_of(store)
     kept = Kept(
-        recent, bool(config.mailboxes), last_poll is not None, books.unexplained, books.quarantined,
+        recent, bool(config.mailboxes), last_poll is not None, rounds, books.unexplained, books.quarantined,
         books.waiting, waiting_since, store.views.stranded(), unsent is not None or "sending" in outbox,
         store.views.next_tries(), _pauses(store, config, now), _disk(config),
     )  # fmt: skip
     wrong = [one.words(config.desk.zone, now) for one in whats_wrong(alive, kept, now)]
     last_send = _moment(beat.last_send if beat else None) or _moment(store.setting("last_send"))
     values: dict[str, Any] = {
-        "running": bool(pid), "hangs": alive.hangs, "pid": pid or None, "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
+        "running": bool(pid), "hangs": alive.hangs, "pid": pid or None, "last_round_at": rfc3339(rounds.last if rounds else None), "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
         "polls": {name: rfc3339(_moment(at)) for name, at in polls.items()}, "last_send_at": rfc3339(last_send),
         "tickets": store.views.counts(), "outbox": outbox, "oldest_unsent_at": rfc3339(unsent),
         "oldest_waiting_at": rfc3339(waiting_since),
@@ -94,8 +96,13 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
 
     oldest = f"; the oldest since {at('oldest_unsent_at')}" if values["oldest_unsent_at"] else ""
     waits = f"; the oldest since {at('oldest_waiting_at')}" if values["oldest_waiting_at"] else ""
+    stopped = (
+        f"none; the last round of `run --once` was at {at('last_round_at')}"
+        if values["last_round_at"]
+        else "not running"
+    )
     lines = [
-        ("daemon", f"running, pid {values['pid']}{', but hangs' * values['hangs']}" if values["running"] else "not running"),
+        ("daemon", f"running, pid {values['pid']}{', but hangs' * values['hangs']}" if values["running"] else stopped),
         ("store", str(config.desk.store)),
         ("last poll", at("last_poll_at") or "never"),
         *((f"  {name}", stamp(_moment(when), zone) or "never") for name, when in values["polls"].items() if len(values["polls"]) > 1),

@@ -39,21 +39,27 @@ def brings_files(case: Case) -> bool:
     return has_files(case.incoming.message)
 
 
-def by_word(case: Case, facts: TicketFacts) -> Decision | None:
-    """Do what the one word of a mail asks for, CLOSE or STATUS; None where it is an ordinary reply."""
+def by_word(case: Case, facts: TicketFacts, about: str) -> Decision | None:
+    """Do what the one word of a mail asks for, CLOSE or STATUS; None where it is an ordinary reply.
+
+    about   what the history says of the mail and its sender.
+    """
     word = said(case.incoming.text).word
     if brings_files(case):
         return None  # a file is something to read, whatever stands above it
     if word is Word.CLOSE and facts.ticket.status is not Status.CLOSED:
-        return _closed(case, facts)
+        return _closed(case, facts, about)
     return _status(case, facts) if word is Word.STATUS else None
 
 
-def _closed(case: Case, facts: TicketFacts) -> Decision:
+def _closed(case: Case, facts: TicketFacts, about: str) -> Decision:
     """Close at once, with one confirming mail; past a limit without it, for anybody can write such a mail in this name."""
     ticket = facts.ticket
     after = silence.end_silence(replace(ticket, updated_at=case.now), Status.CLOSED, case.now)
-    entries = (case.mail_in(Audience.CUSTOMER), case.status_entry(Status.CLOSED, "the customer wrote CLOSE"))
+    entries = (
+        case.mail_in(Audience.CUSTOMER, reason=about),
+        case.status_entry(Status.CLOSED, "the customer wrote CLOSE"),
+    )
     answers = case.read_ours or may_answer(case)
     notice = saying.to_customers(
         "closed", after, after.participants, case.queue, case.policy, facts, occasion=f"closed:{case.event.copy}", human=False,
@@ -66,7 +72,7 @@ def _closed(case: Case, facts: TicketFacts) -> Decision:
         case.policy,
         actor=case.sender,
         occasion=f"in:{case.event.copy}",
-        detail="The customer wrote CLOSE.",
+        detail=f"The customer wrote CLOSE{'' if case.standing.proven else ' (sender not proven)'}.",
     )
     drop = (*SILENCE_TIMERS, TimerKind.ACKNOWLEDGE)
     change = Change(after, entries, drop=drop, ids=case.ids, fresh_key=case.standing.leaked)

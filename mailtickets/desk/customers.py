@@ -172,7 +172,8 @@ def continue_ticket(case: Case) -> Decision:
         return _from_outside(case, facts)
     if case.incoming.proof is Proof.FAIL:
         return _not_proven(case, facts)
-    if decision := customer_wishes.by_word(case, facts):
+    about = marks.about_the_sender(case)
+    if decision := customer_wishes.by_word(case, facts, about):
         return decision
     too_late = ticket.closed_at is not None and case.now > ticket.closed_at + case.queue.reopen_within
     if ticket.status is Status.CLOSED and too_late:
@@ -181,7 +182,7 @@ def continue_ticket(case: Case) -> Decision:
     people = joining(case, ticket)
     suggested = people_suggested(message, joined(ticket, *people), case.policy)
     after = replace(joined(ticket, *people), updated_at=case.now)
-    entries = [case.mail_in(Audience.CUSTOMER, reason=marks.about_the_sender(case))]
+    entries = [case.mail_in(Audience.CUSTOMER, reason=about)]
     drop: tuple[TimerKind, ...] = ()
     kind = "agent_reply"
     if ticket.status.is_done and is_thanks(case.incoming.text, message.attachments, ticket.language):

@@ -26,6 +26,7 @@ from mailtickets.diagnosis.recent_mail import recent_mail_findings
 from mailtickets.diagnosis.servers import imap_findings, smtp_findings
 from mailtickets.errors import MailboxUnavailable
 from mailtickets.pauses import CLOCK_SEEN
+from mailtickets.rounds import rounds_of
 from mailtickets.store import StoreUnusable
 from mailtickets.store.database import reading
 from mailtickets.store.errors import DAMAGED_REMEDY
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from mailtickets.condition import Alive
     from mailtickets.config import Config, Problem
+    from mailtickets.rounds import Rounds
 
 DEEP_SECONDS = 3600.0
 STALE_POLL = timedelta(minutes=15)
@@ -122,26 +124,36 @@ def template_findings(config: Config) -> Iterator[Finding]:
 def daemon_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Say whether the daemon runs, lives and reads its mailboxes."""
     pid, _, alive = look(config.desk.store, clock())
-    polled = ""
+    polled, rounds = "", None
     if config.desk.store.exists():
         try:
             with reading(config.desk.store) as store:
-                polled = store.setting("last_poll")
+                polled, rounds = store.setting("last_poll"), rounds_of(store)
         except StoreUnusable:
             runs = f"runs with pid {pid}" if pid else "does not run"
             yield warning("daemon", "", f"{runs}; its last poll cannot be read", "mend the store first")
             raise
     last_poll = datetime.fromisoformat(polled) if polled else None
-    yield judge_daemon(pid, alive, last_poll, clock(), mailboxes=len(config.mailboxes))
+    yield judge_daemon(pid, alive, last_poll, clock(), mailboxes=len(config.mailboxes), rounds=rounds)
 
 
 def judge_daemon(
-    pid: int, alive: Alive, last_poll: datetime | None, now: datetime, *, mailboxes: int
+    pid: int,
+    alive: Alive,
+    last_poll: datetime | None,
+    now: datetime,
+    *,
+    mailboxes: int,
+    rounds: Rounds | None = None,
 ) -> Finding:
     """Judge the daemon by its lock, its heartbeat and its last poll. One that never polled may not have been started yet."""
     start = "systemctl start mailtickets, or mailtickets run"
     last = f"last poll {last_poll:%Y-%m-%d %H:%M:%S} UTC" if last_poll else "no poll so far"
     runs, own_words = f"runs with pid {pid}", "its own words: journalctl -u mailtickets -n 50"
+    if not pid and rounds:
+        what = f"none; the last round of run --once was at {rounds.last:%Y-%m-%d %H:%M:%S} UTC; {last}"
+        remedy = f"see what cron says of it; a daemon of its own: {start}"
+        return wrong("daemon", "", what, remedy) if rounds.late(now) else ok("daemon", "", what)
     if not pid and last_poll:
         return wrong(
             "daemon", "", f"does not run; {last}", f"{start}; why it ended: journalctl -u mailtickets -n 50"

@@ -302,6 +302,20 @@ def test_the_customers_word_close(desk, text, status):
     assert desk.kinds("ana@customer.example")[2:] == (["closed"] if status == "closed" else [])
 
 
+@pytest.mark.parametrize("proven", [True, False])
+def test_the_agents_learn_whether_a_close_is_proven(tmp_path, proven):
+    """Anybody can write a customer's From: the notice and the history say whether our mail server vouches for it."""
+    desk = Desk(tmp_path, POLICY, authserv_id="mx.desk.example")
+    desk.writes("ana@customer.example", "It burns.")
+    results = "mx.desk.example; dmarc=pass header.from=customer.example"
+    headers = {"Authentication_Results": results} if proven else {}
+    desk.answers(desk.last("ana@customer.example"), "ana@customer.example", "CLOSE", **headers)
+    assert desk.ticket().status == "closed"
+    assert ("sender unverified" in desk.entries()[-2].reason) is not proven
+    assert ("CLOSE (sender not proven)." in desk.last("kim@desk.example").text) is not proven
+    desk.close()
+
+
 # --- routing, duplicates, quarantine ----------------------------------------------------------------
 
 

@@ -54,7 +54,7 @@ class _Limited(HostileDesk):
         if seconds is None:
             super().receives(raw, **more)
             return
-        reader = self.line._guard._child
+        reader = self.line._reader._guard._child
         assert reader is not None
         before = _cpu_seconds(os.getpid()) + _cpu_seconds(reader.pid)
         most = math.ceil(_cpu_seconds(reader.pid) + seconds)
@@ -62,7 +62,7 @@ class _Limited(HostileDesk):
         signal.setitimer(signal.ITIMER_PROF, seconds)
         super().receives(raw, **more)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        assert self.line._guard._child is reader, "the process that reads large mails was ended"
+        assert self.line._reader._guard._child is reader, "the process that reads large mails was ended"
         self.needed = _cpu_seconds(os.getpid()) + _cpu_seconds(reader.pid) - before
 
 
@@ -75,10 +75,10 @@ def _main(folder: str, seconds: str, megabytes: str) -> None:
     raw = sys.stdin.buffer.read()
     desk = _Limited(Path(folder))
     desk.writes("warm@up.example", "All modules are loaded by this one.")
-    desk.line._guard.start()
+    desk.line._reader._guard.start()
     limit = int(megabytes) << 20
-    assert desk.line._guard._child is not None
-    for process in (os.getpid(), desk.line._guard._child.pid):
+    assert desk.line._reader._guard._child is not None
+    for process in (os.getpid(), desk.line._reader._guard._child.pid):
         _, most = resource.prlimit(
             process, resource.RLIMIT_DATA
         )  # the one that reads large mails has a limit of its own

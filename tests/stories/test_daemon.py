@@ -122,6 +122,27 @@ def test_one_round(make_desk: Callable[..., DeskProcess]):
     assert desk.at_rest(2)["on_tickets"] == 2
 
 
+def test_a_desk_that_cron_runs_is_well(make_desk: Callable[..., DeskProcess]):
+    """`status` and `doctor` know of the rounds; one that fails says so itself, and a daemon's end is no late round."""
+    desk = make_desk(mailbox=ALL)
+    assert desk.run("status")[0] == 1, "nothing ever ran"
+    desk.command("run", "--once")
+    code, words = desk.run("status")
+    assert (code, "the last round of `run --once` was at " in words, "all is well" in words) == (
+        0,
+        True,
+        True,
+    )
+    state = desk.json("status")
+    assert state["last_round_at"] >= state["last_poll_at"] > ""
+    assert "none; the last round of run --once was at" in desk.run("doctor")[1]
+    desk.start()
+    desk.wait(lambda: desk.json("status")["last_round_at"] is None, "the daemon to take over", 30)
+    desk.stop()
+    code, words = desk.run("status")
+    assert (code, "the daemon does not run" in words) == (1, True)
+
+
 def test_receive_with_and_without_a_daemon(desk: DeskProcess):
     """The pipe's exit code is 0 when the mail is safe: decided by the daemon, or by the command itself."""
     desk.command("receive", stdin=desk.mail(ANA, "My printer is on fire."))

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 Folder = tuple[str, str]  # the mailbox's name in the configuration, and the folder
 
 
-class FirstRounds:
-    """Counts each folder's first round. All methods in the asyncio loop.
+class FirstPolls:
+    """Waits for one poll of each folder. All methods in the asyncio loop.
 
-    held_since   since when timers are held, in seconds awake: a round that began earlier does not count.
+    held_since   since when timers are held, in seconds awake: a poll that began earlier does not count.
     """
 
     def __init__(self, folders: Iterable[Folder]) -> None:
@@ -34,7 +34,7 @@ class FirstRounds:
         self._unread, self.held_since = set(self._folders), since
 
     def ended(self, folder: Folder, began: float) -> bool:
-        """Note a round that ended well; return whether any was waited for.
+        """Note a poll that ended well; return whether any was waited for.
 
         began   in seconds awake; before the machine slept it may have seen an old state of the mailbox.
         """
