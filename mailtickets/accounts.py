@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailtickets.delivery import Ladder
-from mailtickets.transport.imap import ImapAccount, ImapMailbox
+from mailtickets.transport.imap import ImapMailbox
+from mailtickets.transport.imap_account import ImapAccount
 from mailtickets.transport.maildir import MaildirMailbox
 from mailtickets.transport.network import Security
 from mailtickets.transport.oauth import TokenCommand

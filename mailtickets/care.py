@@ -9,7 +9,8 @@ from mailtickets.errors import MailboxUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mailtickets.transport.imap import FetchedMail, ImapMailbox
+    from mailtickets.transport.imap import ImapMailbox
+    from mailtickets.transport.imap_account import FetchedMail
 
 UNREADABLE_TRIES = 3
 # A mail at which the server ends the connection again and again: five times by itself may be no bad network any more.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import heartbeat
 from mailtickets.heartbeat import STALE_SECONDS
-from mailtickets.store.database import lock_holder
+from mailtickets.store.lock import lock_holder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mailtickets.store.database import give_to_owner
+from mailtickets.store.lock import give_to_owner
 
 if TYPE_CHECKING:
     from pathlib import Path

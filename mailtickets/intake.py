@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailtickets.config import Config
-    from mailtickets.transport.imap import FetchedMail
+    from mailtickets.transport.imap_account import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20

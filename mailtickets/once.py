@@ -15,7 +15,6 @@ from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
-from mailtickets.daemon import forget_old
 from mailtickets.desk.pausing import Cause
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
@@ -23,12 +22,13 @@ from mailtickets.figures.apart import ReportFailed
 from mailtickets.intake import Intake, Source, sources
 from mailtickets.readying import open_line
 from mailtickets.reporting import make as make_report
+from mailtickets.retention import forget_old
 from mailtickets.rounds import note_round
 from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys, key_finder_of
 from mailtickets.store import Store, StoreBusy, StoreUnusable
-from mailtickets.store.database import StoreLock
 from mailtickets.store.ledger import RECEIVED, Taken, compress
+from mailtickets.store.lock import StoreLock
 from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 

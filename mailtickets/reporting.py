@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from mailtickets import maillog
 from mailtickets.desk.pausing import Cause
 from mailtickets.figures.apart import planned_apart
 from mailtickets.figures.page import report_mail
@@ -15,18 +18,21 @@ from mailtickets.mail.message import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from mailtickets.catching_up import CatchingUp
     from mailtickets.desk.agreement import ReportPlan
     from mailtickets.desk.policy import Policy
+    from mailtickets.deskthread import DeskThread
     from mailtickets.figures.page import ReportMail
     from mailtickets.figures.period import Period
     from mailtickets.originals import Originals
     from mailtickets.pauses import Pauses
+    from mailtickets.pipeline import Line
     from mailtickets.recording import Recorder
     from mailtickets.store import Store
+
+AGAIN = timedelta(hours=1)  # after one that failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +124,35 @@ class ScheduledReports:
             )
             self._recorder.queue(mails, held=self._catching_up.why_held_for_ever(due.since))
             note_sent(self._store, due.plan, due.occasion)
+
+
+class ReportJob:
+    """What the daemon does for them again and again, in the asyncio loop: one that fails holds no other up."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._again: dict[str, datetime] = {}  # name to when a failed report is tried again
+
+    async def run(self, desk: DeskThread, line: Line, store: Path, queued: Callable[[], None]) -> None:
+        """Make and queue the reports that are due; one that fails is tried again in an hour, the others go out.
+
+        queued   is called after each.
+        """
+        try:
+            due = await asyncio.wrap_future(desk.call(line.reports.due))
+        except Exception as error:  # noqa: BLE001  (a store in trouble is told elsewhere)
+            maillog.broken("looking for due reports failed; it is tried again", None, error)
+            return
+        assert isinstance(due, list)  # noqa: S101  (for the type checker)
+        for one in due:
+            if self._again.get(one.plan.name, self._clock()) > self._clock():
+                continue
+            try:
+                mail = await asyncio.to_thread(make, store, one, line.rules.policy, self._clock())
+                await asyncio.wrap_future(desk.call(line.reports.queue, one, mail))
+            except Exception as error:  # noqa: BLE001  (a report must not end the desk)
+                maillog.broken(f"report {one.plan.name} failed; it is tried again in an hour", None, error)
+                self._again[one.plan.name] = self._clock() + AGAIN
+            else:
+                maillog.note("report queued", name=one.plan.name, period=one.occasion)
+                queued()

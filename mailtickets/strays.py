@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailtickets.intake import Intake
-    from mailtickets.transport.imap import FetchedMail, ImapMailbox
+    from mailtickets.transport.imap import ImapMailbox
+    from mailtickets.transport.imap_account import FetchedMail
     from mailtickets.transport.maildir import MaildirMailbox
 
 

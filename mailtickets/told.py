@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import Alarm
-from mailtickets.store.database import give_to_owner
+from mailtickets.store.lock import give_to_owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

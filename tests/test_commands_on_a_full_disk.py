@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailtickets.store import Store
-from mailtickets.store.database import StoreLock
+from mailtickets.store.lock import StoreLock
 from tests.support.small_disk import SmallDisk
 from tests.test_config import SHORT, written
 

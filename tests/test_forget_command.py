@@ -120,13 +120,13 @@ def test_a_reader_holds_the_cleaning_up(folder):
     reader._connection.execute("PRAGMA busy_timeout = 0")
     reader._connection.execute("BEGIN")
     reader._connection.execute("SELECT count(*) FROM entry").fetchone()
-    from mailtickets.store import database
+    from mailtickets.store import opening
 
-    database.BUSY_TIMEOUT_S, before = 0.2, database.BUSY_TIMEOUT_S
+    opening.BUSY_TIMEOUT_S, before = 0.2, opening.BUSY_TIMEOUT_S
     try:
         done = forget(folder, ANA, "--yes")
     finally:
-        database.BUSY_TIMEOUT_S = before
+        opening.BUSY_TIMEOUT_S = before
     assert done.exit_code == 0, done.output
     assert "not yet gone from the free room" in done.output
     reader._connection.execute("COMMIT")

@@ -12,11 +12,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "mailtickets"
 FILES = sorted(PACKAGE.rglob("*.py"))
 DOORS = {
-    "imapclient": {"transport/imap.py"},
+    "imapclient": {"transport/imap_connection.py"},
     "aiosmtplib": {"transport/smtp.py", "transport/smtp_transaction.py", "transport/smtp_look.py"},
     "mailparser": {"mail/parse.py", "mail/header_text.py"},
     "jinja2": {"templates.py", "template_filters.py", "template_files.py"},
-    "apscheduler": {"daemon.py"},
+    "apscheduler": {"clockwork.py"},
     "holidays": {"holiday_dates.py"},
     "matplotlib": {"figures/pictures.py"},
     "numpy": {"figures/many.py"},

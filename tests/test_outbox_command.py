@@ -15,7 +15,7 @@ from mailtickets.cli import cli
 from mailtickets.clocks import utc_now
 from mailtickets.desk.pausing import Pause, clock_pause, volume_pause
 from mailtickets.store import Store
-from mailtickets.store.database import StoreLock
+from mailtickets.store.lock import StoreLock
 from mailtickets.store.outbox import Held
 from tests.store.test_outbox import MAIL
 from tests.test_config import SHORT, written

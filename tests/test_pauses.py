@@ -13,7 +13,7 @@ import pytest
 
 from mailtickets.desk.pausing import Cause, Look
 from mailtickets.pauses import Pauses, forget, stored
-from mailtickets.store import Store, database
+from mailtickets.store import Store, opening
 from mailtickets.store.outbox import Booking, State
 from tests.store.test_outbox import MAIL
 
@@ -51,7 +51,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.1)
     one = Kept(tmp_path)
     one.made.at_start(NOON)
     one.look()

@@ -12,7 +12,7 @@ import pytest
 
 from mailtickets import heartbeat, told
 from mailtickets.store import Store
-from mailtickets.store.database import StoreLock
+from mailtickets.store.lock import StoreLock
 from tests.store.test_migrations import CONFIG
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -75,7 +75,7 @@ def restore(*, file: Path) -> None:
     mailtickets restore /var/backups/mailtickets/desk-20260302-090000.db
     systemctl start mailtickets
     """  # noqa: D301
-    from mailtickets.store.database import StoreLock
+    from mailtickets.store.lock import StoreLock
     from mailtickets.store.restoring import restore as put_back
 
     config = loaded()

@@ -13,7 +13,7 @@ from mailtickets.config_writing import Person
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailtickets.transport.imap import ImapAccount
+    from mailtickets.transport.imap_account import ImapAccount
 
 LOCAL_TIME = Path("/etc/localtime")
 RECENT_MAILS = 20

@@ -34,7 +34,7 @@ from mailtickets.config_writing import Answers, Server, existing_files, files_of
 from mailtickets.mail.authentication import authserv_ids, is_likely_own
 
 if TYPE_CHECKING:
-    from mailtickets.transport.imap import ImapAccount
+    from mailtickets.transport.imap_account import ImapAccount
     from mailtickets.transport.smtp import SmtpAccount
 
 
@@ -184,7 +184,8 @@ def _smtp_guess(domain: str, imap_host: str) -> str:
 
 
 def _imap_account(server: Server) -> ImapAccount:
-    from mailtickets.transport.imap import ImapAccount, Security
+    from mailtickets.transport.imap_account import ImapAccount
+    from mailtickets.transport.network import Security
     from mailtickets.transport.oauth import TokenCommand
 
     return ImapAccount(

@@ -92,7 +92,7 @@ class _Next:
         from mailtickets import pauses
         from mailtickets.accounts import rates_of
         from mailtickets.desk.pausing import Cause
-        from mailtickets.store.database import lock_holder
+        from mailtickets.store.lock import lock_holder
         from mailtickets.store.outbox import Held
 
         holds = {

@@ -28,7 +28,9 @@ from mailtickets.errors import MailboxUnavailable
 from mailtickets.pauses import CLOCK_SEEN
 from mailtickets.rounds import rounds_of
 from mailtickets.store import StoreUnusable
-from mailtickets.store.database import DAMAGED_REMEDY, lock_holder, reading
+from mailtickets.store.database import reading
+from mailtickets.store.errors import DAMAGED_REMEDY
+from mailtickets.store.lock import lock_holder
 from mailtickets.templates import Templates
 from mailtickets.transport.maildir import MaildirMailbox
 

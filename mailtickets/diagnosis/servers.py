@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mailtickets.config import Config, Mailbox
     from mailtickets.config import SmtpAccount as SmtpTable
-    from mailtickets.transport.imap import ImapAccount
+    from mailtickets.transport.imap_account import ImapAccount
     from mailtickets.transport.smtp import SmtpAccount
 
 RENEW_SOON, RENEW_NOW = timedelta(days=21), timedelta(days=3)

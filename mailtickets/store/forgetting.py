@@ -10,6 +10,7 @@ from mailtickets.desk.facts import Traces as Held
 from mailtickets.desk.ticket import ERASED_WORDS, pseudonym
 from mailtickets.mail.traces import Traces
 from mailtickets.store.erasing import Erasing, drop_originals
+from mailtickets.store.settings import set_setting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -75,7 +76,7 @@ class Forgetting:
         needed = work.outbox(touched)
         work.copies(touched, needed)
         work.the_rest()
-        self._set(UNCLEAN, INDEX)
+        set_setting(self._connection, UNCLEAN, INDEX)
         return name
 
     def _traces(self, address: str, name: str) -> Traces:
@@ -87,20 +88,14 @@ class Forgetting:
     def _next_pseudonym(self) -> str:
         row = self._connection.execute("SELECT value FROM setting WHERE name = ?", (COUNTER,)).fetchone()
         number = int(row[0]) + 1 if row else 1
-        self._set(COUNTER, str(number))
+        set_setting(self._connection, COUNTER, str(number))
         return pseudonym(number)
-
-    def _set(self, name: str, value: str) -> None:
-        self._connection.execute(
-            "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
-        )
 
     def drop_original(self, number: int) -> None:
         """Keep of one decided mail only that it came, and a hash by which the same one is known."""
         self._connection.execute("PRAGMA secure_delete = ON")
         if drop_originals(self._connection, [number]) and not self.unclean():
-            self._set(UNCLEAN, ROOM)
+            set_setting(self._connection, UNCLEAN, ROOM)
 
     def settle(self, number: int, how: str) -> None:
         """End the question that a mail asked the admins; a later answer is told how it ended."""
@@ -138,7 +133,7 @@ class Forgetting:
             )
             over = self._connection.total_changes - before < 2
             if over or state == INDEX:
-                self._set(UNCLEAN, ROOM if over else MERGING)
+                set_setting(self._connection, UNCLEAN, ROOM if over else MERGING)
             if time.monotonic() >= until:
                 break
         return self.unclean() not in {INDEX, MERGING}

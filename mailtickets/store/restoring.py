@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mailtickets.store.database import Store, StoreNewer, StoreUnusable, check_is_store, sync_folder
+from mailtickets.store.backup import sync_folder
+from mailtickets.store.database import Store
+from mailtickets.store.errors import StoreNewer, StoreUnusable
 from mailtickets.store.ledger import RECEIVED, Taken
+from mailtickets.store.opening import check_is_store
 from mailtickets.store.outbox import BEFORE_BACKUP
 from mailtickets.store.times import from_us, to_us
 

@@ -172,7 +172,7 @@ class ImapWire(imaplib.IMAP4):
         if getattr(self, "sock", None) is not None:
             self.sock.close()
 
-    # What `transport.imap` calls besides
+    # What a mailbox and its connection call besides
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Upgrade to TLS (RFC 3501 section 6.2.1) or raise; imaplib's own way is not used since it keeps a file of its own."""

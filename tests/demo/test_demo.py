@@ -22,7 +22,7 @@ from mailtickets.config import load
 from mailtickets.demo.desk import FolderRefused, prepare
 from mailtickets.demo.embedded import file_name, plain_address
 from mailtickets.demo.telling import TYPED, Telling, marks_for, wrap
-from mailtickets.store.database import StoreLock
+from mailtickets.store.lock import StoreLock
 
 SECONDS = 60  # the play takes about 20; it ends itself when it hangs
 

@@ -10,7 +10,7 @@ from functools import partial
 from mailtickets import accounts, daemon, intake, lookout, mailboxthread
 from mailtickets.cli import main
 from mailtickets.transport import backoff, smtp
-from mailtickets.transport.imap import ImapAccount
+from mailtickets.transport.imap_account import ImapAccount
 from mailtickets.transport.smtp_transaction import Timeouts
 from mailtickets.watching import Patience
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailtickets.transport.imap import ImapAccount
+from mailtickets.transport.imap_account import ImapAccount
 from mailtickets.transport.smtp_transaction import Timeouts
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Garbage, Stall, Throttle, random_bytes

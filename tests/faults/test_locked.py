@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtickets.store.database import BUSY_TIMEOUT_S
+from mailtickets.store.opening import BUSY_TIMEOUT_S
 from tests.faults.disk_story import KIM, desk_at, put_down, tally, unseen
 from tests.stories.holding_sink import HoldingSink
 from tests.support.dovecot import Dovecot

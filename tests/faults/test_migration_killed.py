@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from mailtickets.store import Store, database
+from mailtickets.store import Store, opening
 from mailtickets.store.migrations import NEWEST
 from tests.store.test_migrations import contents, missing, schema, store_of
 from tests.support.desk import START
@@ -19,7 +19,7 @@ def _dies_before(number, path, monkeypatch):
     """Open the store in a child that kills itself before its statement of this number; return whether it came that far."""
     child = os.fork()
     if child == 0:
-        connect = database._connect
+        connect = opening._connect
 
         def counting(path):
             connection = connect(path)
@@ -27,7 +27,7 @@ def _dies_before(number, path, monkeypatch):
             connection.set_trace_callback(lambda _: next(left) or os.kill(os.getpid(), signal.SIGKILL))
             return connection
 
-        monkeypatch.setattr(database, "_connect", counting)
+        monkeypatch.setattr(opening, "_connect", counting)
         Store.open(path, START)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

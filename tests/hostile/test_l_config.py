@@ -379,7 +379,7 @@ def broken(self, *arguments, **more):
 """
 RAISES = "raise {kind}('{canary} stands in the words of it')"
 PLACES = {
-    "logging in at the mailbox": ("transport.imap", "ImapMailbox", "_log_in", "RuntimeError"),
+    "logging in at the mailbox": ("transport.imap_connection", "ImapConnection", "_log_in", "RuntimeError"),
     "logging in at the SMTP server": ("transport.smtp", "SmtpPool", "_log_in", "LookupError"),
     "making the parts": ("daemon", "Daemon", "_make_parts", "RuntimeError"),
     "a task that nobody awaits": ("daemon", "Daemon", "_look_at_outbox", "RuntimeError"),

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 
 from mailtickets.cli import cli
 from mailtickets.store import Store, StoreNewer, StoreUnusable
-from mailtickets.store.database import StoreBusy, StoreLock
+from mailtickets.store.errors import StoreBusy
 from mailtickets.store.ledger import RECEIVED, Taken, compress
+from mailtickets.store.lock import StoreLock
 from mailtickets.store.migrations import NEWEST
 from mailtickets.store.restoring import restore
 from mailtickets.store.times import to_us

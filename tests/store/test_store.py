@@ -17,7 +17,8 @@ import pytest
 
 from mailtickets.desk.ticket import Alarm
 from mailtickets.store import Store
-from mailtickets.store.database import StoreBusy, StoreLock, StoreNewer, StoreUnusable, lock_holder
+from mailtickets.store.errors import StoreBusy, StoreNewer, StoreUnusable
+from mailtickets.store.lock import StoreLock, lock_holder
 from tests.support.desk import START, Desk
 
 
@@ -168,7 +169,7 @@ def test_a_command_that_looks_for_the_daemon_keeps_none_from_starting(tmp_path):
 def test_a_second_daemon_is_kept_off(path):
     """At once, naming the store and the process; the lock ends with its holder, however that ends."""
     program = (
-        "import sys, pathlib; from mailtickets.store.database import StoreLock;"
+        "import sys, pathlib; from mailtickets.store.lock import StoreLock;"
         f"StoreLock(pathlib.Path({str(path)!r})).acquire(); print('locked', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

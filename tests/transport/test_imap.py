@@ -15,7 +15,9 @@ import pytest
 
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable, Retry
 from mailtickets.transport.backoff import backoff
-from mailtickets.transport.imap import ImapAccount, ImapMailbox, Security
+from mailtickets.transport.imap import ImapMailbox
+from mailtickets.transport.imap_account import ImapAccount
+from mailtickets.transport.network import Security
 from tests.support.dovecot import PASSWORD, Dovecot, make_certificates
 from tests.support.scripted import Fault, Line, ScriptedImap, fetched, says, stalls
 
