@@ -24,7 +24,6 @@ from mailtickets.clocks import look_at_clocks, utc_now
 from mailtickets.clockwork import Clockwork, Job
 from mailtickets.deskthread import DeskThread
 from mailtickets.first_polls import FirstPolls
-from mailtickets.intake import sources
 from mailtickets.lookout import Lookout
 from mailtickets.parts import Parts, join_mailboxes, make_parts
 from mailtickets.readying import open_line, rules_of
@@ -32,6 +31,7 @@ from mailtickets.reloading import RELOAD, ReloadRefused, read_anew, reload_alarm
 from mailtickets.reporting import ReportJob
 from mailtickets.retention import forget_old
 from mailtickets.sending_loop import SendingLoop
+from mailtickets.source import sources
 from mailtickets.standstill import Standstill
 from mailtickets.store import Store, StoreUnusable, store_trouble
 from mailtickets.store.lock import StoreLock

@@ -310,6 +310,25 @@ class DeskLedger:
         last = self._reader.setting("last_poll")
         return datetime.fromisoformat(last) if last else None
 
+    def now(self) -> datetime:
+        """Return the time of the wall clock."""
+        return self._clock()
+
+    def first_start(self) -> datetime:
+        """See `store.first_start.first_start`."""
+        return self._reader.first_start()
+
+    def start_was_before_in_desk(self) -> datetime:
+        """See `store.first_start.was_before`."""
+        with self._store.transaction():
+            start, again = self._store.start_was_before(self._clock())
+        if again:
+            maillog.doubtful(
+                "the clock was ahead when the desk was first started", f"{again} mails were left alone for their date",
+                "nothing to do: they are taken in now",
+            )  # fmt: skip
+        return start
+
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`."""
         with self._store.transaction():

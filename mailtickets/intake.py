@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import wait
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,21 +18,23 @@ from mailtickets.care import Care
 from mailtickets.crashpoints import reach
 from mailtickets.desk.ticket import Alarm
 from mailtickets.errors import CommandRefused, CredentialUnavailable, MailboxUnavailable
+from mailtickets.source import CLOCKS_DIFFER
+from mailtickets.store.first_start import DATED_BEFORE, OLDER
 from mailtickets.store.ledger import Step, Taken, compress
-from mailtickets.strays import unreadable_alarm
+from mailtickets.strays import dated_before_alarm, unreadable_alarm
 from mailtickets.transport.imap import ImapMailbox
 from mailtickets.transport.maildir import MaildirMail, MaildirMailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
+    from datetime import datetime
 
-    from mailtickets.config import Config
+    from mailtickets.source import Source
     from mailtickets.transport.imap_account import FetchedMail
 
 BATCH_MAILS, BATCH_BYTES = 50, 4 << 20
 UNDECIDED_BYTES = 32 << 20
-OLDER = "older than the start of the desk"
 TELL_AGAIN_SECONDS = 300.0
 MOVED_AGAIN_SECONDS = 60.0  # after trouble with the folder of moved mail
 MOVED_TROUBLES = 3  # in a row, before the admins are told
@@ -54,53 +55,6 @@ class DeskDoor(Protocol):
 
     def undecided_bytes(self) -> int:
         """Return how much was accepted and is not yet decided."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a mailbox's section says about taking mail."""
-
-    name: str
-    folder: str
-    after: str
-    poll_seconds: float
-    start_from: datetime | None
-    max_size_bytes: int
-
-    def is_old(self, arrived: datetime) -> bool:
-        """Tell whether a mail came before the start, so that it is left alone."""
-        return self.start_from is not None and arrived < self.start_from
-
-    @classmethod
-    def of(cls, config: Config, name: str, first_start: datetime) -> Source:
-        """Return the source of a mailbox; `start_from` becomes a moment, None for all mail there is."""
-        mailbox = config.mailboxes[name]
-        start: datetime | None = first_start
-        if mailbox.start_from == "all":
-            start = None
-        elif isinstance(mailbox.start_from, date):
-            start = datetime(
-                mailbox.start_from.year, mailbox.start_from.month, mailbox.start_from.day, tzinfo=UTC
-            )
-        return cls(
-            name,
-            "" if mailbox.maildir else mailbox.folder,
-            mailbox.after,
-            mailbox.poll.seconds,
-            start,
-            config.limits.mail_size,
-        )
-
-
-def sources(config: Config, first_start: datetime) -> list[Source]:
-    """Return every folder that mail is taken from; a folder of sent mail is only read."""
-    found: list[Source] = []
-    for name, mailbox in config.mailboxes.items():
-        source = Source.of(config, name, first_start)
-        found.append(source)
-        if mailbox.sent_folder and mailbox.maildir is None:
-            found.append(replace(source, folder=mailbox.sent_folder, after="keep"))
-    return found
 
 
 class Intake:
@@ -137,6 +91,7 @@ class Intake:
         """
         wait(self._in_hand)
         self._in_hand.clear()
+        self._see_the_start()
         if isinstance(self.mailbox, ImapMailbox):
             taken = self._moved(self.mailbox) + self._imap(self.mailbox)
         else:
@@ -145,6 +100,15 @@ class Intake:
         self.settle_in_hand()
         self.mark_decided()
         return taken
+
+    def _see_the_start(self) -> None:
+        """Follow the first start, which was later than it seemed where the clock was ahead then."""
+        if self.source.from_now:
+            start = self._ledger.first_start()
+            if self._ledger.now() < start:
+                start = self._desk.call(self._ledger.start_was_before_in_desk).result()  # type: ignore[assignment]
+            if start != self.source.start_from:
+                self.source = replace(self.source, start_from=start)
 
     def look_again(self) -> None:
         """Make sure, where nothing came for a whole poll, that the open folder is still the one of that name."""
@@ -221,8 +185,8 @@ class Intake:
         for words in mailbox.take_alerts():  # RFC 3501 section 7.1: shown to a person
             maillog.trouble("the mail server warns", words, mailbox=source.name)
         uids = mailbox.new_uids(0 if fresh else last)
-        if fresh and uidvalidity and not uids:
-            # Empty, too, it is known by its new number from now on: told once.
+        if fresh and not uids:
+            # Empty, too, it is known by its number from now on: what comes is not what was there before.
             self._give([], self._step((uidvalidity, last), (mailbox.uidvalidity, 0)))
         if fresh and source.start_from is not None:
             uids = self._leave_old(mailbox, uids, (uidvalidity, last))
@@ -234,16 +198,7 @@ class Intake:
             mails = self._care.fetched(mailbox, batch, partial(self.fetched_whole, mailbox, batch, sizes))
             reach("fetched")
             missing = self._care.missing(mailbox, batch, {mail.uid for mail in mails})
-            taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
-            old = [
-                (f"{mailbox.uidvalidity}/{mail.uid}", mail.size, mail.internal_date)
-                for mail in mails
-                if self.source.is_old(mail.internal_date)
-            ]
-            if old:
-                self._desk.call(
-                    self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER
-                ).result()
+            taken = self._but_old(mails, came_since=not fresh)
             # The cursor never passes a mail that could not be read yet.
             upto = min(missing, default=batch[-1] + 1) - 1
             to = mailbox.uidvalidity, max(upto, since[1] if since[0] == mailbox.uidvalidity else 0)
@@ -289,19 +244,45 @@ class Intake:
     def _leave_old(self, mailbox: ImapMailbox, uids: list[int], since: tuple[int, int]) -> list[int]:
         """Write mails older than the start into the books without fetching them; return the others."""
         arrivals = mailbox.arrivals(uids)
-        old = [
-            (f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid])
-            for uid in uids
-            if uid in arrivals and self.source.is_old(arrivals[uid])
-        ]
-        if old:
-            self._desk.call(
-                self._ledger.leave_alone_in_desk, self.source.name, self.source.folder, old, OLDER
-            ).result()
-        left = {uid for uid in uids if uid not in arrivals or not self.source.is_old(arrivals[uid])}
+        # What lies there at the very first look with a date to come shows that our own clock is behind.
+        latest = self._ledger.now() + CLOCKS_DIFFER if since == (0, 0) else None
+        old = {
+            uid
+            for uid, arrived in arrivals.items()
+            if self.source.is_old(arrived) or (latest is not None and arrived > latest)
+        }
+        self._leave([(f"{mailbox.uidvalidity}/{uid}", 0, arrivals[uid]) for uid in sorted(old)], OLDER)
+        left = [uid for uid in uids if uid not in old]
         if uids and not left:
             self._give([], self._step(since, (mailbox.uidvalidity, uids[-1])))
-        return sorted(left)
+        return left
+
+    def _but_old(self, mails: Sequence[FetchedMail | MaildirMail], *, came_since: bool) -> list[Taken]:
+        """Return the mails that are to be taken in; those with a date before the start are left alone."""
+        found = [(mail, self._taken_of(mail)) for mail in mails]
+        old = [
+            (taken.name, mail.size, mail.internal_date)
+            for mail, taken in found
+            if self.source.is_old(mail.internal_date, came_since=came_since)
+        ]
+        names = {name for name, _, _ in old}
+        if came_since and old:
+            source = self.source
+            names_known = self._ledger.known_names(source.name, source.folder, sorted(names))
+            old = [one for one in old if one[0] not in names_known]
+        self._leave(old, DATED_BEFORE if came_since and self.source.from_now else OLDER)
+        return [taken for _, taken in found if taken.name not in names]
+
+    def _leave(self, old: list[tuple[str, int, datetime]], reason: str) -> None:
+        """Write mails into the books as left alone: (name, bytes, arrived); tell the admins of those that came since."""
+        if not old:
+            return
+        source = self.source
+        self._desk.call(self._ledger.leave_alone_in_desk, source.name, source.folder, old, reason).result()
+        if reason == DATED_BEFORE and source.start_from is not None:
+            newest = max(arrived for _, _, arrived in old)
+            alarm = dated_before_alarm(source.name, source.folder, newest, source.start_from)
+            self._desk.call(self._ledger.alarm_once_in_desk, alarm)
 
     def batches(self, uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[int]]:
         """Cut UIDs into batches of bounded count and bytes; a mail above the limit stands alone."""
@@ -324,18 +305,10 @@ class Intake:
         source = self.source
         count = 0
         known = self._ledger.known_names(source.name, source.folder, mailbox.names())
+        came_since = self._ledger.last_poll() is not None
         while mails := mailbox.scan(known):
             reach("fetched")
-            old = [
-                (mail.name, mail.size, mail.internal_date)
-                for mail in mails
-                if self.source.is_old(mail.internal_date)
-            ]
-            if old:
-                self._desk.call(
-                    self._ledger.leave_alone_in_desk, source.name, source.folder, old, OLDER
-                ).result()
-            taken = [self._taken_of(mail) for mail in mails if not self.source.is_old(mail.internal_date)]
+            taken = self._but_old(mails, came_since=came_since)
             self._give(taken, None)
             count += len(taken)
             known |= {mail.name for mail in mails}
@@ -457,6 +430,15 @@ class LedgerReader(Protocol):
 
     def last_poll(self) -> datetime | None:
         """Return when a mailbox was last read to its end."""
+
+    def now(self) -> datetime:
+        """Return the time of the wall clock."""
+
+    def first_start(self) -> datetime:
+        """Return when the desk was first started, as far as is known."""
+
+    def start_was_before_in_desk(self) -> datetime:
+        """See `store.first_start.was_before`; only in the desk's thread."""
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`; only in the desk's thread."""

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
     from mailtickets.config import Config
     from mailtickets.deskthread import DeskThread
-    from mailtickets.intake import Source
     from mailtickets.mailboxthread import MailboxThread
     from mailtickets.pipeline import Line
+    from mailtickets.source import Source
     from mailtickets.store import Store, StoreUnusable
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.trouble import StoreTrouble

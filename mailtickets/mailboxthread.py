@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from mailtickets.intake import DeskDoor, Intake, LedgerReader, Source
+    from mailtickets.intake import DeskDoor, Intake, LedgerReader
     from mailtickets.progress import Progress
+    from mailtickets.source import Source
     from mailtickets.standstill import Standstill
 
 SLOW_RETRY_SECONDS = 15 * 60.0

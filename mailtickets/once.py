@@ -19,17 +19,17 @@ from mailtickets.desk.pausing import Cause
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
 from mailtickets.figures.apart import ReportFailed
-from mailtickets.intake import Intake, Source, sources
+from mailtickets.intake import Intake
 from mailtickets.readying import open_line
 from mailtickets.reporting import make as make_report
 from mailtickets.retention import forget_old
 from mailtickets.rounds import note_round
 from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys, key_finder_of
+from mailtickets.source import Source, sources
 from mailtickets.store import Store, StoreBusy, StoreUnusable
 from mailtickets.store.ledger import RECEIVED, Taken, compress
 from mailtickets.store.lock import StoreLock
-from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def one_round(config: Config) -> int:
         line.pauses.at_start(began)
         try:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
-            for source in sources(config, from_us(int(store.setting("first_start", "0")))):
+            for source in sources(config, store.first_start()):
                 try:
                     failed += not _take(config, source, store, line)
                 except (MailboxUnavailable, CredentialUnavailable) as error:
@@ -231,7 +231,7 @@ def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
     now = utc_now()
     with closing(Store.open(config.desk.store, now) if heal else Store.read(config.desk.store)) as store:
         door = _Stored(store)
-        for source in sources(config, from_us(int(store.setting("first_start", "0")))):
+        for source in sources(config, store.first_start()):
             mailbox = mailbox_of(config, source.name, source.folder, readonly=True)
             ledger = DeskLedger(store, store, door, utc_now)
             try:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.deskthread import DeskLedger
-from mailtickets.intake import Intake, sources
+from mailtickets.intake import Intake
 from mailtickets.mailboxthread import MailboxThread
 from mailtickets.sending import Sender
 from mailtickets.signatures import finding_keys
+from mailtickets.source import sources
 from mailtickets.store import Store
-from mailtickets.store.times import from_us
 from mailtickets.transport.smtp import SmtpPool
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def make_parts(
     ladders = {name: ladder_of(config, name) for name in pools}
     accounts = {name: lookout.account(name) for name in pools}
     sender = Sender(line, pools, ladders, desk.call_soon, clock, holder, accounts, lookout.sender.move)
-    first_start = from_us(int(store.setting("first_start", "0")))
+    first_start = store.first_start()
     mailboxes = []
     for source in sources(config, first_start):
         ledger = DeskLedger(Store.read(config.desk.store), store, line, clock)

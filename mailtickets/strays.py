@@ -10,6 +10,7 @@ from mailtickets.errors import CommandRefused, MailboxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from mailtickets.intake import Intake
     from mailtickets.transport.imap import ImapMailbox
@@ -33,6 +34,19 @@ class Looked:
     name: str
     raw: bytes = b""
     reason: str = ""
+
+
+def dated_before_alarm(mailbox: str, folder: str, newest: datetime, start: datetime) -> Alarm:
+    """Return what the admins are told of mail that came since the first start, and is dated long before it."""
+    where = f"mailbox {mailbox}" + (f", folder {folder}" if folder and folder != "INBOX" else "")
+    return Alarm(
+        f"dated before {mailbox}",
+        f"Mail came to {where} that is dated before the first start of the desk, and was left alone",
+        f"The newest is of {newest:%Y-%m-%d %H:%M} UTC; the desk was first started on {start:%Y-%m-%d %H:%M} UTC",
+        "Where somebody moved old mail into the folder, there is nothing to do. Otherwise a clock is wrong: put this machine's"
+        " clock right, and what was left alone is taken in by itself; where it is the mail server's, pipe the mails into"
+        " `mailtickets receive`.",
+    )
 
 
 def take(intake: Intake, mailbox: ImapMailbox, uids: Sequence[int]) -> Iterator[Looked]:

@@ -14,6 +14,7 @@ from mailtickets.store.alarms import Alarms
 from mailtickets.store.backup import back_up
 from mailtickets.store.errors import DAMAGED_REMEDY, StoreUnusable
 from mailtickets.store.facts import FactsReader
+from mailtickets.store.first_start import first_start, was_before
 from mailtickets.store.forgetting import UNCLEAN, Forgetting
 from mailtickets.store.future import bring_back
 from mailtickets.store.ledger import Ledger
@@ -72,6 +73,14 @@ class Store:
         """Everything inside is undone if it raises, without undoing the transaction around it."""
         with savepoint(self._connection), maillog.when_kept():
             yield
+
+    def first_start(self) -> datetime:
+        """See `store.first_start.first_start`."""
+        return first_start(self._connection)
+
+    def start_was_before(self, now: datetime) -> tuple[datetime, int]:
+        """See `store.first_start.was_before`."""
+        return was_before(self._connection, now)
 
     def setting(self, name: str, default: str = "") -> str:
         """Return a stored setting."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.store.engine import Database
 from mailtickets.store.errors import DAMAGED_REMEDY, READABLE, WRITABLE, StoreNewer, StoreUnusable, unusable
+from mailtickets.store.first_start import note_first_start
 from mailtickets.store.migrations import NEWEST, migrations
 from mailtickets.store.times import to_us
 from mailtickets.store.transactions import immediate
@@ -187,8 +188,4 @@ def _first_start(connection: sqlite3.Connection, now: datetime) -> None:
             "INSERT INTO secret (purpose, number, secret, created_at) VALUES ('reply', 1, ?, ?)",
             (secrets.token_bytes(32), to_us(now)),
         )
-    # The first start, rounded down to the second: INTERNALDATE has no fractions.
-    first = to_us(now.replace(microsecond=0))
-    connection.execute(
-        "INSERT INTO setting (name, value) VALUES ('first_start', ?) ON CONFLICT DO NOTHING", (str(first),)
-    )
+    note_first_start(connection, now)

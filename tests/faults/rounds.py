@@ -15,10 +15,11 @@ from mailtickets.clocks import utc_now
 from mailtickets.config import load
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import MailboxUnavailable
-from mailtickets.intake import Intake, sources
+from mailtickets.intake import Intake
 from mailtickets.once import _Here
 from mailtickets.readying import open_line
 from mailtickets.sending import Sender
+from mailtickets.source import sources
 from mailtickets.store.ledger import Taken, compress
 from mailtickets.store.views import Books
 from mailtickets.transport.imap import ImapMailbox
