@@ -445,6 +445,21 @@ STAGES = (
 )
 
 
+@dataclass(frozen=True)
+class Reminder:
+    """What the store said of the story's one reminder before the closing was due, and whether the customer had it."""
+
+    state: str
+    arrived: bool
+
+
+def the_reminder(desk: FaultDesk) -> Reminder:
+    """Return what became of it, before the closing and before an admin has it sent again."""
+    ((state, message_id),) = desk.ask("SELECT state, message_id FROM outbox WHERE kind = 'reminder'")
+    assert state in {"sent", "uncertain"}
+    return Reminder(state, message_id in {desk.id_of(mail.raw) for mail in desk.accepted.mails})
+
+
 @dataclass
 class Line:
     """The story without faults: where each stage began, what happened in it, what it left to say."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.faults.forks import HASTY, Forks
-from tests.faults.story import STAGES, FaultDesk, play
+from tests.faults.story import STAGES, FaultDesk, Reminder, play, the_reminder
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Side, Stall
 from tests.support.smtp_sink import SmtpSink
@@ -36,20 +35,6 @@ def reminded_again(expected: Rows) -> Rows:
     ana, kim = '["ana@customer.example"]', '["kim@desk.example"]'
     instead = Counter({("reminder", ana, 1001): 1, ("agent_reply", kim, 1001): 1})
     return expected + instead - Counter({("closed", ana, 1001): 1, ("agent_reopened", kim, 1001): 1})
-
-
-@dataclass(frozen=True)
-class Reminder:
-    """What the store said of the story's one reminder before the closing was due, and whether the customer had it."""
-
-    state: str
-    arrived: bool
-
-
-def the_reminder(desk: FaultDesk) -> Reminder:
-    ((state, message_id),) = desk.ask("SELECT state, message_id FROM outbox WHERE kind = 'reminder'")
-    assert state in {"sent", "uncertain"}
-    return Reminder(state, message_id in {desk.id_of(mail.raw) for mail in desk.accepted.mails})
 
 
 class Fate:

@@ -49,6 +49,15 @@ def test_kill_in_the_middle_of_a_literal(
         desk.begin()
         assert desk.settle()
 
+    def breaks_off(desk: FaultDesk, held: Hold) -> None:
+        before = network.struck
+        network.arm(held)
+        desk.begin()
+        desk.wait(lambda: network.struck > before, f"the bytes up to {held.after!r:.60}")
+        time.sleep(0.1)  # what has come is read
+        desk.down()
+        held.let_go.set()
+
     calm = desk_of("calm")
     comes_to_rest(calm)
     calm.down()
@@ -57,13 +66,7 @@ def test_kill_in_the_middle_of_a_literal(
         desk = desk_of(name)
         mails = stored(dovecot, desk.box)
         assert len(mails) == 2
-        held, struck = Hold(place(*mails)), network.struck
-        network.arm(held)
-        desk.begin()
-        desk.wait(lambda struck=struck: network.struck > struck, name)
-        time.sleep(0.1)  # what has come is read
-        desk.down()
-        held.let_go.set()
+        breaks_off(desk, Hold(place(*mails)))
         assert desk.ask("SELECT count(*) FROM copy WHERE digest IS NOT NULL") == [(0,)]
         comes_to_rest(desk)
         counts += desk.check(calm.rows())

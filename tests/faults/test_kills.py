@@ -11,7 +11,7 @@ from _pytest.mark import ParameterSet
 from mailtickets.crashpoints import POINTS
 from tests.faults.forks import Forks
 from tests.faults.matrix import Row
-from tests.faults.story import STAGES, Accepted, FaultDesk, Line, play
+from tests.faults.story import STAGES, Accepted, FaultDesk, Line, play, the_reminder
 from tests.support.dovecot import Dovecot
 from tests.support.smtp_sink import SmtpSink
 
@@ -88,6 +88,40 @@ def test_kill_at_each_point(line: Line, tmp_path: Path, number: int, thorough: b
     book(of=figures)
     assert not wrong.total()
     assert set(reached) >= STAGES[number].points
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.fault(*EVERY_POINT)
+def test_a_reminder_of_unknown_fate_goes_out_again_once(line: Line, tmp_path: Path, book):
+    """Killed before it is booked as sent, a fresh one comes in place of the closing, which follows it; killed after, none."""
+    names = [stage.name for stage in STAGES]
+    number, says = names.index("reminder"), line.says[names.index("closing")]
+    closed, again = (
+        Counter({(kind, '["ana@customer.example"]', 1001): 1}) for kind in ("closed", "reminder")
+    )
+    counts = Counter[str]()
+    for point in ("250-read", "sent"):
+        desk = line.before[number].copy(tmp_path / point)
+        desk.accepted = Since(desk.sink, line, line.accepted[number], len(desk.sink.mails))
+        expected = {"250-read": (says - closed + again, says + again), "sent": (says, says)}[point]
+        desk.set_clock(desk.shift + 21 * 3600)
+        desk.begin(f"{point}:1")
+        assert not desk.settle()
+        desk.begin()
+        assert desk.settle()
+        first = the_reminder(desk)
+        assert (first.state == "uncertain") == (point != "sent")
+        assert first.arrived
+        for rows in expected:
+            desk.down()
+            desk.set_clock(desk.shift + 21 * 3600)
+            desk.begin()
+            assert desk.settle()
+            counts += desk.check(rows)
+        desk.down()
+        counts["runs"] += 1
+    book(**counts, again=1, arrived=1)
+    assert (counts["lost"], counts["doubled"]) == (0, 0)
 
 
 class Since(Accepted):
