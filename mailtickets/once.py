@@ -42,7 +42,11 @@ if TYPE_CHECKING:
     from mailtickets.store.ledger import Step
 
 
-TAKEN_OF_LARGE = 64 << 10
+# Nobody else has a mail that was piped, so one above `limits.mail_size` is kept, too: up to these bytes, four times
+# the default. Above them its sender gets it back from the mail server; few servers take more themselves.
+LARGEST_BYTES = 100_000_000
+# SQLite holds 10^9 bytes in a row (SQLITE_MAX_LENGTH), and what cannot be compressed grows by a little.
+STORED_BYTES = 950_000_000
 
 
 class _Here:
@@ -150,8 +154,13 @@ async def _send(config: Config, line: Line) -> None:
         await asyncio.gather(*(pool.close() for pool in pools.values()))
 
 
+def largest_received(config: Config) -> int:
+    """Return how many bytes a mail may have that is piped: what is read, and more that is only kept."""
+    return min(max(config.limits.mail_size or STORED_BYTES, LARGEST_BYTES), STORED_BYTES)
+
+
 def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
-    """Commit one mail to the ledger; without a running daemon decide it and send what follows.
+    """Commit one mail to the ledger, whole; without a running daemon decide it and send what follows.
 
     Raises sqlite3.Error, OSError or StoreUnusable where it could not be stored.
     """
@@ -160,8 +169,6 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     name = f"{now.timestamp():.6f}-{uuid.uuid4().hex}"
     size, limit = len(raw), config.limits.mail_size
     truncated = bool(limit) and size > limit
-    if truncated:
-        raw = beginning(raw)
     digest = hashlib.sha256(raw).digest()
     taken = Taken(mailbox, RECEIVED, name, digest, compress(raw), raw, size, now, truncated)
     if finder := key_finder_of(config, mailbox):
@@ -242,12 +249,6 @@ def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
                 yield NotCompared(source.name, source.folder, error.reason, error.remedy)
             finally:
                 mailbox.close()
-
-
-def beginning(raw: bytes) -> bytes:
-    """Return the header and the first 64 KB below it: what is taken of a mail above the limit."""
-    ends = [at for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark)) >= 0]
-    return raw[: min(ends, default=0) + TAKEN_OF_LARGE]
 
 
 def _waits(config: Config) -> bool:
