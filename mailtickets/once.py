@@ -15,6 +15,7 @@ from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
+from mailtickets.crashpoints import reach
 from mailtickets.daemon import forget_old
 from mailtickets.desk.pausing import Cause
 from mailtickets.deskthread import DeskLedger
@@ -173,12 +174,14 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     taken = Taken(mailbox, RECEIVED, name, digest, compress(raw), raw, size, now, truncated)
     if finder := key_finder_of(config, mailbox):
         (taken,) = finder.with_keys([taken])
+    reach("fetched")
     try:
         with store.transaction():
             numbers = store.ledger.accept([taken], now)
             store.ledger.set_marked(numbers)
     finally:
         store.close()
+    reach("raw-stored")
     try:
         decide_waiting(config)
     except StoreUnusable:

@@ -14,10 +14,21 @@ from mailtickets.cli import aside, cli
 from mailtickets.config import load
 from tests.support.process import DeskProcess
 
-ANA = "Ana Client <ana@customer.example>"
+ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
 SMALL = '[limits]\nmail_size = "100KB"'
 # What Postfix writes before a mail that it pipes: other at the next try.
 AGAIN = b"From ana@customer.example  Mon Mar  2 09:05:00 2026\nReceived: by mx.desk.example; Mon, 2 Mar 2026 09:05:00 +0000\n"
+POINTS = (
+    "fetched",
+    "raw-stored",
+    "parsed",
+    "written",
+    "committed",
+    "sending",
+    "dot-sent",
+    "250-read",
+    "sent",
+)
 
 
 @pytest.mark.fault("Fetch", "over the size limit")
@@ -110,3 +121,37 @@ def test_a_mail_that_is_piped_twice_is_one(desk: DeskProcess, book, field: bytes
     assert (books["on_tickets"], books["duplicates"]) == (1, 1)
     assert len(desk.to("ana@customer.example")) == 1
     book(runs=1, doubled=len(desk.references()) - 1)
+
+
+@pytest.mark.fault("Store raw", "kill -9, power cut")
+@pytest.mark.parametrize(
+    ("point", "daemon"), [*((point, False) for point in POINTS), ("fetched", True), ("raw-stored", True)]
+)
+def test_killed_before_it_said_0_it_is_piped_again(desk: DeskProcess, book, point: str, *, daemon: bool):
+    """The server tries again with other trace fields: one ticket, one acknowledgement, or none and it is listed."""
+    if daemon:
+        desk.start()
+    raw = re.sub(rb"(?m)^Message-ID: .*\r\n", b"", desk.mail(ANA, "My printer is on fire."))
+    log = desk.folder / "crash"
+    code, words = desk.run(
+        "receive", stdin=raw, env={"MAILTICKETS_CRASH_AT": point, "MAILTICKETS_CRASH_LOG": str(log)}
+    )
+    assert (code, log.exists() and log.read_text()) == (-9, f"{point}\n"), words
+    desk.command("receive", stdin=AGAIN + raw)
+    desk.command("receive", stdin=desk.mail(BEN, "My scanner is wet."))
+    books = desk.at_rest(2 if point == "fetched" else 3)
+    assert (books["on_tickets"], books["duplicates"], books["unexplained"]) == (2, books["received"] - 2, 0)
+    tickets = desk.json("list", "--all")
+    assert sorted(ticket["requester"] for ticket in tickets) == [
+        "ana@customer.example",
+        "ben@customer.example",
+    ]
+    arrived = len(desk.to("ana@customer.example"))
+    listed = [
+        mail["to"] for mail in desk.json("outbox")
+        if (mail["state"], mail["kind"]) == ("uncertain", "acknowledgement")
+    ]  # fmt: skip
+    assert (arrived, listed) in ((1, []), (1, [["ana@customer.example"]]), (0, [["ana@customer.example"]]))
+    if point in {"fetched", "raw-stored", "parsed", "written", "committed", "sent"}:
+        assert (arrived, listed) == (1, [])
+    book(runs=1, lost=2 - len(tickets), doubled=max(arrived - 1, 0))
