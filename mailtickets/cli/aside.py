@@ -72,6 +72,8 @@ def quarantine(ctx: click.Context, *, as_json: bool) -> None:
     \b
     mailtickets quarantine              list them; the same as `quarantine list`
     mailtickets quarantine show 17      print one as it came, and what can be done
+    mailtickets quarantine show 17 --raw > mail.eml
+                                        its very bytes, also those of a mail that is not in quarantine
     mailtickets quarantine retry 17     decide it once more by the rules, after its cause was mended
     mailtickets quarantine release 17   let it in although its cause is still there
     mailtickets quarantine drop 17 18   leave them out; the originals stay in the store
@@ -89,7 +91,10 @@ def quarantine_list(*, as_json: bool) -> None:
 
 @quarantine.command("show")
 @click.argument("number", type=int)
-def quarantine_show(*, number: int) -> None:
+@click.option(
+    "--raw", is_flag=True, help="Only its bytes as they were stored, for a file or another program."
+)
+def quarantine_show(*, number: int, raw: bool) -> None:
     """Print one mail: why it was set aside, what can be done, and all of it as it came; nothing that a terminal would obey."""
     config = loaded_to_look()
     store = reading_store(config)
@@ -97,6 +102,15 @@ def quarantine_show(*, number: int) -> None:
     if copy is None or view is None:
         click.echo(f"there is no mail {number} in the ledger", err=True)
         sys.exit(EXIT_FAILED)
+    if raw and is_terminal():
+        click.echo(
+            "--raw gives what a stranger sent, with keys and whatever a terminal obeys: add `> mail.eml`",
+            err=True,
+        )
+        sys.exit(EXIT_FAILED)
+    if raw:
+        click.echo(store.ledger.original(copy.digest), nl=False)
+        return
     about = (
         ("mail", f"{number}, {_where(store, number)}"),
         ("from", view.sender or "unknown sender"),
@@ -108,6 +122,11 @@ def quarantine_show(*, number: int) -> None:
             click.echo(f"{name:<6} {harmless(value)}")
     click.echo()
     click.echo(harmless(store.ledger.original(copy.digest).decode("utf-8", "replace").replace("\r\n", "\n")))
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody looks at what is printed."""
+    return sys.stdout.isatty()
 
 
 @quarantine.command("retry")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailtickets.store import Store
 
 MISTAKES, FOR_SCRIPTS = "mistakes", "for scripts"  # what a command notes in its context
-EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits.h
+EXIT_FAILED, EXIT_REFUSED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 65, 75, 78  # all but 1 as in sysexits.h
 
 
 def explained(error: Exception) -> tuple[str, int] | None:
