@@ -200,7 +200,7 @@ class DeskThread(threading.Thread):
             if read and not busy:
                 self._timers_held = False
             if not self._timers_held and (not busy or time.monotonic() - self._fired_at > FIRE_SECONDS):
-                busy = self._line.fire_due() > 0 or busy
+                busy = self._line.fire_due(self._look()) > 0 or busy
                 self._fired_at = time.monotonic()
             busy = self._line.recount() or busy
         except Exception as error:  # noqa: BLE001  (a store in trouble must not end the desk; nothing was written)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
+    from mailtickets.desk.pausing import Look
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.ledger import Copy, Step, Taken
@@ -74,7 +75,7 @@ class Line:
         self._catching_up = CatchingUp(store)
         self._settling = Settling(store, self._recorder, self._catching_up, self._reader, clock, code)
         self._quarantine = Quarantine(store, self._recorder, self._reader, self._settling)
-        self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling, clock)
+        self._timers = Timers(store, self._recorder, self._catching_up, self._reader, self._settling)
         self.reports = ScheduledReports(
             store, self._recorder, self.pauses, self._catching_up, self._originals, clock
         )
@@ -297,22 +298,26 @@ class Line:
 
     # -- timers ------------------------------------------------------------------------------
 
-    def fire_due(self) -> int:
+    def fire_due(self, look: Look | None = None) -> int:
         """Let due timers do their work; return how many there were. Call again until it is 0.
 
         None fires while the clock is in doubt.
+
+        look   at all clocks, in this moment. The clock may have been set since the desk last looked at it, so what is due
+               is judged by the very time that is not in doubt. A round of its own has nothing to compare with.
         """
-        if self.pauses.holds(Cause.CLOCK):
+        if self.pauses.holds(Cause.CLOCK) or (look is not None and self.pauses.in_doubt(look)):
             return 0
-        if fired := self._timers.fire_due():
+        now = look.wall if look else self._clock()
+        if fired := self._timers.fire_due(now):
             return fired
         self._end_catching_up()
-        return self._send_lists()
+        return self._send_lists(now)
 
-    def _send_lists(self) -> int:
+    def _send_lists(self, now: datetime) -> int:
         """Tell agents together what was too much to tell one by one; return how many lists there were."""
         at = self._store.news.next_due()
-        if at is None or at > self._clock():
+        if at is None or at > now:
             return 0
         with self._store.transaction():
             return self._recorder.send_lists()

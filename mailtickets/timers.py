@@ -17,7 +17,7 @@ from mailtickets.desk.ticket import HoldKind, TimerKind
 from mailtickets.store import store_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from mailtickets.catching_up import CatchingUp
@@ -36,7 +36,6 @@ class Timers:
 
     settling  writes what a timer decides: it may let a held mail go.
     reader    reads the held mail whose time has come.
-    clock     the present time, aware, in UTC.
     """
 
     def __init__(
@@ -46,30 +45,29 @@ class Timers:
         catching_up: CatchingUp,
         reader: CopyReader,
         settling: Settling,
-        clock: Callable[[], datetime],
     ) -> None:
         self._store, self._recorder, self._catching_up = store, recorder, catching_up
-        self._reader, self._settling, self._clock = reader, settling, clock
+        self._reader, self._settling = reader, settling
 
-    def fire_due(self) -> int:
-        """Let some due timers do their work, in one transaction; return how many there were."""
-        due = self._store.tickets.due(self._clock())
+    def fire_due(self, now: datetime) -> int:
+        """Let some timers that are due by now do their work, in one transaction; return how many there were."""
+        due = self._store.tickets.due(now)
         if not due:
             return 0
         with self._store.transaction():
             try:
                 with self._store.savepoint():
-                    self._fire_all(due, together=True)
+                    self._fire_all(due, now, together=True)
             except Exception as error:
                 self._recorder.undone()
                 if store_trouble(error):
                     raise
                 maillog.broken("escalations cannot be told together; each goes by itself", None, error)
-                self._fire_all(due, together=False)
+                self._fire_all(due, now, together=False)
         reach("timer-committed")
         return len(due)
 
-    def _fire_all(self, due: Sequence[tuple[int, Timer]], *, together: bool) -> None:
+    def _fire_all(self, due: Sequence[tuple[int, Timer]], now: datetime, *, together: bool) -> None:
         """Fire timers; what the clocks have to say goes out at the end, much of it to one person as one mail."""
         mail: dict[str, list[Outgoing]] = {}
         tickets: Written = {}
@@ -77,13 +75,13 @@ class Timers:
             held = self._catching_up.why_held(timer.due)
             try:
                 with self._store.savepoint(), self._recorder.holding(held):
-                    later, written = self._fire(TimerDue(ticket, timer), together=together)
+                    later, written = self._fire(TimerDue(ticket, timer), now, together=together)
             except Exception as error:
                 self._recorder.undone()
                 if store_trouble(error):
                     raise  # nothing is wrong with the ticket: all timers wait for the store
                 maillog.broken("a timer failed; it is tried again in an hour", None, error)
-                self._store.tickets.set_timer(ticket, replace(timer, due=self._clock() + TRY_TIMER_AGAIN))
+                self._store.tickets.set_timer(ticket, replace(timer, due=now + TRY_TIMER_AGAIN))
             else:
                 if later:
                     mail.setdefault(held, []).extend(later)
@@ -92,12 +90,14 @@ class Timers:
             with self._recorder.holding(held):
                 self._recorder.send_together(some, tickets)
 
-    def _fire(self, event: TimerDue, *, together: bool) -> tuple[tuple[Outgoing, ...], Written]:
+    def _fire(
+        self, event: TimerDue, now: datetime, *, together: bool
+    ) -> tuple[tuple[Outgoing, ...], Written]:
         """Let one timer do its work; return the mails that are still to be queued, and what was written.
 
         The timer's row goes first: a decision that wants it again sets it again.
         """
-        now, policy = self._clock(), self._recorder.rules.policy
+        policy = self._recorder.rules.policy
         self._store.tickets.drop_timer(event.ticket, event.timer.kind, event.timer.cycle)
         if event.timer.kind is TimerKind.HELD:
             held = self._store.ledger.held_agent(event.timer.cycle)

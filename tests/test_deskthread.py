@@ -55,8 +55,8 @@ class Machine:
             self.wait(lambda: len(self.slept) == wanted)
 
     def fires(self) -> bool:
-        """Tell whether a timer has fired, after two more turns of the thread."""
-        wanted = self.looks + 3
+        """Tell whether a timer has fired, after two more turns of the thread, which look at the clocks twice at most."""
+        wanted = self.looks + 6
         self.wait(lambda: self.looks >= wanted)
         return bool(self.thread.call(self.reminders).result(10))
 

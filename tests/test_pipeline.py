@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mailtickets.delivery import Ladder, attempt_of
+from mailtickets.desk.pausing import Look
 from mailtickets.desk.ticket import Alarm, Outcome
 from mailtickets.reading import Reading
 from mailtickets.transport.fate import Deferred, Sent, Uncertain
 from tests.support.desk import Desk
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Killed(BaseException):
@@ -195,10 +197,10 @@ def test_a_timer_that_fails_holds_up_no_other(desk, monkeypatch):
         desk.answers(desk.last("kim@desk.example"), "kim@desk.example", f"Water, {name}?\n")
     fire = desk.line._timers._fire
 
-    def bad(event, **more):
+    def bad(event, now, **more):
         if event.ticket == 1001:
             raise ValueError("no")
-        return fire(event, **more)
+        return fire(event, now, **more)
 
     monkeypatch.setattr(desk.line._timers, "_fire", bad)
     desk.passes(25 * HOUR)
@@ -209,10 +211,20 @@ def test_a_timer_that_fails_holds_up_no_other(desk, monkeypatch):
     assert desk.kinds("ana@ana.example")[-1] == "reminder"
 
 
+def test_a_clock_that_is_set_since_the_last_look_fires_no_timer(desk):
+    """What is due is judged by the same reading of the clock as its doubt is."""
+    desk.writes("ana@customer.example", "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Water?\n")
+    seen = Look(desk.now, 1000.0, 1000.0)
+    desk.line.pauses.look(seen)
+    desk.now += 400 * DAY
+    assert desk.line.fire_due(replace(seen, wall=desk.now)) == 0
+    desk.now -= 375 * DAY
+    assert desk.line.fire_due(Look(desk.now, 1000.0 + 25 * 86400, 1000.0 + 25 * 86400)) == 1
+
+
 def test_an_admin_who_cannot_be_written_to_costs_no_alarm(desk):
     """The alarm is raised and logged; whatever else was decided stays."""
-    from dataclasses import replace
-
     from tests.support.desk import POLICY
 
     desk.use(replace(POLICY, admins=("\u00e4dmin@desk.example", "it@desk.example")))
