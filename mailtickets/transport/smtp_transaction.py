@@ -8,7 +8,10 @@ A connection that ends before it ends the transaction, too (RFC 5321 section 4.1
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
+import sys
+import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -228,9 +231,10 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts, progress: _Pro
             upto = min(start + _WRITE_AT_ONCE, end)
             protocol.write(payload[start:upto])
             # What the transport still holds may leave at any time: the end must not lie behind it there.
-            await _drained(
-                transport, answer, timeouts.block, progress.moved, 0 if upto == end else _WRITE_AT_ONCE // 2
-            )
+            most = _WRITE_AT_ONCE // 2 if upto < end else 0
+            await _drained(transport, answer, timeouts.block, progress.moved, most)
+            if start and upto == end:
+                await _drained(transport, answer, timeouts.block, progress.moved, most, arrived=True)
             if answer.done():
                 hang_up(client)  # it still waits for the rest of the text, or has gone
                 return await answer
@@ -252,23 +256,43 @@ async def _drained(
     seconds: float,
     moved: Callable[[], None],
     most: int,
+    *,
+    arrived: bool = False,
 ) -> None:
     """Return when no more than so many bytes are left to be sent or an answer came; raise TimeoutError when nothing moves.
 
-    Over TLS the layer below holds up to 64 KB more, of which nothing is known.
+    arrived   what has left the process counts, too, until the other machine has it: the kernel takes megabytes of a
+              text that it may never bring there. For large texts only, as it waits for a packet to come back.
     """
     clock = asyncio.get_running_loop().time
-    waiting, since, pause = transport.get_write_buffer_size(), clock(), 0.0
+    left_of = _not_arrived if arrived else _not_left
+    waiting, since, pause = left_of(transport), clock(), 0.0
     while waiting > most and not answer.done():
         await asyncio.sleep(pause)
         pause = min(pause + _DRAIN_LOOK_SECONDS / 10, _DRAIN_LOOK_SECONDS)
-        left = transport.get_write_buffer_size()
+        left = left_of(transport)
         if left < waiting:
             since = clock()
             moved()
         elif clock() - since > seconds:
             raise TimeoutError
         waiting = left
+
+
+def _not_left(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes have not left the process. Over TLS the layer below holds up to 64 KB more."""
+    return transport.get_write_buffer_size()
+
+
+def _not_arrived(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes the other machine has not acknowledged, as far as the kernel tells (tcp(7), SIOCOUTQ)."""
+    unsent = _not_left(transport)
+    there = transport.get_extra_info("socket")
+    try:
+        told = fcntl.ioctl(there.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (AttributeError, OSError, ValueError):
+        return unsent
+    return unsent + int.from_bytes(told, sys.byteorder)
 
 
 async def _reset(client: SMTP, timeouts: Timeouts) -> None:
