@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets import heartbeat
 from mailtickets.heartbeat import STALE_SECONDS
+from mailtickets.store.alarms import UNCERTAIN_MAIL
 from mailtickets.store.lock import lock_holder
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
 
 SHORT = timedelta(seconds=60)  # what fails for less may be a server that was started anew
 DECIDED_WITHIN = timedelta(minutes=2)
-UNCERTAIN_AFTER = timedelta(hours=1)
 NUMBERS_SHOWN = 5
 # Alarms that are over when nothing is in quarantine any more.
 ABOUT_QUARANTINE = frozenset({"quarantine", "own_address", "forged agent"})
-UNCERTAIN = "uncertain mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def whats_wrong(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
         what = f"{_count(kept.waiting, 'mail is', 'mails are')} not decided"
         remedy = "look at the log and at `mailtickets doctor`"
         wrong.append(Wrong(what, remedy=remedy, since=kept.waiting_since))
-    wrong += _stranded(kept.stranded, now)
+    wrong += _stranded(kept.stranded)
     if kept.unexplained:
         where = _count(kept.unexplained, "mail is", "mails are")
         wrong.append(Wrong(f"{where} nowhere", remedy="see `mailtickets ledger`, and tell us"))
@@ -205,28 +204,25 @@ def _outages(alive: Alive, kept: Kept, now: datetime) -> dict[str, Wrong]:
         next_try = next_tries.get(kind.partition(" ")[2]) if kind.partition(" ")[0] == "smtp" else None
         found[kind] = Wrong(one["what"], one["why"], one["remedy"], since, next_try)
     for alarm in kept.alarms:
-        if alarm.kind not in found and not _is_over(alarm, kept, now):
+        if alarm.kind not in found and not _is_over(alarm, kept):
             found[alarm.kind] = Wrong(alarm.what, alarm.why, alarm.remedy, alarm.since)
     return found
 
 
-def _is_over(alarm: AlarmState, kept: Kept, now: datetime) -> bool:
+def _is_over(alarm: AlarmState, kept: Kept) -> bool:
     """Tell whether the cause of an open alarm is gone, or a line of its own says it."""
     if alarm.kind in ABOUT_QUARANTINE:
         return not kept.quarantined
-    if alarm.kind == UNCERTAIN:
-        uncertain = [one for one in kept.stranded if not one.failed]
-        return not uncertain or bool(_stranded(uncertain, now))
-    return alarm.kind.startswith("pause ")
+    return alarm.kind == UNCERTAIN_MAIL or alarm.kind.startswith("pause ")
 
 
-def _stranded(mails: Sequence[Stranded], now: datetime) -> list[Wrong]:
-    """Say which mails wait for an admin: words of people that reached nobody; others whose fate nobody knows for an hour.
+def _stranded(mails: Sequence[Stranded]) -> list[Wrong]:
+    """Say which mails wait for an admin: words of people that reached nobody; all whose fate nobody knows.
 
     An automatic mail that failed is told to whom it concerns, and is in `outbox list`; it is no trouble of the desk.
     """
     failed = [one for one in mails if one.failed and one.human]
-    uncertain = [one for one in mails if not one.failed and (one.human or now - one.since > UNCERTAIN_AFTER)]
+    uncertain = [one for one in mails if not one.failed]
     wrong = []
     if failed:
         what = _count(len(failed), "mail of an agent was", "mails of agents were")

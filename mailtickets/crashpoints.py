@@ -31,6 +31,7 @@ POINTS = (
     "migrated-2",
     "migrated-3",
     "migrated-4",
+    "migrated-5",
     "backup-temp",  # a backup is whole, under its temporary name
 )
 

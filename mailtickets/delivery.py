@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 DEFAULT_RETRY = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120))
 DEFAULT_GIVE_UP = timedelta(days=5)
+# Each try of which nobody knows what it came to may be one more copy at the reader. One lost answer is chance, a second
+# one a server that starts anew; one that is silent three times takes what it gets and never says so (RFC 5321 section
+# 4.5.3.2.6 warns of the doubles that follow), and would get a copy for every step of the ladder.
+MAX_DOUBTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Allowance:
 class Attempt:
     """What an attempt came to.
 
-    failed      recipients who will never get this mail, with the reason.
+    failed      recipients to whom this mail is not sent any more, with the reason.
+    in_doubt    those may have it all the same: nobody knows what this try, or one before, came to.
     permanent   those of them whose address the server itself refused for good.
     again       recipients who were refused for now while others got it: tried again by themselves at `again_at`.
     """
@@ -77,6 +82,7 @@ class Attempt:
     permanent: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     again_at: datetime | None = None
+    in_doubt: bool = False
 
 
 def attempt_of(
@@ -90,47 +96,65 @@ def attempt_of(
             reasons = tuple((address, refusal.reason) for address, refusal in refused.items())
             failed = tuple((address, reason) for address, reason in reasons if address not in again)
             booking = Booking(mail.id, State.SENT, now, refused=reasons)
-            return Attempt(booking, failed, _permanent(refused), again, next_at if again else None)
-        case Uncertain(reason=reason):
-            if not mail.human:
-                return Attempt(
-                    Booking(
-                        mail.id, State.UNCERTAIN, now, f"no answer after the whole mail was sent: {reason}"
-                    )
-                )
-            return _again(
-                mail,
-                f"no answer after the whole mail was sent; sent again with the same bytes: {reason}",
-                ladder,
-                now,
-                next_at,
+            doubted = _doubted(mail) and bool(failed)
+            return Attempt(
+                booking, failed, _permanent(refused), again, next_at if again else None, in_doubt=doubted
             )
+        case Uncertain(reason=reason):
+            return _unknown(mail, reason, now, next_at)
         case Rejected(code=code, reason=reason, refused=refused, phase=phase):
-            failed = tuple((address, refusal.reason) for address, refusal in refused.items())
-            failed = failed or tuple((address, reason) for address in mail.recipients)
-            permanent = _permanent(refused) if phase is Phase.RCPT else ()
             said = reason if reason.startswith(str(code)) else f"{code} {reason}"
-            return Attempt(Booking(mail.id, State.FAILED, now, said), failed, permanent)
+            heard = {address: refusal.reason for address, refusal in refused.items()}
+            failed = tuple((heard or dict.fromkeys(mail.recipients, reason)).items())
+            return given_up(mail, said, now, failed, _permanent(refused) if phase is Phase.RCPT else ())
         case Deferred(reason=reason, account_trouble=account_trouble):
-            if account_trouble:
-                # Nothing is wrong with the mail: its own tries are not used up while the server is away.
-                return _again(mail, reason, ladder, now, next_at, counts=False)
-            return _again(mail, reason, ladder, now, next_at)
+            if next_at is None:
+                days = f"given up after {ladder.give_up.total_seconds() / 86400:g} days: {reason}"
+                return given_up(mail, days, now)
+            # Nothing is wrong with the mail where the server is away: its own tries are not used up by that.
+            return Attempt(Booking(mail.id, State.DEFERRED, now, reason, next_at, counts=not account_trouble))
+
+
+def given_up(
+    mail: Mail, why: str, now: datetime, failed: Sequence[tuple[str, str]] = (), permanent: Sequence[str] = ()
+) -> Attempt:
+    """Return what it means that a mail was surely not taken this time and is not tried again.
+
+    failed   what single recipients heard; () where `why` is about all of them.
+
+    Human text of which an earlier try is in doubt did not fail: it may have arrived by that one.
+    """
+    state = State.UNCERTAIN if _doubted(mail) else State.FAILED
+    reasons = tuple(failed) or tuple((address, why) for address in mail.recipients)
+    booking = Booking(mail.id, state, now, why)
+    return Attempt(booking, reasons, tuple(permanent), in_doubt=_doubted(mail))
+
+
+def _unknown(mail: Mail, reason: str, now: datetime, next_at: datetime | None) -> Attempt:
+    """Return what it means that nobody knows whether a mail was taken: human text goes out again, a few times."""
+    why = f"no answer after the whole mail was sent: {reason}"
+    if not mail.human:
+        return Attempt(Booking(mail.id, State.UNCERTAIN, now, why, in_doubt=True))
+    tries = mail.doubts + 1
+    if tries < MAX_DOUBTS and next_at is not None:
+        why = f"no answer after the whole mail was sent; sent again with the same bytes: {reason}"
+        return Attempt(Booking(mail.id, State.DEFERRED, now, why, next_at, in_doubt=True))
+    if tries > 1:
+        why = f"no answer after the whole mail was sent, {tries} times: {reason}"
+    return stopped_in_doubt(mail, Booking(mail.id, State.UNCERTAIN, now, why, in_doubt=True))
+
+
+def stopped_in_doubt(mail: Mail, booking: Booking) -> Attempt:
+    """Return what it means that human text is not sent again by itself, and nobody knows whether it arrived."""
+    return Attempt(booking, tuple((address, booking.error) for address in mail.recipients), in_doubt=True)
+
+
+def _doubted(mail: Mail) -> bool:
+    return mail.human and mail.doubts > 0
 
 
 def _permanent(refused: dict[str, Refusal]) -> tuple[str, ...]:
     return tuple(address for address, refusal in refused.items() if refusal.permanent)
-
-
-def _again(
-    mail: Mail, reason: str, ladder: Ladder, now: datetime, next_at: datetime | None, *, counts: bool = True
-) -> Attempt:
-    if next_at is None:
-        days = f"given up after {ladder.give_up.total_seconds() / 86400:g} days: {reason}"
-        return Attempt(
-            Booking(mail.id, State.FAILED, now, days), tuple((address, days) for address in mail.recipients)
-        )
-    return Attempt(Booking(mail.id, State.DEFERRED, now, reason, next_at, counts=counts))
 
 
 def deferred_by_outage(mails: Sequence[Mail], until: datetime, now: datetime) -> list[Booking]:

@@ -21,7 +21,6 @@ from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
-from mailtickets.desk.ticket import Alarm
 from mailtickets.guard import TooHard
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
@@ -35,12 +34,13 @@ from mailtickets.store.ledger import MAX_TRIES
 from mailtickets.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from mailtickets.delivery import Attempt
     from mailtickets.desk.events import Incoming
     from mailtickets.desk.pausing import Look
+    from mailtickets.desk.ticket import Alarm
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.ledger import Copy, Step, Taken
@@ -100,25 +100,18 @@ class Line:
                 self.recovered_now(alarm.kind)
 
     def recover(self) -> int:
-        """Set right what an ended process left; return how many automatic mails are of uncertain fate.
+        """Set right what an ended process left; return how many mails are of uncertain fate by that.
 
         Mails of a batch in which a process ended are taken one by one.
         """
         with self._store.transaction():
             self._alone.update(self._store.ledger.abandoned())
             self._store.ledger.forget_batches()
-            uncertain = self._store.outbox.after_unclean_end(self._clock())
-            if uncertain:
-                self._recorder.alarm(
-                    Alarm(
-                        "uncertain mail",
-                        f"Nobody knows whether {len(uncertain)} automatic mails were sent",
-                        "The desk ended while they were on their way, so they are not sent again by themselves.",
-                        "Look at them with `mailtickets outbox`; `mailtickets outbox retry NUMBER` sends one again.",
-                    )
-                )
-        for number in uncertain:
-            maillog.uncertain(number, (), "the process ended while it was being sent; not sent again")
+            uncertain = self._claims.set_right()
+        for mail in uncertain:
+            maillog.uncertain(
+                mail.id, mail.recipients, "the process ended while it was being sent; not sent again"
+            )
         self._end_alarms_of_aliases()
         reach("recovered")
         return len(uncertain)
@@ -347,9 +340,15 @@ class Line:
 
     # -- the outbox --------------------------------------------------------------------------
 
-    def claim_due(self, limit: int, holder: str) -> list[Mail]:
+    def turn(
+        self, attempts: Sequence[tuple[Mail, Attempt]], limit: int, holder: str, idle: Mapping[str, int]
+    ) -> list[Mail]:
+        """See `Claims.turn`."""
+        return self._claims.turn(attempts, limit, holder, idle)
+
+    def claim_due(self, limit: int, holder: str, idle: Mapping[str, int] | None = None) -> list[Mail]:
         """See `Claims.claim_due`."""
-        return self._claims.claim_due(limit, holder)
+        return self._claims.claim_due(limit, holder, idle)
 
     def book(self, attempts: Sequence[tuple[Mail, Attempt]]) -> None:
         """See `Claims.book`."""

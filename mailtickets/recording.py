@@ -309,7 +309,7 @@ class Recorder:
                 self.queue(replace(m, account=account, occasion=f"{occasion}:{account}") for m in mails)
 
     def tell_failure(self, mail: Mail, attempt: Attempt) -> None:
-        """Tell whom it concerns that a mail did not arrive."""
+        """Tell whom it concerns that a mail did not arrive, or perhaps did not."""
         now, policy = self._clock(), self.rules.policy
         if not mail.ticket:
             maillog.failed(mail.id, mail.recipients, attempt.booking.error)
@@ -335,6 +335,8 @@ class Recorder:
             attempt.permanent,
             to_agent=mail.reader != Reader.CUSTOMER.value,
             cycle=mail.cycle,
+            in_doubt=attempt.in_doubt,
+            mail=mail.id,
         )
         self.record(
             decide(

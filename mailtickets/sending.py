@@ -7,13 +7,14 @@ import hashlib
 import random
 import time
 import zlib
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
 from mailtickets.clocks import look_at_clocks, since_boot
 from mailtickets.crashpoints import reach
-from mailtickets.delivery import Attempt, Ladder, attempt_of
+from mailtickets.delivery import Attempt, Ladder, attempt_of, given_up
 from mailtickets.errors import Retry
 from mailtickets.mail.compose import Slice, assemble, load_body
 from mailtickets.progress import Progress
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from mailtickets.transport.fate import Fate
     from mailtickets.transport.smtp import SmtpPool
 
-CLAIM = 32  # while these are on their way the next ones are claimed: 64 in all, 16 for each connection
+CLAIM = 32  # where many wait: while these are on their way the next ones are claimed, 64 in all, 16 for each connection
 BOOK_AFTER_SECONDS = 0.25
+# How long an idle connection waits for another one, so that one visit to the desk's thread serves both.
+TOGETHER_SECONDS = 0.02
 CUTS_KEPT_BYTES = 4 << 20
 OUTAGE_PAUSE = timedelta(seconds=30)  # or the first delay of smtp.retry, if that is shorter
 
@@ -56,8 +59,9 @@ class Sender:
         self._accounts = accounts or {name: Progress() for name in pools}
         self._moved = moved
         self._stopping = False
-        self._claimed: list[Mail] = []
-        self._visiting = asyncio.Lock()
+        self._on_their_way: dict[asyncio.Task[tuple[Mail, Attempt]], str] = {}  # and by which account
+        self._in_bulk = self._more = False  # as the last claim was
+        self._visited = 0.0
         self._unbooked: list[tuple[Mail, Attempt]] = []
         self._cuts: dict[
             Slice, bytes
@@ -66,41 +70,81 @@ class Sender:
     async def send_due(self) -> int:
         """Claim, send and book until nothing is due, or until told to stop; return how many mails were tried.
 
-        While many wait the next ones are claimed as soon as these are on their way, so that the connections
-        never wait for the desk. While few wait, an unclean end leaves no more in doubt than are on their way.
+        While few wait, each connection is given its next mail when it has nothing to send: an unclean end leaves no
+        more in doubt than is on its way. While many wait the next ones are claimed as soon as these are on their way,
+        so that the connections never wait for the desk. A server that is slow keeps no other account waiting.
         """
         count = 0
-        await self._turn()
-        while self._claimed:
-            mails, self._claimed = self._claimed, []
-            count += len(mails)
-            if len(mails) < CLAIM:
-                await self._send_all(mails)
-                await self._turn()
-            else:
-                await asyncio.gather(self._send_all(mails), self._turn())
-        await self._turn(claim=False)
-        return count
+        self._moved()
+        while True:
+            count += await self._turn()
+            if self._on_their_way:
+                await self._until_the_next_turn()
+            elif not self._unbooked:
+                return count
 
-    async def _turn(self, *, claim: bool = True) -> None:
-        """Write results and claim the next mails, in one visit to the desk's thread.
+    async def _turn(self) -> int:
+        """Write results and claim the next mails, in one visit to the desk's thread; return how many are on their way by that.
 
         What a full disk or a locked store kept from being written is written first next time.
         """
-        async with self._visiting:
-            results = list(self._unbooked)
-            booking = self._call(self._line.book, results) if results else None
-            claiming = claim and not self._stopping
-            claimed = self._call(self._line.claim_due, CLAIM, self._holder) if claiming else None
-            if claimed or results:
-                self._moved()
-            if claimed:
-                mails = await asyncio.wrap_future(claimed)
-                assert isinstance(mails, list)  # noqa: S101  (for the type checker)
-                self._claimed += mails
-            if booking:
-                await asyncio.wrap_future(booking)
-                del self._unbooked[: len(results)]
+        results, idle, begun = list(self._unbooked), self._idle(), 0
+        if results:
+            self._moved()
+        if not self._stopping:
+            room = min(CLAIM, 2 * CLAIM - len(self._on_their_way))
+            mails = await self._in_desk(self._line.turn, results, room, self._holder, idle)
+            assert isinstance(mails, list)  # noqa: S101  (for the type checker)
+            begun = self._begin(mails, idle)
+        else:
+            self._in_bulk = self._more = False
+            if results:
+                await self._in_desk(self._line.book, results)
+        self._visited = time.monotonic()
+        del self._unbooked[: len(results)]
+        return begun
+
+    def _begin(self, mails: Sequence[Mail], idle: Mapping[str, int]) -> int:
+        """Set claimed mails on their way; return how many."""
+        got = Counter(mail.account for mail in mails)
+        self._in_bulk = any(number > idle.get(account, number) for account, number in got.items())
+        self._more = self._in_bulk or any(number == idle.get(account) for account, number in got.items())
+        for mail in mails:
+            task = asyncio.create_task(self._tried(mail))
+            self._on_their_way[task] = mail.account
+            # Kept even if booking fails meanwhile: what the server took must never look unsent.
+            task.add_done_callback(self._came_back)
+        if mails:
+            self._moved()
+        return len(mails)
+
+    def _came_back(self, done: asyncio.Task[tuple[Mail, Attempt]]) -> None:
+        del self._on_their_way[done]
+        self._unbooked.append(done.result())
+
+    def _idle(self) -> dict[str, int]:
+        """Return by account how many connections have nothing to send."""
+        busy = Counter(self._on_their_way.values())
+        return {name: max(pool.connections - busy[name], 0) for name, pool in self._pools.items()}
+
+    async def _until_the_next_turn(self) -> None:
+        """Wait until the desk is to be visited: for what waits as soon as there is room, for results in a while."""
+        idle_since = None
+        while self._on_their_way:
+            now = time.monotonic()
+            wait = self._visited + BOOK_AFTER_SECONDS - now
+            if self._in_bulk and len(self._on_their_way) <= CLAIM:
+                return
+            idle = self._idle()
+            if self._more and any(idle.values()):
+                idle_since = idle_since or now
+                wait = min(wait, idle_since + TOGETHER_SECONDS - now)
+                if any(2 * number >= self._pools[name].connections for name, number in idle.items()):
+                    return
+            if wait <= 0:
+                return
+            await asyncio.wait(self._on_their_way, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # the callbacks of what has finished run first
 
     def take_over(self, other: Sender) -> None:
         """Take the results that another sender could not book, so that a reload loses none."""
@@ -109,17 +153,6 @@ class Sender:
     def stop(self) -> None:
         """Claim nothing more; what is claimed and not yet on its way goes back to the outbox."""
         self._stopping = True
-
-    async def _send_all(self, mails: Sequence[Mail]) -> None:
-        running = {asyncio.create_task(self._tried(mail)) for mail in mails}
-        for task in running:
-            # Kept even if booking fails meanwhile: what the server took must never look unsent.
-            task.add_done_callback(lambda done: self._unbooked.append(done.result()))
-        while running:
-            _, running = await asyncio.wait(running, timeout=BOOK_AFTER_SECONDS)
-            await asyncio.sleep(0)  # the callbacks of what has finished run first
-            if running:
-                await self._turn(claim=False)
 
     async def _tried(self, mail: Mail) -> tuple[Mail, Attempt]:
         """Make one attempt; a fault of ours makes this one mail's fate uncertain and leaves the others alone."""
@@ -142,16 +175,12 @@ class Sender:
         pool = self._pools.get(mail.account)
         if pool is None:
             why = f"the configuration has no [smtp_account.{mail.account}] any more"
-            return mail, Attempt(
-                Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
-            )
+            return mail, given_up(mail, why, now)
         try:
             raw = await self._bytes_of(mail)
         except (KeyError, ValueError, zlib.error) as error:
             why = f"the stored mail is damaged ({error})"
-            return mail, Attempt(
-                Booking(mail.id, State.FAILED, now, why), tuple((address, why) for address in mail.recipients)
-            )
+            return mail, given_up(mail, why, now)
         started = time.monotonic()
         reach("sending")
         fate = await pool.send(

@@ -693,6 +693,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             text="#reslove\nAll done, Ana.",
             word="#reslove",
             nearest="#resolve",
+            in_doubt=False,
             failed=[],
         ),
         "failed": _values(
@@ -700,7 +701,18 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             text="All done, Ana.",
             word="",
             nearest="",
+            in_doubt=False,
             failed=[{"address": "ana@customer.example", "why": "no such mailbox (550 5.1.1)"}],
+        ),
+        "in_doubt": _values(
+            why="Your answer may have arrived, perhaps several times. We do not send it again by ourselves.",
+            text="All done, Ana.",
+            word="",
+            nearest="",
+            in_doubt=True,
+            failed=[
+                {"address": "ana@customer.example", "why": "no answer after the whole mail was sent, 3 times"}
+            ],
         ),
         "no_ticket": _values(
             reference="",
@@ -711,6 +723,7 @@ SAMPLES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
             text="",
             word="",
             nearest="",
+            in_doubt=False,
             failed=[],
         ),
     },

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailtickets.delivery import Ladder, attempt_of, deferred_by_outage
+from mailtickets.delivery import MAX_DOUBTS, Ladder, attempt_of, deferred_by_outage, given_up
 from mailtickets.store.outbox import Mail, State
 from mailtickets.transport.fate import Deferred, Phase, Refusal, Rejected, Sent, Uncertain
 
@@ -16,9 +16,9 @@ MINUTE = timedelta(minutes=1)
 GONE, BUSY = Refusal(550, "no such user", permanent=True), Refusal(450, "mailbox busy", permanent=False)
 
 
-def mail(*, human=False, attempts=1, queued_at=NOW, recipients=("ana@customer.example",)):
+def mail(*, human=False, attempts=1, queued_at=NOW, recipients=("ana@customer.example",), doubts=0):
     return Mail(1, 1001, 3, "answer", "customer", human, "kim", "", "s@d.example", False, recipients, "<a@b>", b"", b"", "",
-                b"", 1, attempts, queued_at, 1, "x")  # fmt: skip
+                b"", 1, attempts, queued_at, 1, "x", doubts)  # fmt: skip
 
 
 def attempt(fate, **more):
@@ -103,3 +103,70 @@ def test_only_a_refused_address_is_marked_for_good():
 def test_the_code_stands_once_before_the_servers_words(said):
     """Whether the server's words begin with it or not."""
     assert attempt(Rejected(550, said)).booking.error == "550 5.1.1 no such user"
+
+
+def test_human_text_in_doubt_is_sent_again_a_few_times_only():
+    """Each such try may be a copy at the reader: after the third nobody sends it but an admin."""
+    states = []
+    for doubts in range(MAX_DOUBTS):
+        tried = attempt(Uncertain("cut"), human=True, doubts=doubts)
+        states.append(tried.booking.state)
+        assert tried.booking.in_doubt
+        assert bool(tried.failed) == tried.in_doubt == (doubts == MAX_DOUBTS - 1)
+    assert states == [State.DEFERRED, State.DEFERRED, State.UNCERTAIN]
+    assert "3 times: cut" in tried.failed[0][1]
+    assert tried.permanent == ()
+    again = attempt(Uncertain("cut"), human=True, doubts=MAX_DOUBTS)  # an admin's retry
+    assert again.booking.state is State.UNCERTAIN
+
+
+def test_automatic_mail_in_doubt_is_told_to_nobody_as_failed():
+    """It is booked as uncertain at its first such try, and the admins hear of it."""
+    tried = attempt(Uncertain("cut"))
+    assert (tried.booking.state, tried.booking.in_doubt, tried.failed) == (State.UNCERTAIN, True, ())
+
+
+OLD = NOW - timedelta(days=5)
+TWO = ("ana@customer.example", "bob@customer.example")
+
+
+@pytest.mark.parametrize(
+    ("fate", "queued_at", "state"),
+    [
+        (Rejected(554, "seen before"), NOW, State.UNCERTAIN),
+        (Rejected(550, "no", {TWO[0]: GONE, TWO[1]: GONE}, Phase.RCPT), NOW, State.UNCERTAIN),
+        (Deferred("busy"), OLD, State.UNCERTAIN),
+        (Deferred("away", account_trouble=True), OLD, State.UNCERTAIN),
+        (Uncertain("cut"), OLD, State.UNCERTAIN),
+        (Sent({TWO[1]: GONE}), NOW, State.SENT),
+        (Sent({TWO[1]: BUSY}), OLD, State.SENT),
+    ],
+)
+def test_what_is_given_up_after_a_try_in_doubt_may_have_arrived(fate, queued_at, state):
+    """Whatever the last try said: nobody is told that it did not arrive. Without such a try, and for automatic mail, it failed."""
+    tried = attempt(fate, human=True, doubts=1, queued_at=queued_at, recipients=TWO)
+    assert tried.booking.state is state
+    assert tried.failed
+    assert tried.in_doubt
+    for other in (
+        attempt(fate, human=True, queued_at=queued_at, recipients=TWO),
+        attempt(fate, doubts=1, queued_at=queued_at, recipients=TWO),
+    ):
+        doubtful = isinstance(fate, Uncertain) and bool(other.failed)
+        assert other.in_doubt == doubtful
+        assert (other.booking.state is State.UNCERTAIN) == isinstance(fate, Uncertain)
+
+
+def test_a_try_that_is_deferred_after_one_in_doubt_goes_on():
+    """The ladder is the same; nobody is told anything yet."""
+    tried = attempt(Deferred("busy"), human=True, doubts=2)
+    assert (tried.booking.state, tried.booking.in_doubt, tried.failed) == (State.DEFERRED, False, ())
+
+
+@pytest.mark.parametrize(("doubts", "state"), [(0, State.FAILED), (1, State.UNCERTAIN)])
+def test_faults_of_our_own_are_no_proof_either(doubts, state):
+    """Damaged in the store, or without an account: that says nothing of the tries before."""
+    tried = given_up(mail(human=True, doubts=doubts), "damaged", NOW)
+    assert tried.booking.state is state
+    assert tried.failed == (("ana@customer.example", "damaged"),)
+    assert tried.in_doubt == bool(doubts)

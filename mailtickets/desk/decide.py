@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from mailtickets.desk.facts import Facts, HeldMail, TicketFacts
     from mailtickets.desk.notices import Outgoing
-    from mailtickets.desk.policy import AgentPolicy, Policy
+    from mailtickets.desk.policy import AgentPolicy, Policy, QueuePolicy
     from mailtickets.desk.ticket import Ticket
 
 # RFC 5321 section 6.3: a normal path has fewer than 100 Received fields; more is a loop.
@@ -316,6 +316,8 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
     if found is None or queue is None:
         return Decision(people=people, alarms=alarms)
     after = replace(found.ticket, updated_at=now)
+    if event.in_doubt:
+        return _may_have_arrived(event, after, queue, policy, now, people)
     entries = [
         Entry(
             EntryKind.FAILED,
@@ -375,3 +377,37 @@ def _mail_failed(event: MailFailed, facts: Facts, policy: Policy, now: datetime)
     return Decision(
         changes=(Change(after, tuple(entries), drop=drop),), mail=mail, people=people, alarms=alarms
     )
+
+
+def _may_have_arrived(
+    event: MailFailed,
+    after: Ticket,
+    queue: QueuePolicy,
+    policy: Policy,
+    now: datetime,
+    people: tuple[PersonChange, ...],
+) -> Decision:
+    """Nobody knows whether a person's words arrived: the author gets them back, once, and the ticket shows it.
+
+    Its status stays: when silence has lasted, its timer sees what became of the mail until then.
+    """
+    why = "; ".join(f"{address}: {reason}" for address, reason in event.failed)
+    addresses = tuple(address for address, _ in event.failed)
+    reason = f"{event.kind}: nobody knows whether it arrived: {why}"
+    entry = Entry(EntryKind.FAILED, now, "desk", Audience.AGENTS, to=addresses, reason=reason)
+    occasion = f"in-doubt:{event.mail}"
+    retry = f"An admin sends it once more with `mailtickets outbox retry {event.mail}`."
+    author = policy.agents.get(event.author)
+    if author:
+        mail: tuple[Outgoing, ...] = (
+            saying.not_sent(
+                author, after, queue, policy, why=f"{saying.MAY_HAVE_ARRIVED} {retry}", text=event.entry_text, occasion=occasion,
+                failed=event.failed, in_doubt=True,
+            ),
+        )  # fmt: skip
+    else:
+        mail = saying.event_to_agents(
+            "in_doubt", after, queue, policy, actor=", ".join(addresses), occasion=occasion, text=event.entry_text,
+            detail=f"{why}. {retry}",
+        )  # fmt: skip
+    return Decision(changes=(Change(after, (entry,)),), mail=mail, people=people)

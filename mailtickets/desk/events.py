@@ -92,6 +92,7 @@ class TimerDue:
 class MailFailed:
     """A mail of ours was given up or refused: whom it did not reach and why.
 
+    in_doubt     nobody knows whether it did, by this try or by one before; `mail` is its number in the outbox.
     entry_text   the human text that was not delivered, "" for an automatic mail.
     author       agent who wrote it, "" for an automatic mail.
     """
@@ -104,6 +105,8 @@ class MailFailed:
     permanent_addresses: tuple[str, ...] = ()
     to_agent: bool = False
     cycle: int = -1
+    in_doubt: bool = False
+    mail: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,12 +358,19 @@ def question(hold: Hold, agent: AgentPolicy, ticket: Ticket, queue: QueuePolicy,
     )
 
 
+MAY_HAVE_ARRIVED = (
+    "Your answer may have arrived, perhaps several times: the mail server did not say of every try whether it took it."
+    " We do not send it again by ourselves."
+)
+
+
 def not_sent(agent: AgentPolicy, ticket: Ticket | None, queue: QueuePolicy, policy: Policy, *, why: str, text: str, occasion: str,
-             word: str = "", nearest: str = "", failed: Sequence[tuple[str, str]] = (), answers: str = "") -> Outgoing:  # fmt: skip
-    """Return an agent's mail that did not happen, with its whole text and the reason."""
+             word: str = "", nearest: str = "", failed: Sequence[tuple[str, str]] = (), answers: str = "",
+             in_doubt: bool = False) -> Outgoing:  # fmt: skip
+    """Return an agent's mail that did not happen, or perhaps did, with its whole text and the reason."""
     return to_agent(
         "not_sent", agent, ticket, queue, policy, occasion=occasion, answers=answers,
-        values={"why": why, "text": text[:MAX_NOTICE_LETTERS], "word": word, "nearest": nearest,
+        values={"why": why, "text": text[:MAX_NOTICE_LETTERS], "word": word, "nearest": nearest, "in_doubt": in_doubt,
                 "failed": [{"address": a, "why": w} for a, w in failed]},
     )  # fmt: skip
 

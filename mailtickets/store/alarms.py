@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Alarm
 
 TELL_AGAIN = timedelta(hours=1)
+UNCERTAIN_MAIL = "uncertain mail"  # its kind; `status` has a line of its own about these mails
 
 
 @dataclass(frozen=True, slots=True)

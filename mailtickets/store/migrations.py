@@ -182,7 +182,12 @@ CREATE TABLE news (
 CREATE INDEX news_due ON news (due);
 """
 
-NEWEST = 4
+SCHEMA_0005 = """
+-- Tries of which nobody knows what they came to.
+ALTER TABLE outbox ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
+"""
+
+NEWEST = 5
 
 
 @migrations()
@@ -216,3 +221,11 @@ def m0004_news_lists(db: Database) -> None:
     db.executescript(SCHEMA_0004)
     db.execute("PRAGMA user_version = 4")
     reach("migrated-4")
+
+
+@migrations()
+def m0005_doubts(db: Database) -> None:
+    """Add how often a mail's fate was unknown, so that it is not sent again for ever."""
+    db.executescript(SCHEMA_0005)
+    db.execute("PRAGMA user_version = 5")
+    reach("migrated-5")

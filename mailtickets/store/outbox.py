@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailtickets.store.times import from_us, from_us_or_none, to_us, to_us_or_none
 
@@ -48,6 +48,10 @@ class Held(StrEnum):
         return self is Held.AUTOMATIC and not human and kind not in {"trouble", "recovered"}
 
 
+_MAIL = (
+    "id, ticket, seq, kind, reader, human, author, account, sender, null_sender, recipients, message_id, head,"
+    " (SELECT data FROM body WHERE body.id = outbox.body), reply_key, digest, size, attempts, queued_at, cycle, subject, doubts"
+)
 # Kinds that tell admins of trouble are never held: they tell of the pause itself.
 _HELD = {
     Held.NOTHING: "",
@@ -89,7 +93,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail of the outbox that was claimed for sending."""
+    """A mail of the outbox that was claimed for sending.
+
+    doubts   tries before this one of which nobody knows what they came to: it may have arrived so often.
+    """
 
     id: int
     ticket: int
@@ -112,6 +119,7 @@ class Mail:
     queued_at: datetime
     cycle: int
     subject: str
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,7 @@ class Booking:
 
     next_at    when to try again; for DEFERRED only.
     refused    recipients that were refused while others got it, with the reason.
+    in_doubt   nobody knows what the try came to.
     """
 
     id: int
@@ -155,6 +164,7 @@ class Booking:
     next_at: datetime | None = None
     refused: tuple[tuple[str, str], ...] = ()
     counts: bool = True
+    in_doubt: bool = False
 
 
 class Outbox:
@@ -199,12 +209,18 @@ class Outbox:
         """Called when a transaction was undone: a body of it is not in the table."""
         self._shared = (b"", 0)
 
-    def due_count(self, now: datetime, limit: int = 101) -> int:
-        """Return how many mails are due, counted up to a limit."""
+    def due_count(
+        self, now: datetime, limit: int, *, held: Held = Held.NOTHING, but: Sequence[str] = ()
+    ) -> int:
+        """Return how many mails are due, counted up to a limit; `held` and `but` as for `claim`."""
+        where, values = _HELD[held], [to_us(now), *but, limit]
+        if but:
+            where += f" AND account NOT IN ({','.join('?' * len(but))})"
         return int(
             self._connection.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ? LIMIT ?)",
-                (to_us(now), limit),
+                "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ?"
+                f"{where} LIMIT ?)",
+                values,
             ).fetchone()[0]
         )
 
@@ -242,26 +258,21 @@ class Outbox:
             "UPDATE outbox SET state = 'sending', attempts = attempts + 1, holder = ?, lease_until = ? WHERE id IN"
             f" (SELECT id FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= ?{where} ORDER BY next_at, id LIMIT ?)"
             " AND state IN ('queued', 'deferred')"
-            " RETURNING id, ticket, seq, kind, reader, human, author, account, sender, null_sender, recipients, message_id, head,"
-            " (SELECT data FROM body WHERE body.id = outbox.body), reply_key, digest, size, attempts, queued_at, cycle, subject",
+            f" RETURNING {_MAIL}",
             (holder, to_us(now + LEASE), *values, limit),
         ).fetchall()
-        mails = [
-            Mail(r[0], r[1], r[2], r[3], r[4], bool(r[5]), r[6], r[7], r[8], bool(r[9]), tuple(json.loads(r[10])), r[11], r[12], r[13],
-                 r[14], r[15], r[16], r[17], from_us(r[18]), r[19], r[20])
-            for r in rows
-        ]  # fmt: skip
-        return sorted(mails, key=lambda mail: mail.id)
+        return sorted(map(_mail, rows), key=lambda mail: mail.id)
 
     def book(self, booking: Booking) -> bool:
         """Write what became of a claimed mail; return False where somebody else has booked it."""
         done = self._connection.execute(
             "UPDATE outbox SET state = ?, last_error = ?, next_at = ?, sent_at = ?, refused = ?, holder = '', lease_until = NULL,"
-            " attempts = attempts - ? WHERE id = ? AND state = 'sending'",
+            " attempts = attempts - ?, doubts = doubts + ? WHERE id = ? AND state = 'sending'",
             (
                 booking.state.value, booking.error[:500], to_us_or_none(booking.next_at),
                 to_us(booking.at) if booking.state is State.SENT else None,
-                json.dumps([list(pair) for pair in booking.refused]) if booking.refused else "", 0 if booking.counts else 1, booking.id,
+                json.dumps([list(pair) for pair in booking.refused]) if booking.refused else "", 0 if booking.counts else 1,
+                int(booking.in_doubt), booking.id,
             ),
         )  # fmt: skip
         return done.rowcount == 1
@@ -270,9 +281,10 @@ class Outbox:
         """Queue a sent mail once more, for those whom the server refused for now: the same bytes, another envelope."""
         self._connection.execute(
             "INSERT INTO outbox (ticket, seq, kind, occasion, recipient, cycle, reader, human, author, account, sender, null_sender,"
-            " recipients, subject, message_id, head, body, reply_key, digest, size, state, attempts, next_at, last_error, queued_at)"
+            " recipients, subject, message_id, head, body, reply_key, digest, size, state, attempts, next_at, last_error, queued_at,"
+            " doubts)"
             " SELECT ticket, seq, kind, occasion, ?, cycle, reader, human, author, account, sender, null_sender, ?, subject, message_id,"
-            " head, body, reply_key, digest, size, 'deferred', attempts, ?, 'refused for now, while others got it', queued_at"
+            " head, body, reply_key, digest, size, 'deferred', attempts, ?, 'refused for now, while others got it', queued_at, doubts"
             " FROM outbox WHERE id = ? ON CONFLICT DO NOTHING",
             (" ".join(recipients), json.dumps(list(recipients)), to_us(next_at), number),
         )
@@ -284,18 +296,31 @@ class Outbox:
             for number, human in self._connection.execute(f"SELECT id, human FROM outbox WHERE {_IN_SENDING}")
         ]
 
-    def after_unclean_end(self, now: datetime) -> list[int]:
-        """Book what an ended process left in `sending`: human text goes out again, automatic mail does not."""
+    def after_unclean_end(self, now: datetime, most_doubts: int) -> list[Mail]:
+        """Book what an ended process left in `sending`; return the mails that are uncertain by that.
+
+        Human text goes out again, unless so many tries of it ended like this; automatic mail does not.
+        """
         self._connection.execute(
-            "UPDATE outbox SET state = 'deferred', next_at = ?, last_error = 'the process ended while it was being sent; sent again with the"
-            f" same bytes' WHERE human = 1 AND {_IN_SENDING}",
-            (to_us(now),),
+            "UPDATE outbox SET state = 'deferred', next_at = ?, doubts = doubts + 1, holder = '', lease_until = NULL,"
+            " last_error = 'the process ended while it was being sent; sent again with the same bytes'"
+            f" WHERE human = 1 AND doubts + 1 < ? AND {_IN_SENDING}",
+            (to_us(now), most_doubts),
         )
         rows = self._connection.execute(
-            "UPDATE outbox SET state = 'uncertain', next_at = NULL, last_error = 'the process ended while it was being sent'"
-            f" WHERE {_IN_SENDING} RETURNING id"
+            "UPDATE outbox SET state = 'uncertain', next_at = NULL, doubts = doubts + 1, holder = '', lease_until = NULL,"
+            f" last_error = 'the process ended while it was being sent' WHERE {_IN_SENDING} RETURNING {_MAIL}"
         ).fetchall()
-        return [number for (number,) in rows]
+        return sorted(map(_mail, rows), key=lambda mail: mail.id)
+
+    def uncertain_automatic(self) -> int:
+        """Return of how many automatic mails nobody knows whether they were sent."""
+        return int(
+            self._connection.execute(
+                "SELECT count(*) FROM outbox WHERE human = 0 AND state = 'uncertain'"
+                " AND state IN ('queued', 'deferred', 'sending', 'uncertain', 'failed')"
+            ).fetchone()[0]
+        )
 
     def hold_automatic(self, why: str) -> int:
         """Send no automatic mail that waits to be sent; return how many. People's words stay queued."""
@@ -383,3 +408,11 @@ class Outbox:
         self._connection.execute(
             "DELETE FROM body WHERE id NOT IN (SELECT body FROM outbox WHERE body IS NOT NULL)"
         )
+
+
+def _mail(row: Sequence[Any]) -> Mail:
+    """Return a row of the columns `_MAIL`."""
+    values = list(row)
+    values[5], values[9], values[10] = bool(row[5]), bool(row[9]), tuple(json.loads(row[10]))
+    values[18] = from_us(row[18])
+    return Mail(*values)

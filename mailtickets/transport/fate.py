@@ -66,7 +66,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """The whole mail was on its way and no answer came: it may have been taken."""
+    """The end of the mail was on its way and no answer came: it may have been taken."""
 
     reason: str
 

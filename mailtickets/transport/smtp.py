@@ -127,6 +127,7 @@ class SmtpPool:
         timeouts: Timeouts | None = None,
     ) -> None:
         self.account = account
+        self.connections = connections
         self._mails_per_connection = mails_per_connection
         self._idle_seconds = idle_seconds
         self._refused_seconds = refused_seconds

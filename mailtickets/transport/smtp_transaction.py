@@ -1,13 +1,17 @@
 """One mail over one connected client, phase by phase (RFC 5321 section 3.3), and what became of it.
 
 aiosmtplib's own sendmail() hides the phase in which it failed, and with it whether the mail may have
-been taken. A mail is Uncertain only between the first byte of its text and the answer to its end.
+been taken. A mail is Uncertain only between the end of its text, the line with a dot, and the answer to that.
+A connection that ends before it ends the transaction, too (RFC 5321 section 4.1.1.10: the server must cancel it).
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
+import sys
+import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,7 +31,11 @@ if TYPE_CHECKING:
 MAX_ADDRESS_LETTERS = 320  # RFC 5321 section 4.5.3.1: 64 before and 255 behind the @
 
 _WRITE_AT_ONCE = 256 << 10
+# The end of a text is held back until all before it has left the process. A text of this size is all end: the
+# kernel takes it whole behind an answered command, so that nothing would be known by cutting it in two.
+_END_BYTES = 8 << 10
 _DRAIN_LOOK_SECONDS = 0.01
+_TEXT, _END = "the text", "the end of the text"
 
 _MANY_DOTS = 200
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -82,13 +90,17 @@ class _Progress:
     def __init__(self, moved: Callable[[], None]) -> None:
         self.moved = moved
         self.refused: dict[str, Refusal] = {}
-        self.text_sent = False
         self.come_to("MAIL", Phase.MAIL)
 
     def come_to(self, at: str, phase: Phase) -> None:
         """Note what is said next: the server has answered to what was before."""
         self.at, self.phase = at, phase
         self.moved()
+
+    @property
+    def end_sent(self) -> bool:
+        """Whether the end of the text may have left the process: from then on the server may have the mail."""
+        return self.at == _END
 
 
 async def transmit(client: SMTP, mail: Envelope, timeouts: Timeouts, moved: Callable[[], None]) -> Done:
@@ -163,10 +175,9 @@ async def _transact(client: SMTP, mail: Envelope, timeouts: Timeouts, progress: 
         await _reset(client, timeouts)
         return Done(_answered(answer, progress))
 
-    progress.text_sent = True
-    progress.come_to("the end of the text", Phase.DATA)
-    answer = await _text(client, _payload(raw), timeouts, progress.moved)
-    if answer.code // 100 == 2:
+    progress.come_to(_TEXT, Phase.DATA)
+    answer = await _text(client, _payload(raw), timeouts, progress)
+    if answer.code // 100 == 2 and progress.end_sent:
         return Done(Sent(progress.refused, one_line(answer.message)))
     _must_be_refusal(answer)
     return Done(_answered(answer, progress))
@@ -201,12 +212,13 @@ async def _refused_at_mail(client: SMTP, answer: SMTPResponse, progress: _Progre
     return Done(_answered(answer, progress))
 
 
-async def _text(client: SMTP, payload: bytes, timeouts: Timeouts, moved: Callable[[], None]) -> SMTPResponse:
-    """Send the text and return the answer to its end; the wait for that starts when all has been sent."""
+async def _text(client: SMTP, payload: bytes, timeouts: Timeouts, progress: _Progress) -> SMTPResponse:
+    """Send the text and return the answer to its end, or the one that came before; the wait starts when all has been sent."""
     protocol, transport = client.protocol, client.transport
     if protocol is None or not isinstance(transport, asyncio.WriteTransport):
         raise SMTPServerDisconnected("Connection lost")
-    if len(payload) <= _WRITE_AT_ONCE:
+    if len(payload) <= _END_BYTES:
+        progress.at = _END
         protocol.write(payload)
         reach("dot-sent")
         return await protocol.read_response(timeout=timeouts.final)
@@ -214,12 +226,22 @@ async def _text(client: SMTP, payload: bytes, timeouts: Timeouts, moved: Callabl
     answer = asyncio.ensure_future(protocol.read_response(timeout=None))
     try:
         await asyncio.sleep(0)  # lets it start listening
-        for start in range(0, len(payload), _WRITE_AT_ONCE):
+        end = len(payload) - _END_BYTES
+        for start in range(0, end, _WRITE_AT_ONCE):
+            upto = min(start + _WRITE_AT_ONCE, end)
+            protocol.write(payload[start:upto])
+            # What the transport still holds may leave at any time: the end must not lie behind it there.
+            most = _WRITE_AT_ONCE // 2 if upto < end else 0
+            await _drained(transport, answer, timeouts.block, progress.moved, most)
+            if start and upto == end:
+                await _drained(transport, answer, timeouts.block, progress.moved, most, arrived=True)
             if answer.done():
                 hang_up(client)  # it still waits for the rest of the text, or has gone
                 return await answer
-            protocol.write(payload[start : start + _WRITE_AT_ONCE])
-            await _drained(transport, answer, timeouts.block, moved)
+        if transport.is_closing():
+            raise SMTPServerDisconnected("Connection lost")
+        progress.at = _END
+        protocol.write(payload[end:])
         reach("dot-sent")
         return await asyncio.wait_for(answer, timeouts.final)
     finally:
@@ -233,19 +255,44 @@ async def _drained(
     answer: asyncio.Future[SMTPResponse],
     seconds: float,
     moved: Callable[[], None],
+    most: int,
+    *,
+    arrived: bool = False,
 ) -> None:
-    """Return when little is left to be sent or an answer came; raise TimeoutError when nothing moves."""
+    """Return when no more than so many bytes are left to be sent or an answer came; raise TimeoutError when nothing moves.
+
+    arrived   what has left the process counts, too, until the other machine has it: the kernel takes megabytes of a
+              text that it may never bring there. For large texts only, as it waits for a packet to come back.
+    """
     clock = asyncio.get_running_loop().time
-    waiting, since = transport.get_write_buffer_size(), clock()
-    while waiting > _WRITE_AT_ONCE // 2 and not answer.done():
-        await asyncio.sleep(_DRAIN_LOOK_SECONDS)
-        left = transport.get_write_buffer_size()
+    left_of = _not_arrived if arrived else _not_left
+    waiting, since, pause = left_of(transport), clock(), 0.0
+    while waiting > most and not answer.done():
+        await asyncio.sleep(pause)
+        pause = min(pause + _DRAIN_LOOK_SECONDS / 10, _DRAIN_LOOK_SECONDS)
+        left = left_of(transport)
         if left < waiting:
             since = clock()
             moved()
         elif clock() - since > seconds:
             raise TimeoutError
         waiting = left
+
+
+def _not_left(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes have not left the process. Over TLS the layer below holds up to 64 KB more."""
+    return transport.get_write_buffer_size()
+
+
+def _not_arrived(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes the other machine has not acknowledged, as far as the kernel tells (tcp(7), SIOCOUTQ)."""
+    unsent = _not_left(transport)
+    there = transport.get_extra_info("socket")
+    try:
+        told = fcntl.ioctl(there.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (AttributeError, OSError, ValueError):
+        return unsent
+    return unsent + int.from_bytes(told, sys.byteorder)
 
 
 async def _reset(client: SMTP, timeouts: Timeouts) -> None:
@@ -343,12 +390,16 @@ def _said(answer: SMTPResponse) -> str:
 
 
 def _cut(progress: _Progress, why: str) -> Fate:
-    if progress.text_sent:
+    if progress.end_sent:
         return Uncertain(why)
     return Deferred(why, None, progress.refused, phase=progress.phase)
 
 
 def _why(error: Exception, progress: _Progress) -> str:
+    if progress.at == _TEXT and isinstance(error, TimeoutError):
+        return "the server stopped taking the text"
+    if progress.at == _TEXT and isinstance(error, ConnectionError):
+        return "the server closed the connection amid the text"
     if isinstance(error, TimeoutError):
         return f"the server did not answer to {progress.at} in time"
     if isinstance(error, SMTPResponseException):

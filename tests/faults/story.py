@@ -216,8 +216,19 @@ class FaultDesk(DeskProcess):
 
     def rows(self) -> Counter[tuple[str, str, int]]:
         """Return what the desk has to say, as (kind, recipients, ticket), without what is about trouble."""
-        found = self.ask("SELECT kind, recipients, ticket FROM outbox")
+        found = self.ask("SELECT kind, recipients, ticket FROM outbox WHERE occasion NOT LIKE 'in-doubt:%'")
         return Counter((kind, to, ticket) for kind, to, ticket in found if kind not in TROUBLE)
+
+    def retry_answers_in_doubt(self) -> int:
+        """Send again, as an admin would, the answers that the desk does not send again by itself; return how many."""
+        numbers = self.ask("SELECT id FROM outbox WHERE state = 'uncertain' AND human = 1")
+        for (number,) in numbers:
+            assert self.command_of("outbox", "retry", str(number)) == 0
+        if numbers:
+            self.begin()
+            assert self.settle()
+            self.down()
+        return len(numbers)
 
     def dump(self) -> list[Any]:
         """Return everything that a restart must not change."""

@@ -42,6 +42,7 @@ class Fate:
 
     def __init__(self, seed: int, networks: tuple[FaultyNetwork, FaultyNetwork]) -> None:
         self.dice, self.networks, self.fallen = random.Random(seed), networks, Counter[str]()
+        self.in_doubt = 0  # answers whose fate nobody knew three times
 
     def story(self, desk: FaultDesk, *, cuts: bool) -> Reminder:
         """Play all stages, each begun again until no fault is left for it."""
@@ -73,6 +74,7 @@ class Fate:
             desk.down()
             for network in self.networks:
                 network.mend()
+            self.in_doubt += desk.retry_answers_in_doubt()
         assert reminder
         return reminder
 
@@ -113,5 +115,6 @@ def test_faults_at_random(
             desk.restart_changes_nothing()
         cuts = imap.struck + smtp.struck
     print(f"{dict(fate.fallen)}, {cuts} cuts of the network, in {stories} stories")
+    print(f"{fate.in_doubt} answers were in doubt three times")
     book(runs=fate.fallen.total() + cuts, **counts)
     assert (counts["lost"], counts["doubled"]) == (0, 0)

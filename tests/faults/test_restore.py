@@ -239,7 +239,7 @@ def test_an_answer_that_nobody_ever_sent(
     desk.begin()
     desk.until_ready()
     assert desk.command_of("status") == 1
-    assert "1 mail was perhaps sent and perhaps not" in " ".join(desk.log.split())
+    assert "2 mails were perhaps sent and perhaps not" in " ".join(desk.log.split())
     desk.down()
     for _ in range(2):
         desk.pass_time(20 * 3600 + 120)

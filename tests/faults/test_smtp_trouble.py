@@ -20,6 +20,20 @@ AGAIN = 'retry = ["1s"]'
 Maker = Callable[..., DeskProcess]
 
 
+class TakesAndDrops(SmtpSink):
+    """Takes the mails to one address and hangs up where it should say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drops = ""
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
+        answer = await super().handle_DATA(server, session, envelope)
+        if self.drops in envelope.rcpt_tos:
+            server.transport.abort()
+        return answer
+
+
 @pytest.fixture
 def server() -> Iterator[SmtpSink]:
     """A mail server of the test's own."""
@@ -98,7 +112,12 @@ def test_a_lost_250_repeats_people_and_not_machines(make: Maker, server: SmtpSin
         desk.at_rest(1, 30)
         uncertain = [mail["to"][0] for mail in desk.json("outbox") if mail["state"] == "uncertain"]
         assert len(uncertain) == network.struck == 1
-        got = [mail.recipients[0] for mail in server.mails]
+        (alarm,) = desk.wait_to("it@desk.example", 1)
+        assert "Nobody knows whether an automatic mail was sent" in alarm.text
+        code, words = desk.run("status")
+        assert code == 1
+        assert "1 mail was perhaps sent and perhaps not" in words
+        got = [mail.recipients[0] for mail in server.mails if mail.recipients != ["it@desk.example"]]
         people = {"ana@customer.example", "kim@desk.example", "lee@desk.example"}
         assert set(got) | set(uncertain) == people
         doubled = len(got) - len(set(got))
@@ -117,6 +136,66 @@ def test_a_lost_250_repeats_people_and_not_machines(make: Maker, server: SmtpSin
         assert all(mail.recipients == ["ana@customer.example"] for mail in answers)
         assert desk.stop() == 0
     book(runs=network.struck, lost=not answers, doubled=doubled, uncertain=len(set(uncertain) - set(got)))
+
+
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
+def test_an_answer_that_is_always_in_doubt_is_sent_three_times(make: Maker, book):
+    """A server takes it each time and never says so: then only an admin sends it, and its agent reads once that it may have arrived."""
+    with TakesAndDrops() as server:
+        desk = make(server)
+        desk.start()
+        desk.writes(ANA, "My printer is on fire.")
+        notice = desk.wait_to("kim@desk.example", 1)[0]
+        desk.wait_to("ana@customer.example", 1)
+        desk.at_rest(1)
+        server.drops = "ana@customer.example"
+        desk.answers(notice, KIM, "Please try water.")
+        told = desk.wait_to("kim@desk.example", 2, 40)[1]
+        for words in (
+            "may have arrived, perhaps several times",
+            "We do not send it again",
+            "Please try water.",
+        ):
+            assert words in " ".join(told.text.split())
+        assert "could not be delivered" not in told.text
+        desk.at_rest(2)
+        (listed,) = desk.json("outbox")
+        assert (listed["kind"], listed["state"], listed["attempts"]) == ("answer", "uncertain", 3)
+        copies = desk.to("ana@customer.example")[1:]
+        assert len(copies) == 3
+        assert len({copy.raw for copy in copies}) == 1
+        code, words = desk.run("status")
+        assert code == 1
+        assert "1 mail was perhaps sent and perhaps not" in words
+        server.drops = ""
+        desk.command("outbox", "retry", str(listed["id"]))
+        assert desk.wait_to("ana@customer.example", 5)[4].raw == copies[0].raw
+        desk.at_rest(2)
+        assert desk.json("outbox") == []
+        assert desk.run("status")[0] == 0
+        assert len(desk.to("kim@desk.example")) == 2
+        assert desk.stop() == 0
+    book(runs=3)
+
+
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
+def test_a_large_notice_cut_amid_its_text_is_tried_again(make: Maker, server: SmtpSink, book):
+    """Its end never left, so it was not taken: the agent gets it by the next connection, and nothing is listed."""
+    with FaultyNetwork(server.port) as network:
+        desk = make(server, network.port)
+        desk.edit('agents = ["kim", "lee"]', 'agents = ["kim"]')
+        desk.start()
+        network.arm(Cut(300_000, side="client"), always=True)
+        desk.writes(ANA, "My printer is on fire.", files={"fire.bin": bytes(range(256)) * 12_000})
+        desk.wait_log("amid the text", 2, 30)
+        network.mend()
+        desk.wait_to("kim@desk.example", 1, 30)
+        desk.at_rest(1, 30)
+        assert desk.json("outbox") == []
+        assert len(desk.to("kim@desk.example")) == len(desk.to("ana@customer.example")) == 1
+        assert desk.to("it@desk.example") == []
+        assert desk.stop() == 0
+    book(runs=network.struck)
 
 
 @pytest.mark.fault("SMTP up to DATA", "5yz for one recipient")

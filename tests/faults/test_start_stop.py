@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.faults.disk_story import KIM, desk_at, put_down, tally
-from tests.stories.holding_sink import HoldingSink
+from tests.stories.holding_sink import SlowSink
 from tests.support.dovecot import Dovecot
 from tests.support.smtp_sink import SmtpSink
 
 ANA = "ana@customer.example"
 STOP = pytest.mark.fault("Stop", "SIGTERM during SMTP")
-
-
-class SlowSink(HoldingSink):
-    """Holds a mail back at one moment of its transaction: `mail`, `rcpt`, `data` or, after all of it, `dot`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.moment = ""
-        self.reached = 0
-
-    async def _hold(self, moment: str) -> None:
-        if self.moment == moment:
-            self.reached += 1
-            while self.moment == moment:  # noqa: ASYNC110  (told from another thread)
-                await asyncio.sleep(0.01)
-
-    # ruff: noqa: N802 - aiosmtpd's names
-    async def handle_MAIL(self, *arguments: Any) -> str:
-        await self._hold("mail")
-        return await super().handle_MAIL(*arguments)
-
-    async def handle_RCPT(self, *arguments: Any) -> str:
-        await self._hold("rcpt")
-        return await super().handle_RCPT(*arguments)
-
-    async def handle_DATA(self, *arguments: Any) -> str:
-        await self._hold("data")
-        answer = await super().handle_DATA(*arguments)
-        await self._hold("dot")
-        return answer
 
 
 @pytest.mark.fault("Start", "stale lock after kill -9, pid reused")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mailtickets.store import Store
-from mailtickets.store.outbox import Booking, Prepared, State
+from mailtickets.store.outbox import Booking, Held, Prepared, State
 from tests.support.desk import START
 
 MINUTE = timedelta(minutes=1)
@@ -82,7 +82,7 @@ def test_after_an_unclean_end_people_are_sent_again_and_machines_are_not(store):
     queue(store, occasion="b")
     before = {mail.id: (mail.head, mail.body, mail.digest, mail.message_id) for mail in claim(store)}
     with store.transaction():
-        assert store.outbox.after_unclean_end(START) == [2]
+        assert [mail.id for mail in store.outbox.after_unclean_end(START, 3)] == [2]
     assert states(store) == ["deferred", "uncertain"]
     (again,) = claim(store)
     assert (again.head, again.body, again.digest, again.message_id) == before[1]
@@ -90,6 +90,55 @@ def test_after_an_unclean_end_people_are_sent_again_and_machines_are_not(store):
         assert store.outbox.retry(2, START)
         assert not store.outbox.retry(1, START)
     assert [mail.id for mail in claim(store)] == [2]
+
+
+def test_people_are_not_sent_again_for_ever_after_unclean_ends(store):
+    """Each end in the middle of sending may have been one more copy: after the third the mail is listed, and a retry goes out."""
+    queue(store, human=True)
+    for doubts in range(2):
+        assert [mail.doubts for mail in claim(store)] == [doubts]
+        with store.transaction():
+            assert store.outbox.after_unclean_end(START, 3) == []
+    claim(store)
+    with store.transaction():
+        (mail,) = store.outbox.after_unclean_end(START, 3)
+    assert (mail.id, mail.human, mail.doubts, mail.recipients) == (1, True, 3, ("ana@customer.example",))
+    assert states(store) == ["uncertain"]
+    assert claim(store) == []
+    with store.transaction():
+        assert store.outbox.retry(1, START)
+    assert [mail.doubts for mail in claim(store)] == [3]
+
+
+def test_tries_in_doubt_are_counted_and_go_along_with_a_part(store):
+    """Only those that are booked so; the part for those who were refused for now knows of them."""
+    queue(store, recipients=("ana@customer.example", "bob@customer.example"), human=True)
+    for in_doubt in (True, False, True):
+        claim(store)
+        with store.transaction():
+            store.outbox.book(Booking(1, State.DEFERRED, START, "x", START, in_doubt=in_doubt))
+    (mail,) = claim(store)
+    assert mail.doubts == 2
+    with store.transaction():
+        store.outbox.book(Booking(1, State.SENT, START))
+        store.outbox.split(1, ("bob@customer.example",), START)
+    (part,) = claim(store)
+    assert (part.recipients, part.doubts) == (("bob@customer.example",), 2)
+
+
+@pytest.mark.parametrize("held", Held)
+def test_what_is_due_is_counted_as_it_is_claimed(store, held):
+    """Not what is held back, nor what another account sends; and no further than asked."""
+    for number, (human, reader, account) in enumerate(
+        [(True, "customer", ""), (False, "customer", ""), (False, "agent", ""), (False, "agent", "other")]
+    ):
+        queue(store, occasion=str(number), human=human, reader=reader, account=account)
+    for but in ((), ("other",), ("", "other")):
+        count = store.outbox.due_count(START, 9, held=held, but=but)
+        assert store.outbox.due_count(START, 1, held=held, but=but) == min(count, 1)
+        with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012  (undone, to be claimed again)
+            assert len(store.outbox.claim(START, 9, "test", held=held, but=but)) == count
+            raise RuntimeError
 
 
 def test_what_was_sent_cannot_be_cancelled(store):

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stories.holding_sink import HoldingSink
-from tests.support.process import IMAP, DeskProcess
+from mailtickets.transport.smtp import CONNECTIONS
+from tests.stories.holding_sink import HoldingSink, SlowSink
+from tests.support.process import IMAP, DeskProcess, Received
 
 KIM = "Kim Archer <kim@desk.example>"
 BURST = 100
@@ -102,3 +103,43 @@ def test_kill_9_while_the_250_is_on_its_way(make_desk: Callable[..., DeskProcess
         again = desk.wait_to("ana@customer.example", 4)[3]
         assert again.raw == desk.to("ana@customer.example")[0].raw
         desk.stop()
+
+
+@pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
+@pytest.mark.fault("All steps", "kill -9 at each point for each mail")
+@pytest.mark.parametrize("moment", ["mail", "dot"])
+def test_kill_9_leaves_in_doubt_only_what_was_on_a_connection(
+    make_desk: Callable[..., DeskProcess], moment: str, book
+):
+    """A server that holds every mail, and a kill: what no connection had goes out at the next start, the others are listed."""
+    people = [f"c{number}@customer.example" for number in range(8)]
+    with SlowSink() as server:
+        desk = make_desk(server=server, mailbox=ALL, more="[limits]\nack_per_domain_hour = 0")
+        for person in people:
+            desk.writes(person, "My printer is on fire.")
+        server.moment = moment
+        desk.start()
+        desk.wait(
+            lambda: server.reached == CONNECTIONS and desk.json("ledger")["waiting"] == 0,
+            "all hands to be full",
+        )
+        states = Counter(mail["state"] for mail in desk.json("outbox"))
+        assert states == {"sending": CONNECTIONS, "queued": 3 * len(people) - CONNECTIONS}
+        desk.kill()
+        server.moment = ""
+        desk.start()
+        desk.at_rest(len(people), 30)
+        listed = desk.json("outbox")
+        assert {mail["state"] for mail in listed} == {"uncertain"}
+        assert len(listed) == CONNECTIONS
+        desk.wait_to("it@desk.example", 1)
+        assert "Nobody knows whether 4 automatic mails were sent" in desk.to("it@desk.example")[0].text
+        code, words = desk.run("status")
+        assert code == 1
+        assert "4 mails were perhaps sent and perhaps not" in words
+        got = Counter((mail.recipients[0], mail["Subject"]) for mail in map(Received, server.mails))
+        assert max(got.values()) == 1
+        taken = CONNECTIONS if moment == "dot" else 0
+        assert got.total() == 3 * len(people) - CONNECTIONS + taken + 1
+        assert desk.stop() == 0
+    book(runs=1)

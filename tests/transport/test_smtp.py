@@ -374,13 +374,80 @@ def test_a_large_mail_refused_midway_is_refused():
     assert fate.code == 552
 
 
-def test_a_server_that_stops_reading_is_given_up():
-    """Amid a large text: uncertain, after the time for a block."""
-    with ScriptedSmtp(
-        faults={"text": lambda _line, _tag: server.over.wait(10)}, extensions=[b"8BITMIME"]
-    ) as server:
-        fate = send(plain(server.port), raw=MAIL + b"sixty letters\r\n" * 2_000_000)
+LARGE = MAIL + b"sixty letters\r\n" * 2_000_000
+
+
+def stalls_unread(line: Line, _tag: bytes) -> None:
+    """Take nothing until the test is over."""
+    line.server.over.wait(10)
+
+
+def reads(lines: int, *, then: Fault) -> Fault:
+    """Take so many lines of the text."""
+
+    def fault(line: Line, tag: bytes) -> None:
+        for _ in range(lines):
+            line.hear()
+        then(line, tag)
+
+    return fault
+
+
+@pytest.mark.fault("SMTP after dot", "250 lost, timeout, drop, kill -9")
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (DROP, "closed the connection amid the text"),
+        (reads(100_000, then=DROP), "closed the connection amid the text"),
+        (stalls_unread, "stopped taking the text"),
+        (reads(1, then=says(b"250 taken\r\n")), "makes no sense"),
+        (reads(1, then=says(b"421 closing\r\n", hang_up=True)), ""),
+    ],
+    ids=["dropped-at-once", "dropped-midway", "stops-reading", "250-too-soon", "421-midway"],
+)
+def test_a_large_mail_cut_before_its_end_is_surely_not_taken(fault: Fault, why: str):
+    """Its last line, the dot, has not left: the server must forget what came (RFC 5321 section 4.1.1.10)."""
+    with ScriptedSmtp(faults={"text": fault}, extensions=[b"8BITMIME"]) as server:
+        fate = send(plain(server.port), raw=LARGE)
+        assert server.taken == []
+    assert isinstance(fate, Deferred), fate
+    assert why in fate.reason
+
+
+def test_closing_amid_a_large_text_is_surely_not_taken():
+    """The desk itself cuts it off: nothing is in doubt."""
+    with ScriptedSmtp(faults={"text": stalls_unread}, extensions=[b"8BITMIME"]) as server:
+
+        async def cut(pool: SmtpPool) -> Fate:
+            task = asyncio.create_task(pool.send(DESK, [ANA], LARGE))
+            while b"DATA" not in server.heard:  # noqa: ASYNC110 - a thread hears it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            await pool.close(0.05)
+            return await task
+
+        assert isinstance(using(plain(server.port), cut, timeouts=Timeouts()), Deferred)
+
+
+@pytest.mark.parametrize("fault", [DROP, stalls, GARBAGE], ids=["drop", "timeout", "garbage"])
+@pytest.mark.parametrize("lines", [1_000, 300_000])
+def test_a_large_mail_whose_end_has_left_is_in_doubt(fault: Fault, lines: int):
+    """All of it has left: it may have been taken."""
+    raw = MAIL + b"sixty letters\r\n" * lines
+    with ScriptedSmtp(faults={"dot": fault}, extensions=[b"8BITMIME"]) as server:
+        patient = replace(HASTY, block=10, final=2)
+        fate = using(plain(server.port), lambda pool: pool.send(DESK, [ANA], raw), timeouts=patient)
+        assert len(server.taken) == 1
     assert isinstance(fate, Uncertain)
+
+
+@pytest.mark.parametrize("size", [8_000, 8_300, 60_000, 300_000, 5_000_000])
+def test_a_text_arrives_whole_in_however_many_pieces_it_leaves(sink: SmtpSink, size: int):
+    """Small, just above what is sent at once, and large."""
+    raw = MAIL + (b"." + b"x" * 60 + b"\r\n") * (size // 63)
+    fate = using(plain(sink.port), lambda pool: pool.send(DESK, [ANA], raw), timeouts=Timeouts())
+    assert isinstance(fate, Sent)
+    assert sink.mails[0].raw == raw
 
 
 # Account trouble
