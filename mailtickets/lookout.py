@@ -367,7 +367,7 @@ class Lookout:
         self._open.discard(kind)
         for state in ended:
             if state.told:
-                self._ring(Alarm(kind, state.what, state.why, state.remedy), RECOVERED)
+                self._ring(Alarm(kind, state.what, state.why, state.remedy, since=state.since), RECOVERED)
                 self._bell.ring()
 
     def _recover_in_desk(self, kind: str) -> list[AlarmState]:
@@ -385,20 +385,20 @@ class Lookout:
     def _ring(self, alarm: Alarm, state: str, *, past_the_outbox: bool = False) -> None:
         """Tell by the commands, and by mail where the outbox does not do that."""
         accounts, commands = self._routes()
-        news = News(alarm, state, self._config.desk.name)
+        now = self._clock()
+        if state == RECOVERED and alarm.since is None:
+            lasted = timedelta(seconds=since_boot() - self._direct_at.get(alarm.kind, since_boot()))
+            alarm = replace(alarm, since=now - lasted)
+        news = News(alarm, state, self._config.desk.name, self._config.desk.zone, now)
         for command in commands:
             self._bell.command(command, news, secret_variables(self._config))
         if not (past_the_outbox and self._at_work):
             return
-        now = self._clock()
         values: dict[str, object] = {"what": alarm.what, "since": alarm.since or now}
         if state == TROUBLE:
             values |= {"why": alarm.why, "remedy": alarm.remedy, "goes_on": alarm.goes_on, "lines": []}
         else:
             values["until"] = now
-            values["since"] = alarm.since or now - timedelta(
-                seconds=since_boot() - self._direct_at[alarm.kind]
-            )
         mails = self._line.rules.writer.to_admins(state, values, "", no_original, now)
         for account in accounts if mails else ():
             self._bell.mail(account, partial(self._pools.__getitem__, account), mails, news)

@@ -258,6 +258,13 @@ def test_what_was_told_is_read_back_from_a_file_of_one_size(tmp_path):
 # -- telling -----------------------------------------------------------------------------------
 
 ALARM = Alarm("smtp", "Mail cannot be sent", "connection refused", "Start the server.")
+
+
+def news_of(state: str) -> News:
+    """Since midnight, told 20 minutes later."""
+    return News(replace(ALARM, since=NEVER), state, "Acme Support", ZoneInfo("UTC"), NEVER + minutes(20))
+
+
 PAGE = "import os, sys; open(sys.argv[1], 'w').write(sys.stdin.read() + repr(sorted(os.environ.items())))"
 
 
@@ -265,12 +272,12 @@ def test_a_command_is_told_in_words_and_gets_no_secrets(tmp_path, monkeypatch):
     """Standard input says what, why and what to do; the environment has kind, what and state, and no password."""
     monkeypatch.setenv("SMTP_PASSWORD", "hunter2")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
-    news = News(ALARM, TROUBLE, "Acme Support")
+    news = news_of(TROUBLE)
     out = tmp_path / "paged"
     command = (sys.executable, "-c", PAGE, str(out))
     assert asyncio.run(run_command(command, news, frozenset({"SMTP_PASSWORD"}))) == ""
     said = out.read_text()
-    for words in ("Acme Support: Trouble: Mail cannot be sent\n", "Why: connection refused\n", "What to do: Start the server.\n"):  # fmt: skip
+    for words in ("Acme Support: Trouble: Mail cannot be sent, since Mon 2 Mar 00:00\n", "Why: connection refused\n", "What to do: Start the server.\n"):  # fmt: skip
         assert words in said
     for name, value in (("KIND", "smtp"), ("WHAT", "Mail cannot be sent"), ("STATE", "trouble")):
         assert f"('MAILTICKETS_{name}', '{value}')" in said
@@ -280,15 +287,21 @@ def test_a_command_is_told_in_words_and_gets_no_secrets(tmp_path, monkeypatch):
 
 
 def test_the_end_of_a_trouble_is_told_as_such():
-    """State and text say that it is over, and ask for nothing."""
-    assert News(ALARM, RECOVERED, "Acme Support").text == "Acme Support: Solved: Mail cannot be sent\n"
+    """State and text say that it is over, since when it was, and ask for nothing."""
+    assert news_of(RECOVERED).text == (
+        "Acme Support: This is over: Mail cannot be sent\n"
+        "It began Mon 2 Mar 00:00 and ended Mon 2 Mar 00:20. There is nothing left to do.\n"
+    )
+    unknown = replace(news_of(RECOVERED), alarm=ALARM)
+    assert unknown.text.splitlines()[1].startswith("It ended Mon 2 Mar 00:20.")
+    assert replace(unknown, state=TROUBLE).text.startswith("Acme Support: Trouble: Mail cannot be sent\n")
 
 
 def test_a_command_that_hangs_is_killed_with_what_it_started(tmp_path):
     """After its time, and its children too; the reason is in words."""
     script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
     began = time.monotonic()
-    problem = asyncio.run(run_command(("sh", "-c", script), News(ALARM, TROUBLE, "x"), frozenset(), 1.0))
+    problem = asyncio.run(run_command(("sh", "-c", script), news_of(TROUBLE), frozenset(), 1.0))
     assert "did not end within 1 s" in problem
     assert time.monotonic() - began < 30
     child = int((tmp_path / "child").read_text())
@@ -316,7 +329,7 @@ def runs(pid: int) -> bool:
 )
 def test_a_command_that_fails_says_how(command, words):
     """So that the log has a reason."""
-    assert words in asyncio.run(run_command(command, News(ALARM, TROUBLE, "x"), frozenset()))
+    assert words in asyncio.run(run_command(command, news_of(TROUBLE), frozenset()))
 
 
 @pytest.fixture
