@@ -19,7 +19,7 @@ from mailtickets.progress import Failure, PutOff
 from mailtickets.rounds import Rounds
 from mailtickets.store.alarms import AlarmState
 from mailtickets.store.views import Stranded
-from mailtickets.watching import AccountSeen, MailboxSeen, Patience, Seen, failing, judge, said_of
+from mailtickets.watching import AccountSeen, MailboxSeen, Patience, Seen, failing, judge, now_true, said_of
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -82,6 +82,13 @@ def test_what_fails_now_is_known_with_its_begin():
     assert set(found) == {"mailbox a", "smtp", "smtp c", "store"}
     assert [found[kind].since for kind in ("mailbox a", "smtp", "smtp c")] == [ago(minutes=2), ago(minutes=2), ago(minutes=1)]  # fmt: skip
     assert found["store"].why == "its disk is full", "the line says once that it cannot be written"
+    again = replace(seen, store_again=True)
+    assert "store" not in {one.kind for one in failing(again)}, "it works, and is only watched"
+    long = Patience(store=timedelta())
+    assert [one.kind for one in judge(again, long).troubles] == ["store"], (
+        "the admins hear later that it is over"
+    )
+    assert now_true(judge(again, long).troubles, again) == []
 
 
 @pytest.mark.parametrize("failure", [None, Failure(0.0, 3600.0, "refused", "")])
