@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailtickets import maillog
+from mailtickets.desk.clock_words import when
 from mailtickets.mail.compose import assemble, load_body, visible_line
 from mailtickets.mail.keys import without_keys
 from mailtickets.transport.fate import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from datetime import datetime
     from typing import Any
+    from zoneinfo import ZoneInfo
 
     from mailtickets.desk.ticket import Alarm
     from mailtickets.store.outbox import Prepared
@@ -35,20 +38,29 @@ NOT_FOR_COMMANDS = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A trouble that began or ended."""
+    """A trouble that began or ended.
+
+    at   when that is told: where it ended, the end.
+    """
 
     alarm: Alarm
     state: str
     desk: str
+    zone: ZoneInfo
+    at: datetime
 
     @property
     def text(self) -> str:
-        """The news as a person reads it."""
-        word = "Trouble" if self.state == TROUBLE else "Solved"
-        lines = [f"{self.desk}: {word}: {self.alarm.what}"]
+        """The news as a person reads it; the first line says all to a pager that shows only one."""
+        since = when(self.alarm.since, self.zone) if self.alarm.since else ""
         if self.state == TROUBLE:
+            lines = [f"{self.desk}: Trouble: {self.alarm.what}{since and f', since {since}'}"]
             lines += [f"Why: {self.alarm.why}"] * bool(self.alarm.why)
             lines += [f"What to do: {self.alarm.remedy}"] * bool(self.alarm.remedy)
+        else:
+            began = since and f"began {since} and "
+            lines = [f"{self.desk}: This is over: {self.alarm.what}"]
+            lines += [f"It {began}ended {when(self.at, self.zone)}. There is nothing left to do."]
         return "\n".join(without_keys(visible_line(line)) for line in lines) + "\n"
 
 

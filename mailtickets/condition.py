@@ -30,6 +30,8 @@ DECIDED_WITHIN = timedelta(minutes=2)
 NUMBERS_SHOWN = 5
 # Alarms that are over when nothing is in quarantine any more.
 ABOUT_QUARANTINE = frozenset({"quarantine", "own_address", "forged agent"})
+START = "`systemctl start mailtickets` (or `mailtickets run`)"
+OWN_WORDS = "`journalctl -u mailtickets -n 50`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,18 @@ class Wrong:
     next_try: datetime | None = None
 
     def words(self, zone: ZoneInfo, now: datetime) -> str:
-        """Return it as one line: WHAT since WHEN: WHY; next try WHEN; WHAT TO DO."""
-        head = self.what + (f" since {_brief(self.since, zone, now)}" if self.since else "")
+        """Return it as one line: WHAT (since WHEN): WHY; next try WHEN; WHAT TO DO."""
+        return self._joined(zone, now, _clause(self.remedy))
+
+    def cause(self, zone: ZoneInfo, now: datetime) -> str:
+        """Return the same without what to do, which stands on a line of its own."""
+        return self._joined(zone, now)
+
+    def _joined(self, zone: ZoneInfo, now: datetime, remedy: str = "") -> str:
+        # In brackets: "3 mails were perhaps sent since 04:46" would speak of the sending.
+        head = self.what + (f" (since {_brief(self.since, zone, now)})" if self.since else "")
         next_try = f"next try {_brief(self.next_try, zone, now)}" if self.next_try else ""
-        rest = "; ".join(part.rstrip(".") for part in (self.why, next_try, _clause(self.remedy)) if part)
+        rest = "; ".join(part.rstrip(".") for part in (self.why, next_try, remedy) if part)
         return f"{head}: {rest}" if rest else head
 
 
@@ -172,14 +182,14 @@ def whats_wrong(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
 
 def _daemon(alive: Alive, kept: Kept, now: datetime) -> list[Wrong]:
     if not alive.running and kept.rounds:
-        remedy = "look at what cron says of it, or start the daemon with `mailtickets run`"
+        remedy = f"see what cron says of it; a daemon of its own: {START}"
         late = kept.rounds.late(now)
         return [Wrong("no round of `run --once`", remedy=remedy, since=kept.rounds.last)] if late else []
     if not alive.running:
-        return [Wrong("the daemon does not run", remedy="start it with `mailtickets run`")]
+        return [Wrong("the daemon does not run", remedy=f"{START}; why it ended: {OWN_WORDS}")]
     if alive.hangs:
         why = f"no sign of life for {_span(alive.silent)}"
-        remedy = "restart it (nothing is lost by that), and look at its log and at the disk"
+        remedy = f"`systemctl restart mailtickets` (nothing is lost by that); its own words: {OWN_WORDS}"
         return [Wrong("the daemon hangs", why, remedy, now - timedelta(seconds=alive.silent))]
     if not alive.writes:
         why = "the daemon lives, and can write nothing beside the store"
@@ -204,16 +214,20 @@ def _outages(alive: Alive, kept: Kept, now: datetime) -> dict[str, Wrong]:
         next_try = next_tries.get(kind.partition(" ")[2]) if kind.partition(" ")[0] == "smtp" else None
         found[kind] = Wrong(one["what"], one["why"], one["remedy"], since, next_try)
     for alarm in kept.alarms:
-        if alarm.kind not in found and not _is_over(alarm, kept):
+        # Mails of uncertain fate and pauses have lines of their own, which say how many they are now.
+        own_line = alarm.kind == UNCERTAIN_MAIL or alarm.kind.startswith("pause ")
+        if alarm.kind not in found and not own_line and not is_over(alarm, kept):
             found[alarm.kind] = Wrong(alarm.what, alarm.why, alarm.remedy, alarm.since)
     return found
 
 
-def _is_over(alarm: AlarmState, kept: Kept) -> bool:
-    """Tell whether the cause of an open alarm is gone, or a line of its own says it."""
+def is_over(alarm: AlarmState, kept: Kept) -> bool:
+    """Tell whether the cause of an open alarm is gone."""
     if alarm.kind in ABOUT_QUARANTINE:
         return not kept.quarantined
-    return alarm.kind == UNCERTAIN_MAIL or alarm.kind.startswith("pause ")
+    if alarm.kind == UNCERTAIN_MAIL:
+        return all(one.failed or one.since > alarm.last_at for one in kept.stranded)
+    return alarm.kind.startswith("pause ") and not kept.pauses
 
 
 def _stranded(mails: Sequence[Stranded]) -> list[Wrong]:

@@ -67,14 +67,14 @@ class Daemon:
         patience: Patience = Patience(),  # noqa: B008  (frozen)
     ) -> None:
         self._config, self._clock, self._audit_every = config, clock, audit_every
-        self._lookout = Lookout(config, clock, patience)
+        self._standstill = Standstill()
+        self._lookout = Lookout(config, clock, patience, self._standstill)
         self._clockwork = Clockwork(self._jobs())
         self._started_by_clock: float | None = (
             None  # when the machine was started, by the clock as it is set now
         )
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._standstill = Standstill()
         self._report_job = ReportJob(clock)
 
     async def run(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -37,6 +38,7 @@ from mailtickets.watching import (
     failing,
     hangs,
     judge,
+    now_true,
     said_of,
 )
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from mailtickets.mailboxthread import MailboxThread
     from mailtickets.pipeline import Line
     from mailtickets.source import Source
+    from mailtickets.standstill import Standstill
     from mailtickets.store import Store, StoreUnusable
     from mailtickets.store.alarms import AlarmState
     from mailtickets.store.trouble import StoreTrouble
@@ -59,6 +62,7 @@ RAISE_AGAIN_SECONDS = 300.0  # a trouble that lasts is noted so often; the admin
 TELL_AGAIN_SECONDS = 3600.0
 # What cannot be stored is tried again within a minute: so long without a failure, and it is over.
 QUIET_SECONDS = 180.0
+CHANGE_SECONDS = 0.5  # a look at a change waits so long: what flaps must not be written down each time
 # By how much systemd is asked to wait longer for a start that waits for the store, at each try.
 START_SECONDS = 300
 
@@ -66,15 +70,21 @@ START_SECONDS = 300
 class Lookout:
     """Keeps what each part last managed to do, over reloads, and acts on what it sees.
 
-    clock     the present time, aware, in UTC.
-    patience  how long is too long.
+    clock       the present time, aware, in UTC.
+    patience    how long is too long.
+    standstill  which work waits for the store.
     """
 
-    def __init__(self, config: Config, clock: Callable[[], datetime], patience: Patience) -> None:
-        self._config, self._clock, self._patience = config, clock, patience
+    def __init__(
+        self, config: Config, clock: Callable[[], datetime], patience: Patience, standstill: Standstill
+    ) -> None:
+        self._config, self._clock, self._patience, self._standstill = config, clock, patience, standstill
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._change = asyncio.Event()  # something began or ended to fail: look at once
+        self._written_at = float("-inf")  # when the store was written last, as far as is seen here
         self._mailboxes: dict[tuple[str, str], Progress] = {}
         self._accounts: dict[str, Progress] = {}
-        self.store, self.sender = Progress(clock=clock), Progress(clock=clock)
+        self.store, self.sender = self._progress(), self._progress()
         self._started_at = clock()
         self._bell = Bell(since_boot, self._heard)
         self._lags: deque[tuple[float, float]] = deque()  # (when, seconds) of times when the loop stood still
@@ -99,11 +109,20 @@ class Lookout:
 
     def mailbox(self, source: Source) -> Progress:
         """Return where a folder's thread notes its progress."""
-        return self._mailboxes.setdefault((source.name, source.folder), Progress(clock=self._clock))
+        return self._mailboxes.setdefault((source.name, source.folder), self._progress())
 
     def account(self, name: str) -> Progress:
         """Return where it is noted what becomes of mails of an account; "" is [smtp]."""
-        return self._accounts.setdefault(name, Progress(clock=self._clock))
+        return self._accounts.setdefault(name, self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(clock=self._clock, changed=self._changed)
+
+    def _changed(self) -> None:
+        """Look at once, so that others see it; from any thread."""
+        with suppress(RuntimeError):  # the loop has ended
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._change.set)
 
     def use(self, config: Config, desk: DeskThread, store: Store, line: Line, pools: Mapping[str, SmtpPool],
             threads: Sequence[MailboxThread]) -> None:  # fmt: skip
@@ -113,6 +132,7 @@ class Lookout:
         here = {(thread.source.name, thread.source.folder) for thread in threads}
         self._mailboxes = {key: one for key, one in self._mailboxes.items() if key in here}
         self._accounts = {name: one for name, one in self._accounts.items() if name in pools}
+        self._change.set()
 
     def waits_for_store(self, trouble: StoreTrouble) -> None:
         """Watch from now on, although the store cannot be opened yet; systemd must not end a start that waits for it."""
@@ -144,6 +164,7 @@ class Lookout:
         """Look for ever, from the first call on; return the task that does."""
         if self._looking is None:
             self._remember()
+            self._loop = asyncio.get_running_loop()
             self._looking = asyncio.create_task(self._run())
         return self._looking
 
@@ -154,12 +175,13 @@ class Lookout:
             age = max((clock - one.at).total_seconds(), 0.0)
             if one.over and age > TELL_AGAIN_SECONDS:
                 continue
-            self._told[kind], self._direct_at[kind] = one, now - age
+            self._told[kind], self._direct_at[kind] = replace(one, mended=False), now - age
             if not one.over:
                 self._direct[kind] = one.alarm
-            if kind == STORE and not one.over:  # it counts as failing until it was written for a while
-                since = now - age - self._patience.store.total_seconds()
-                self.store.failure = Failure(since, now, one.alarm.why, one.alarm.remedy)
+            if kind == STORE and not one.over and not one.mended:
+                # It counts as failing until it was written for a while.
+                lasts = max((clock - (one.alarm.since or one.at)).total_seconds(), 0.0)
+                self.store.failure = Failure(now - lasts, now, one.alarm.why, one.alarm.remedy, at_once=True)
         told.write(self._config.desk.store, self._told)
 
     async def _run(self) -> None:
@@ -169,7 +191,7 @@ class Lookout:
             self._begin("open alarms", self._read_open())
         while True:
             before = clock()
-            await asyncio.sleep(BEAT_SECONDS)
+            await self._next_look()
             lag = max(clock() - before - BEAT_SECONDS, 0.0)
             if lag >= self._patience.loop.total_seconds():
                 self._lags.append((awake(), lag))
@@ -177,6 +199,15 @@ class Lookout:
                 self._look()
             except Exception as error:  # noqa: BLE001  (the watching goes on whatever happens)
                 maillog.broken("the desk could not look at itself; it is tried again", None, error)
+
+    async def _next_look(self) -> None:
+        """Wait for the time of the next look, or until something begins or ends to fail."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._change.wait(), BEAT_SECONDS)
+            await asyncio.sleep(CHANGE_SECONDS)
+            if self._beating:
+                await asyncio.wait({self._beating}, timeout=CHANGE_SECONDS)
+        self._change.clear()
 
     async def end(self) -> None:
         """Stop telling, and say by the missing heartbeat that the end was clean."""
@@ -235,12 +266,18 @@ class Lookout:
             mailboxes=mailboxes,
             accounts=accounts,
             store=self.store.failure,
+            store_again=self._is_written_again(),
             loop_lag=timedelta(seconds=max((lag for _, lag in self._lags), default=0.0)),
             desk_turn=timedelta(seconds=self._desk_turn()),
             desk_alive=not self._at_work or self._desk.is_alive(),
             sender_stuck=None if moved is None else timedelta(seconds=now_awake - moved),
             sender_alive=self.sending is None or not self.sending.done(),
         )
+
+    def _is_written_again(self) -> bool:
+        failure = self.store.failure
+        # What is noted here is small: on a full disk there may be room for that and for no mail.
+        return failure is not None and self._written_at > failure.last and not self._standstill.waits
 
     def moves(self) -> bool:
         """Tell whether all parts of this process move, for systemd: see `hangs`. Says once what does not."""
@@ -271,7 +308,10 @@ class Lookout:
         self._begin("note", self._noted())
 
     async def _noted(self) -> None:
+        began = since_boot()
         done = await self._in_desk(self._note_in_desk)
+        if done:
+            self._written_at = began
         if done and self.store.failure and since_boot() - self.store.failure.last > QUIET_SECONDS:
             self.store.well()
 
@@ -323,6 +363,7 @@ class Lookout:
                 self._raise_direct(alarm)
         lasting = {alarm.kind for alarm in troubles} | unknown
         lasting |= set() if self._at_work else {START}
+        lasting |= {STORE} if self.store.failure else set()
         for kind in set(self._direct) - lasting:
             maillog.note("recovered", kind=kind)
             self._ring(self._direct.pop(kind), RECOVERED, past_the_outbox=True)
@@ -367,7 +408,7 @@ class Lookout:
         self._open.discard(kind)
         for state in ended:
             if state.told:
-                self._ring(Alarm(kind, state.what, state.why, state.remedy), RECOVERED)
+                self._ring(Alarm(kind, state.what, state.why, state.remedy, since=state.since), RECOVERED)
                 self._bell.ring()
 
     def _recover_in_desk(self, kind: str) -> list[AlarmState]:
@@ -385,20 +426,20 @@ class Lookout:
     def _ring(self, alarm: Alarm, state: str, *, past_the_outbox: bool = False) -> None:
         """Tell by the commands, and by mail where the outbox does not do that."""
         accounts, commands = self._routes()
-        news = News(alarm, state, self._config.desk.name)
+        now = self._clock()
+        if state == RECOVERED and alarm.since is None:
+            lasted = timedelta(seconds=since_boot() - self._direct_at.get(alarm.kind, since_boot()))
+            alarm = replace(alarm, since=now - lasted)
+        news = News(alarm, state, self._config.desk.name, self._config.desk.zone, now)
         for command in commands:
             self._bell.command(command, news, secret_variables(self._config))
         if not (past_the_outbox and self._at_work):
             return
-        now = self._clock()
         values: dict[str, object] = {"what": alarm.what, "since": alarm.since or now}
         if state == TROUBLE:
             values |= {"why": alarm.why, "remedy": alarm.remedy, "goes_on": alarm.goes_on, "lines": []}
         else:
             values["until"] = now
-            values["since"] = alarm.since or now - timedelta(
-                seconds=since_boot() - self._direct_at[alarm.kind]
-            )
         mails = self._line.rules.writer.to_admins(state, values, "", no_original, now)
         for account in accounts if mails else ():
             self._bell.mail(account, partial(self._pools.__getitem__, account), mails, news)
@@ -420,6 +461,7 @@ class Lookout:
     def beat(self) -> None:
         """Write the heartbeat beside the loop: a disk that hangs must not hold it up."""
         sends = [one.well_on for one in list(self._accounts.values()) if one.well_on]
+        seen = self.seen()
         beat = Beat(
             pid=os.getpid(),
             at=_text(self._clock()),
@@ -433,8 +475,8 @@ class Lookout:
             oldest_due=_text_or_none(self._oldest_due),
             loop_lag_s=round(max((lag for _, lag in self._lags), default=0.0), 3),
             desk_turn_age_s=round(self._desk_turn(), 3),
-            troubles=[said_of(alarm) for alarm in self._troubles],
-            failures=[said_of(alarm) for alarm in failing(self.seen())] if self._at_work else [],
+            troubles=[said_of(alarm) for alarm in now_true(self._troubles, seen)],
+            failures=[said_of(alarm) for alarm in failing(seen)] if self._at_work else [],
         )
         self._beating = asyncio.create_task(self._write(beat, dict(self._told), self._beating))
 

@@ -42,12 +42,16 @@ class Progress:
     well_at     when it last did what it is for; None: not yet.
     well_on     the same for people.
     moved_at    the last sign of life inside a piece of work, in seconds awake; None: it rests, which is no hanging.
+    changed     is called when it begins or ends to fail, by the thread that notes it.
     """
 
     def __init__(
-        self, since_boot: Callable[[], float] = since_boot, clock: Callable[[], datetime] = utc_now
+        self,
+        since_boot: Callable[[], float] = since_boot,
+        clock: Callable[[], datetime] = utc_now,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._since_boot, self._clock = since_boot, clock
+        self._since_boot, self._clock, self._changed = since_boot, clock, changed
         self.began, self.began_awake = since_boot(), awake()
         self.well_at: float | None = None
         self.well_on: datetime | None = None
@@ -59,7 +63,8 @@ class Progress:
         """It worked."""
         self.well_on, self.well_at = self._clock(), self._since_boot()
         self.began_awake = awake()
-        self.failure = self.put_off = None
+        self.put_off = None
+        self._fail_with(None)
 
     def held_up(self) -> None:
         """It cannot go on by no fault of its own."""
@@ -67,7 +72,7 @@ class Progress:
 
     def answered(self) -> None:
         """The other side speaks, whatever it said of this mail."""
-        self.failure = None
+        self._fail_with(None)
 
     def put_off_for(self, recipients: Iterable[str], reason: str) -> None:
         """The server did not take a mail for these now."""
@@ -77,7 +82,12 @@ class Progress:
     def failed(self, reason: str, remedy: str = "", *, at_once: bool = False) -> None:
         """It did not work."""
         now = self._since_boot()
-        self.failure = Failure(self.failure.since if self.failure else now, now, reason, remedy, at_once)
+        self._fail_with(Failure(self.failure.since if self.failure else now, now, reason, remedy, at_once))
+
+    def _fail_with(self, failure: Failure | None) -> None:
+        before, self.failure = self.failure, failure
+        if (before and before.at_once) != (failure and failure.at_once):
+            self._changed()
 
     def move(self) -> None:
         """It is at work, and something moved."""

@@ -33,6 +33,12 @@ class Standstill:
                 maillog.trouble("work pauses", trouble.reason, trouble.remedy, waiting=waiting)
         return True
 
+    @property
+    def waits(self) -> bool:
+        """Whether any work waits."""
+        with self._lock:
+            return bool(self._waiting)
+
     def end(self, work: str) -> None:
         """Note that some work was done again; once all of it is, a line says so."""
         with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,15 @@ MAX_LETTERS = 200
 class Told:
     """An alarm of which the admins know by one way at least.
 
-    at     when they were told.
-    over   they know of its end, too.
+    at       when they were told.
+    over     they know of its end, too.
+    mended   what it was about was put right while the desk stood still: its end is to be told.
     """
 
     alarm: Alarm
     at: datetime
     over: bool = False
+    mended: bool = False
 
 
 def path_of(store: Path) -> Path:
@@ -45,7 +47,8 @@ def write(store: Path, told: Mapping[str, Told]) -> bool:
     """Write over what stood there; return whether that was possible."""
     rows = [
         [one.alarm.kind, *(text[:MAX_LETTERS] for text in (one.alarm.what, one.alarm.why, one.alarm.remedy)),
-         one.at.isoformat(timespec="seconds"), one.over]
+         one.at.isoformat(timespec="seconds"), one.over,
+         one.alarm.since.isoformat(timespec="seconds") if one.alarm.since else "", one.mended]
         for one in told.values()
     ]  # fmt: skip
     raw = json.dumps(rows, ensure_ascii=False).encode().ljust(SIZE)
@@ -65,11 +68,21 @@ def read(store: Path) -> dict[str, Told]:
     try:
         rows = json.loads(path_of(store).read_text(encoding="utf-8"))
         return {
-            kind: Told(Alarm(kind, what, why, remedy), datetime.fromisoformat(at), bool(over))
-            for kind, what, why, remedy, at, over in rows
-        }
+            kind: Told(
+                Alarm(kind, what, why, remedy, since=datetime.fromisoformat(since) if since else None),
+                datetime.fromisoformat(at), bool(over), bool(mended),
+            )
+            for kind, what, why, remedy, at, over, since, mended in rows
+        }  # fmt: skip
     except (OSError, ValueError, TypeError):
         return {}
+
+
+def note_mended(store: Path, kind: str) -> None:
+    """Say that the cause of what was told is gone; for commands, while no daemon runs."""
+    known = read(store)
+    if kind in known and not known[kind].over:
+        write(store, known | {kind: replace(known[kind], mended=True)})
 
 
 def remove(store: Path) -> None:

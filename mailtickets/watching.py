@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mailtickets.desk.ticket import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from mailtickets.progress import Failure, PutOff
@@ -86,12 +86,14 @@ class Seen:
     loop_lag      how long the event loop stood still, the worst of the last `Patience.loop_well`.
     desk_turn     since the desk's thread last turned.
     sender_stuck  how long nothing moved while mails were being sent; None: none are.
+    store_again   the store was written since it failed, and no work waits for it.
     """
 
     now: float
     mailboxes: Sequence[MailboxSeen] = ()
     accounts: Sequence[AccountSeen] = ()
     store: Failure | None = None
+    store_again: bool = False
     loop_lag: timedelta = timedelta()
     desk_turn: timedelta = timedelta()
     desk_alive: bool = True
@@ -204,7 +206,12 @@ def failing(seen: Seen) -> list[Alarm]:
     ]  # fmt: skip
     impatient = Patience(send=timedelta(), store=timedelta())
     accounts = (_account(one, seen, impatient) for one in seen.accounts)
-    return [*found, *(one for one in (*accounts, _store(seen, impatient)) if one)]
+    return now_true([*found, *(one for one in (*accounts, _store(seen, impatient)) if one)], seen)
+
+
+def now_true(troubles: Iterable[Alarm], seen: Seen) -> list[Alarm]:
+    """Leave out what works again, though it is watched for a while before the admins hear that it is over."""
+    return [one for one in troubles if one.kind != STORE or not seen.store_again]
 
 
 def said_of(alarm: Alarm) -> dict[str, str]:

@@ -10,14 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mailtickets import heartbeat
-from mailtickets.condition import Alive, Kept, Wrong, look, whats_wrong
+from mailtickets.cli.status import wrapped
+from mailtickets.condition import Alive, Kept, Wrong, is_over, look, whats_wrong
 from mailtickets.desk.ticket import Alarm
+from mailtickets.diagnosis.desk import judge_daemon
 from mailtickets.heartbeat import Beat
 from mailtickets.progress import Failure, PutOff
 from mailtickets.rounds import Rounds
 from mailtickets.store.alarms import AlarmState
 from mailtickets.store.views import Stranded
-from mailtickets.watching import AccountSeen, MailboxSeen, Patience, Seen, failing, judge, said_of
+from mailtickets.watching import AccountSeen, MailboxSeen, Patience, Seen, failing, judge, now_true, said_of
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -47,7 +49,7 @@ def test_a_server_that_takes_no_mail_is_said_after_a_minute_with_the_next_try():
     }
     alive = replace(WELL, failures=[refused])
     assert lines(alive, next_tries={"": NOW, "other": ago(hours=-1)}) == [
-        "Mail cannot be sent since 23:22: connection refused; next try 23:30; look there"
+        "Mail cannot be sent (since 23:22): connection refused; next try 23:30; look there"
     ]
     assert (
         lines(replace(WELL, failures=[said("smtp", "Mail cannot be sent", "refused", ago(seconds=30))])) == []
@@ -65,7 +67,7 @@ def test_a_mailbox_that_fails_is_one_line():
     away = said("mailbox support", "The mailbox support cannot be read", "refused", ago(days=1, minutes=8))
     kept = {"polled": False, "alarms": [alarm("mailbox support", "The mailbox support cannot be read")]}
     found = lines(replace(WELL, failures=[away], troubles=[away]), **kept)
-    assert found == ["The mailbox support cannot be read since Sun 01 Mar 23:22: refused; look there"]
+    assert found == ["The mailbox support cannot be read (since Sun 01 Mar 23:22): refused; look there"]
 
 
 def test_what_fails_now_is_known_with_its_begin():
@@ -80,6 +82,13 @@ def test_what_fails_now_is_known_with_its_begin():
     assert set(found) == {"mailbox a", "smtp", "smtp c", "store"}
     assert [found[kind].since for kind in ("mailbox a", "smtp", "smtp c")] == [ago(minutes=2), ago(minutes=2), ago(minutes=1)]  # fmt: skip
     assert found["store"].why == "its disk is full", "the line says once that it cannot be written"
+    again = replace(seen, store_again=True)
+    assert "store" not in {one.kind for one in failing(again)}, "it works, and is only watched"
+    long = Patience(store=timedelta())
+    assert [one.kind for one in judge(again, long).troubles] == ["store"], (
+        "the admins hear later that it is over"
+    )
+    assert now_true(judge(again, long).troubles, again) == []
 
 
 @pytest.mark.parametrize("failure", [None, Failure(0.0, 3600.0, "refused", "")])
@@ -104,16 +113,21 @@ def test_a_heartbeat_that_can_only_be_touched_means_a_full_disk(tmp_path):
     stale = Alive(True, 3600, 3, 300)
     assert (stale.hangs, stale.writes) == (False, False)
     found = lines(stale, disk=[Wrong("disk: 0 KB free", remedy="make room")])
-    assert [line.partition(": ")[0] for line in found] == ["the store cannot be written since 23:25", "disk"]
+    assert [line.partition(": ")[0] for line in found] == [
+        "the store cannot be written (since 23:25)",
+        "disk",
+    ]
     hangs = Alive(True, 3600, 300, 300)
     assert hangs.hangs
-    assert [line.partition(": ")[0] for line in lines(hangs)] == ["the daemon hangs since 23:25"]
+    assert [line.partition(": ")[0] for line in lines(hangs)] == ["the daemon hangs (since 23:25)"]
 
 
 def test_mails_that_are_not_decided_are_said_after_two_minutes():
     """A decision takes less than a second: two minutes are a fault. A daemon that does not run is one fault, not two."""
     assert lines(waiting=3, waiting_since=ago(minutes=1)) == []
-    assert lines(waiting=3, waiting_since=ago(minutes=3))[0].startswith("3 mails are not decided since 23:27")
+    assert lines(waiting=3, waiting_since=ago(minutes=3))[0].startswith(
+        "3 mails are not decided (since 23:27)"
+    )
     assert len(lines(Alive(False), waiting=3, waiting_since=ago(minutes=3))) == 1
 
 
@@ -128,7 +142,7 @@ def test_mails_that_wait_for_an_admin_name_the_commands():
     """Words of people that reached nobody, and all mails of unknown fate, at once; each is over by the command, and said once."""
     failed = Stranded(17, True, True, ago(minutes=1), "550 no such user")
     assert lines(stranded=[failed])[0] == (
-        "1 mail of an agent was not sent since 23:29: 550 no such user; look with `mailtickets outbox list`,"
+        "1 mail of an agent was not sent (since 23:29): 550 no such user; look with `mailtickets outbox list`,"
         " then `mailtickets outbox retry 17` or `mailtickets outbox cancel 17`"
     )
     assert lines(stranded=[replace(failed, human=False)]) == [], "it is told to whom it concerns"
@@ -137,6 +151,42 @@ def test_mails_that_wait_for_an_admin_name_the_commands():
     assert "outbox retry 18`" in lines(stranded=[uncertain], alarms=[told])[0]
     assert len(lines(stranded=[uncertain], alarms=[told])) == 1
     assert lines(alarms=[told]) == [], "all were looked at"
+
+
+def test_an_alarm_of_uncertain_mails_counts_those_that_are_left():
+    """Not those of then: two of three were cancelled, and one came to wait later, by a restore."""
+    old = Stranded(15, False, False, ago(minutes=40), "the process ended")
+    later = Stranded(25, False, False, ago(minutes=10), "from before the restore")
+    told = replace(alarm("uncertain mail", "Nobody knows whether 3 automatic mails were sent"), last_at=ago(minutes=30))  # fmt: skip
+    (line,) = lines(stranded=[old, later], alarms=[told])
+    assert line.startswith(
+        "2 mails were perhaps sent and perhaps not (since 22:50): from before the restore; look"
+    )
+    assert "`mailtickets outbox retry 15 25` or `mailtickets outbox cancel 15 25`" in line
+    assert [is_over(told, Kept(stranded=left)) for left in ([old, later], [later], [])] == [False, True, True]
+
+
+def test_what_to_do_is_what_doctor_says():
+    """Under systemd a bare `mailtickets run` would be a second kind of daemon, of another user."""
+    kept = {"last_poll": NOW, "now": NOW, "mailboxes": 1}
+    for alive, pid in ((Alive(False), 0), (Alive(True, 3600, 300, 300), 7)):
+        (found,) = whats_wrong(alive, Kept(), NOW)
+        assert found.remedy.replace("`", "").replace(" (or mailtickets run)", ", or mailtickets run") == (
+            judge_daemon(pid, alive, **kept).remedy
+        )
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 81, 82, 83, 84, 85, 86, 87, 88, 200])
+def test_a_command_is_never_broken_over_lines(monkeypatch: pytest.MonkeyPatch, width: int):
+    """Half of a command may be another command, that a tired hand pastes."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    line = "  -> look with `mailtickets outbox list`, then `mailtickets outbox retry 29` or `mailtickets outbox cancel 29`"
+    broken = wrapped(line, "     ")
+    assert " ".join(broken.split()) == line.strip()
+    for command in ("list", "retry 29", "cancel 29"):
+        assert f"`mailtickets outbox {command}`" in broken
+    assert width == 200 or "\n     " in broken
 
 
 def test_a_pause_is_said_once():
@@ -170,7 +220,7 @@ def test_the_heartbeat_of_an_older_daemon_is_read(tmp_path):
 def test_a_round_is_late_by_how_far_the_last_two_were_apart(last, before, late):
     """Cron may run the desk each minute or once a day; an hour without a round is nothing on the latter."""
     said_so = lines(Alive(False), rounds=Rounds(last, before))
-    assert [line.startswith("no round of `run --once` since ") for line in said_so] == [True] * late
+    assert [line.startswith("no round of `run --once` (since ") for line in said_so] == [True] * late
 
 
 def test_a_daemon_that_runs_makes_no_rounds():

@@ -10,18 +10,26 @@ import time
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 
 from mailtickets import heartbeat, told
 from mailtickets.alerting import RECOVERED, TROUBLE, News, run_command
+from mailtickets.cli import cli
+from mailtickets.clocks import utc_now
 from mailtickets.condition import Alive, Kept, whats_wrong
+from mailtickets.config import load
 from mailtickets.desk.ticket import Alarm
 from mailtickets.deskthread import DeskLedger
-from mailtickets.heartbeat import Beat
+from mailtickets.heartbeat import BEAT_SECONDS, Beat
+from mailtickets.lookout import Lookout
 from mailtickets.progress import Failure, Progress, PutOff
+from mailtickets.standstill import Standstill
+from mailtickets.store import Store
 from mailtickets.store.alarms import AlarmState
 from mailtickets.strays import unreadable_alarm, unreadable_kind
 from mailtickets.told import Told
@@ -36,6 +44,7 @@ from mailtickets.watching import (
     judge,
 )
 from tests.support.desk import Desk
+from tests.test_config import written
 
 MINUTE = 60.0
 NOW = 100_000.0
@@ -233,7 +242,13 @@ def test_a_heartbeat_without_room_touches_the_old_one(tmp_path):
 
 
 TOLD = {
-    "store": Told(Alarm("store", "The store cannot be written", "its disk is full", "make room"), NEVER),
+    "store": Told(
+        Alarm(
+            "store", "The store cannot be written", "its disk is full", "make room", since=NEVER - minutes(15)
+        ),
+        NEVER,
+        mended=True,
+    ),
     "sender": Told(
         Alarm("sender", "The sending of mail hangs", "\U0001f525" * 900, "x" * 900), NEVER, over=True
     ),
@@ -255,9 +270,102 @@ def test_what_was_told_is_read_back_from_a_file_of_one_size(tmp_path):
         assert told.read(store) == {}
 
 
+FULL = Alarm("store", "The store cannot be written", "its disk is full", "make room")
+
+
+@pytest.mark.parametrize("since", [None, NEVER - minutes(15)])
+def test_a_new_start_knows_since_when_the_store_fails(tmp_path: Path, since: datetime | None):
+    """As it was told: the desk, or the fault, may be younger than the patience."""
+    config = load(written(tmp_path))
+    told.write(config.desk.store, {"store": Told(replace(FULL, since=since), NEVER)})
+
+    async def begun() -> Seen:
+        lookout = Lookout(config, lambda: NEVER + minutes(1), PATIENCE, Standstill())
+        lookout.begin()
+        seen = lookout.seen()
+        await lookout.end()
+        return seen
+
+    seen = asyncio.run(begun())
+    (trouble,) = judge(seen, PATIENCE).troubles
+    assert trouble.since is not None
+    assert abs(trouble.since - (since or NEVER)) < timedelta(seconds=5)
+
+
+def test_what_was_mended_while_the_desk_stood_still_does_not_fail(tmp_path: Path):
+    """`restore` put a sound store there: nothing asks for a restore any more. The command says so in the file."""
+    config = load(written(tmp_path))
+    store = config.desk.store
+    Store.open(store, utc_now()).close()
+    main = ["--config", str(tmp_path / "config.toml")]
+    assert CliRunner().invoke(cli, [*main, "backup", str(tmp_path / "old.db")]).exit_code == 0
+    told.write(store, {"store": Told(FULL, utc_now())})
+    done = CliRunner().invoke(cli, [*main, "restore", str(tmp_path / "old.db")])
+    assert done.exit_code == 0, done.output
+    assert told.read(store)["store"].mended
+
+    async def begun() -> Seen:
+        lookout = Lookout(config, utc_now, PATIENCE, Standstill())
+        lookout.begin()
+        seen = lookout.seen()
+        await lookout.end()
+        return seen
+
+    assert asyncio.run(begun()).store is None
+
+
+def test_the_heartbeat_says_at_once_what_begins_and_ends_to_fail(tmp_path: Path):
+    """Not at the next look: somebody who has put the new password in place looks at `status` a second later."""
+    config = load(written(tmp_path))
+
+    async def watched() -> list[float]:
+        lookout = Lookout(config, utc_now, PATIENCE, Standstill())
+        account = lookout.account("")
+        lookout.begin()
+        await seen_in_heartbeat([])
+        took = []
+        refused = partial(account.failed, "refused user support", at_once=True)
+        for change, troubles in ((refused, ["smtp"]), (account.well, [])):
+            began = time.monotonic()
+            await asyncio.to_thread(change)
+            await seen_in_heartbeat(troubles)
+            took.append(time.monotonic() - began)
+        await lookout.end()
+        return took
+
+    async def seen_in_heartbeat(troubles: list[str]) -> None:
+        async with asyncio.timeout(60):
+            while True:
+                found = heartbeat.read(config.desk.store)
+                if found and [one["kind"] for one in found[0].troubles] == troubles:
+                    return
+                await asyncio.sleep(0.05)
+
+    assert max(asyncio.run(watched())) < BEAT_SECONDS / 2
+
+
+def test_progress_says_when_it_begins_or_ends_to_fail():
+    """Once for each, and where waiting will not mend it any more; not at each try."""
+    said: list[bool] = []
+    progress = Progress(changed=lambda: said.append(progress.failure is not None))
+    progress.well()
+    for at_once in (False, False, True, True):
+        progress.failed("refused", at_once=at_once)
+    progress.well()
+    progress.answered()
+    assert said == [True, True, False]
+
+
 # -- telling -----------------------------------------------------------------------------------
 
 ALARM = Alarm("smtp", "Mail cannot be sent", "connection refused", "Start the server.")
+
+
+def news_of(state: str) -> News:
+    """Since midnight, told 20 minutes later."""
+    return News(replace(ALARM, since=NEVER), state, "Acme Support", ZoneInfo("UTC"), NEVER + minutes(20))
+
+
 PAGE = "import os, sys; open(sys.argv[1], 'w').write(sys.stdin.read() + repr(sorted(os.environ.items())))"
 
 
@@ -265,12 +373,12 @@ def test_a_command_is_told_in_words_and_gets_no_secrets(tmp_path, monkeypatch):
     """Standard input says what, why and what to do; the environment has kind, what and state, and no password."""
     monkeypatch.setenv("SMTP_PASSWORD", "hunter2")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
-    news = News(ALARM, TROUBLE, "Acme Support")
+    news = news_of(TROUBLE)
     out = tmp_path / "paged"
     command = (sys.executable, "-c", PAGE, str(out))
     assert asyncio.run(run_command(command, news, frozenset({"SMTP_PASSWORD"}))) == ""
     said = out.read_text()
-    for words in ("Acme Support: Trouble: Mail cannot be sent\n", "Why: connection refused\n", "What to do: Start the server.\n"):  # fmt: skip
+    for words in ("Acme Support: Trouble: Mail cannot be sent, since Mon 2 Mar 00:00\n", "Why: connection refused\n", "What to do: Start the server.\n"):  # fmt: skip
         assert words in said
     for name, value in (("KIND", "smtp"), ("WHAT", "Mail cannot be sent"), ("STATE", "trouble")):
         assert f"('MAILTICKETS_{name}', '{value}')" in said
@@ -280,15 +388,21 @@ def test_a_command_is_told_in_words_and_gets_no_secrets(tmp_path, monkeypatch):
 
 
 def test_the_end_of_a_trouble_is_told_as_such():
-    """State and text say that it is over, and ask for nothing."""
-    assert News(ALARM, RECOVERED, "Acme Support").text == "Acme Support: Solved: Mail cannot be sent\n"
+    """State and text say that it is over, since when it was, and ask for nothing."""
+    assert news_of(RECOVERED).text == (
+        "Acme Support: This is over: Mail cannot be sent\n"
+        "It began Mon 2 Mar 00:00 and ended Mon 2 Mar 00:20. There is nothing left to do.\n"
+    )
+    unknown = replace(news_of(RECOVERED), alarm=ALARM)
+    assert unknown.text.splitlines()[1].startswith("It ended Mon 2 Mar 00:20.")
+    assert replace(unknown, state=TROUBLE).text.startswith("Acme Support: Trouble: Mail cannot be sent\n")
 
 
 def test_a_command_that_hangs_is_killed_with_what_it_started(tmp_path):
     """After its time, and its children too; the reason is in words."""
     script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
     began = time.monotonic()
-    problem = asyncio.run(run_command(("sh", "-c", script), News(ALARM, TROUBLE, "x"), frozenset(), 1.0))
+    problem = asyncio.run(run_command(("sh", "-c", script), news_of(TROUBLE), frozenset(), 1.0))
     assert "did not end within 1 s" in problem
     assert time.monotonic() - began < 30
     child = int((tmp_path / "child").read_text())
@@ -316,7 +430,7 @@ def runs(pid: int) -> bool:
 )
 def test_a_command_that_fails_says_how(command, words):
     """So that the log has a reason."""
-    assert words in asyncio.run(run_command(command, News(ALARM, TROUBLE, "x"), frozenset()))
+    assert words in asyncio.run(run_command(command, news_of(TROUBLE), frozenset()))
 
 
 @pytest.fixture

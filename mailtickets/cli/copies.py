@@ -75,8 +75,10 @@ def restore(*, file: Path) -> None:
     mailtickets restore /var/backups/mailtickets/desk-20260302-090000.db
     systemctl start mailtickets
     """  # noqa: D301
+    from mailtickets import told
     from mailtickets.store.lock import StoreLock
     from mailtickets.store.restoring import restore as put_back
+    from mailtickets.watching import STORE
 
     config = loaded()
     store = config.desk.store
@@ -88,6 +90,9 @@ def restore(*, file: Path) -> None:
             # Times of arrival have no fractions: with a full second none is taken for an earlier one.
             now = utc_now().replace(microsecond=0) + timedelta(seconds=1)
             done = put_back(file, store, now, moving)
+            told.note_mended(
+                store, STORE
+            )  # else `status` asks for a restore again until it was watched for a while
             while utc_now() < now:
                 time.sleep(0.05)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -23,12 +24,15 @@ from mailtickets.cli.words import (
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mailtickets.condition import Wrong
     from mailtickets.config import Config
     from mailtickets.heartbeat import Beat
     from mailtickets.store import Store
+    from mailtickets.store.alarms import AlarmState
+
+HELD = "\0"  # in place of a space where a line must not be broken; `harmless` leaves none
 
 
 @click.command()
@@ -43,7 +47,7 @@ def status(*, as_json: bool) -> None:
     \b
     mailtickets status || page-somebody
     """  # noqa: D301
-    from mailtickets.condition import Kept, look, whats_wrong
+    from mailtickets.condition import Kept, is_over, look, whats_wrong
     from mailtickets.rounds import rounds_of
 
     config = loaded_to_look()
@@ -64,28 +68,28 @@ def status(*, as_json: bool) -> None:
         books.waiting, waiting_since, store.views.stranded(), unsent is not None or "sending" in outbox,
         store.views.next_tries(), _pauses(store, config, now), _disk(config),
     )  # fmt: skip
-    wrong = [one.words(config.desk.zone, now) for one in whats_wrong(alive, kept, now)]
+    wrong = whats_wrong(alive, kept, now)
     last_send = _moment(beat.last_send if beat else None) or _moment(store.setting("last_send"))
     values: dict[str, Any] = {
         "running": bool(pid), "hangs": alive.hangs, "pid": pid or None, "last_round_at": rfc3339(rounds.last if rounds else None), "store": str(config.desk.store), "last_poll_at": rfc3339(last_poll),
         "polls": {name: rfc3339(_moment(at)) for name, at in polls.items()}, "last_send_at": rfc3339(last_send),
         "tickets": store.views.counts(), "outbox": outbox, "oldest_unsent_at": rfc3339(unsent),
         "oldest_waiting_at": rfc3339(waiting_since),
-        "held": books.held, "quarantined": books.quarantined, "waiting": books.waiting, "wrong": wrong,
+        "held": books.held, "quarantined": books.quarantined, "waiting": books.waiting, "wrong": [one.words(config.desk.zone, now) for one in wrong],
         "heartbeat_age_s": round(alive.silent, 1) if beat else None, "loop_lag_s": beat.loop_lag_s if beat else None,
         "desk_turn_age_s": beat.desk_turn_age_s if beat else None, "started_at": rfc3339(_moment(beat.started_at)) if beat else None,
         "version": beat.version if beat else None,
-        "troubles": _troubles(beat, [(one.kind, one.what, one.why, one.remedy) for one in recent]),
+        "troubles": _troubles(beat, [one for one in recent if not is_over(one, kept)]),
         "failures": beat.failures if beat else [],
     }  # fmt: skip
     if as_json:
         print_json(values)
     else:
-        _print(config, values, wrong)
+        _print(config, values, [(one.cause(config.desk.zone, now), one.remedy) for one in wrong])
     sys.exit(EXIT_FAILED if wrong else 0)
 
 
-def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
+def _print(config: Config, values: Mapping[str, Any], wrong: list[tuple[str, str]]) -> None:
     zone = config.desk.zone
 
     def at(name: str) -> str:
@@ -114,18 +118,27 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
     ]  # fmt: skip
     for name, words in lines:
         click.echo(f"{harmless(name):<12} {harmless(words)}")
-    for line in wrong:
-        click.echo(_wrapped(harmless(f"! {line}")))
+    for cause, remedy in wrong:
+        click.echo(wrapped(harmless(f"! {cause}"), "  "))
+        if remedy:
+            click.echo(wrapped(harmless(f"  -> {remedy.removesuffix('.')}"), "     "))
     if not wrong:
         click.echo("all is well")
 
 
-def _wrapped(line: str) -> str:
-    """Return a line broken at words where a terminal is too narrow for it; scripts get it whole."""
+def wrapped(line: str, indent: str) -> str:
+    """Return a line broken at words where a terminal is too narrow for it; scripts get it whole.
+
+    What stands in backticks is a command, to be copied: it is never broken, as half of it may be another command.
+    """
     if not sys.stdout.isatty():
         return line
     width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    held = re.sub(r"`[^`]*`", lambda command: command[0].replace(" ", HELD), line)
+    broken = textwrap.fill(
+        held, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return broken.replace(HELD, " ")
 
 
 def _pauses(store: Store, config: Config, now: datetime) -> list[Wrong]:
@@ -158,11 +171,12 @@ def _polls(store: Store, beat: Beat | None) -> tuple[dict[str, str | None], date
     return polls, max((one for one in moments if one), default=None)
 
 
-def _troubles(beat: Beat | None, alarms: list[tuple[str, str, str, str]]) -> list[dict[str, str]]:
+def _troubles(beat: Beat | None, alarms: Sequence[AlarmState]) -> list[dict[str, str]]:
     """Return what the daemon says and what the store has, each kind once."""
     kept = {
-        kind: {"kind": kind, "what": what, "why": why, "remedy": remedy} for kind, what, why, remedy in alarms
-    }
+        one.kind: {"kind": one.kind, "what": one.what, "why": one.why, "remedy": one.remedy, "since": one.since.isoformat(timespec="seconds")}
+        for one in alarms
+    }  # fmt: skip
     return list((kept | {one["kind"]: one for one in (beat.troubles if beat else ())}).values())
 
 

@@ -65,7 +65,8 @@ def alert_findings(config: Config) -> Iterator[Finding]:
 
 def ring_findings(config: Config, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Tell a test text by every way once, and say what came of it."""
-    news = News(replace(TEST, since=clock()), TROUBLE, config.desk.name)
+    now = clock()
+    news = News(replace(TEST, since=now), TROUBLE, config.desk.name, config.desk.zone, now)
     for command in commands_of(config):
         amiss = command_amiss(command)
         problem = amiss[0] if amiss else asyncio.run(run_command(command, news, secret_variables(config)))

@@ -82,10 +82,10 @@ def judge_space(space: Space) -> Iterator[Finding]:
             area,
             "writable",
             f"{mount} is mounted read-only: nothing can be stored",
-            f"look for disk errors with `dmesg`, then mount -o remount,rw {mount}",
+            f"look for disk errors with `dmesg`, then `mount -o remount,rw {mount}`",
         )
     has = f"{words(space.free)} free on {mount}; the store has {words(space.store)}"
-    larger = f"make room on {mount}: du -xh {mount} | sort -h | tail"
+    larger = f"make room on {mount}: `du -xh {mount} | sort -h | tail`"
     if space.free < max(LEAST_BYTES, space.store // LEAST_SHARE):
         least = words(max(LEAST_BYTES, space.store // LEAST_SHARE))
         yield wrong(area, "space", f"{has}: less than {least}, soon no mail can be taken in", larger)
@@ -94,7 +94,7 @@ def judge_space(space: Space) -> Iterator[Finding]:
     else:
         yield ok(area, "space", has)
     left = f"{space.inodes_free} of {space.inodes} inodes free on {mount}"
-    many = f"look for folders of very many files: du --inodes -x {mount} | sort -n | tail"
+    many = f"look for folders of very many files: `du --inodes -x {mount} | sort -n | tail`"
     if space.inodes and space.inodes_free < FEW_INODES:
         yield wrong(area, "inodes", left, many)
     elif space.inodes and space.inodes_free < SCARCE_INODES:

@@ -76,7 +76,7 @@ def test_a_full_disk_while_mail_is_taken_in(
         code, words = desk.run("status")
         assert code == 1
         if seconds > 60:
-            assert words.lower().count("! the store cannot be written since ") == 1
+            assert words.lower().count("! the store cannot be written (since ") == 1
         said = pauses(desk.log)
         assert len(said) == 1 + int(seconds // 60)
         assert all(after - before >= 59.9 for before, after in itertools.pairwise(said))

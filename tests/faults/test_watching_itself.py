@@ -21,7 +21,11 @@ from pathlib import Path
 
 import pytest
 
+from mailtickets import told
+from mailtickets.clocks import utc_now
+from mailtickets.desk.ticket import Alarm
 from mailtickets.intake import UNDECIDED_BYTES, Stopped
+from mailtickets.told import Told
 from tests.faults.rounds import Rounds
 from tests.stories.holding_sink import HoldingSink
 from tests.support.dovecot import Dovecot
@@ -143,7 +147,7 @@ def test_a_mailbox_away_for_15_minutes_is_told_once_over_a_restart_and_its_end_o
         desk.looks(1)
         code, words = desk.says()
         assert code == 1, "`status` has less patience than the admins"
-        assert "! The mailbox support cannot be read since " in words
+        assert "! The mailbox support cannot be read (since " in words
         assert desk.pages() == [], "fifteen minutes are not over"
         assert desk.told() == {}
         desk.later(QUARTER)
@@ -256,7 +260,7 @@ def test_a_store_that_cannot_be_written_is_told_past_the_outbox(watch, dovecot, 
     desk.later(61)
     desk.looks(1)
     code, words = desk.says()
-    assert (code, words.count("The store cannot be written since ")) == (1, 1)
+    assert (code, words.count("The store cannot be written (since ")) == (1, 1)
     assert "written: the store" not in words
     assert desk.pages() == []
     desk.later(QUARTER)
@@ -269,6 +273,8 @@ def test_a_store_that_cannot_be_written_is_told_past_the_outbox(watch, dovecot, 
     room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     resource.prlimit(desk.process.pid, resource.RLIMIT_FSIZE, room)
     desk.wait_to("ana@customer.example", 1, LONG)
+    desk.wait(lambda: desk.says()[0] == 0, "status to see that work goes on", LONG)
+    assert desk.pages() == ["trouble store"], "it is watched for a while before the end is told"
     desk.later(300)
     desk.wait(lambda: len(desk.pages()) == 2, "the page of the end", LONG)
     desk.wait(lambda: len(desk.to(ADMIN)) == 2, "the mail of the end", LONG)
@@ -392,6 +398,25 @@ def test_a_store_that_only_a_person_can_mend_is_told_by_the_pager_once(
     book(runs=3)
 
 
+def test_a_restore_ends_the_alarm_that_asked_for_it(watch, dovecot, sink):
+    """The end is told at the first look, and `status` says at no time that the store must be restored again."""
+    desk = watch(dovecot, sink)
+    desk.start()
+    desk.command("backup", str(desk.folder / "old.db"))
+    assert desk.stop() == 0
+    damaged = Alarm(
+        "store", "The store cannot be written", "it is damaged", "put a backup in its place", since=utc_now()
+    )
+    told.write(desk.folder / "desk.db", {"store": Told(damaged, utc_now())})
+    desk.command("restore", str(desk.folder / "old.db"))
+    desk.start()
+    assert "damaged" not in desk.says()[1]
+    desk.wait(lambda: desk.pages() == ["recovered store"], "the page of the end", 30)
+    desk.wait(lambda: desk.told()["Solved: The store cannot be written"] == 1, "the mail of the end", 30)
+    assert "This is over: The store cannot be written\nIt began " in (desk.folder / "words").read_text()
+    assert "damaged" not in desk.says()[1]
+
+
 def test_the_heartbeat_says_how_the_daemon_is_and_status_believes_it(watch, dovecot, sink):
     """Private, fresh, gone after a clean end; stale in a process that lives: it hangs; left by one that is dead: ended."""
     desk = watch(dovecot, sink)
@@ -417,7 +442,7 @@ def test_the_heartbeat_says_how_the_daemon_is_and_status_believes_it(watch, dove
     desk.process.send_signal(signal.SIGSTOP)
     os.utime(path, (time.time() - 61, time.time() - 61))
     code, words = desk.says()
-    assert (code, "restart it" in words) == (1, True)
+    assert (code, "-> `systemctl restart mailtickets`" in words) == (1, True)
     assert words.startswith(f"daemon       running, pid {desk.process.pid}, but hangs\n")
     code, words = desk.run("doctor")
     assert (code, f"runs with pid {desk.process.pid}, but hangs" in words) == (1, True)
