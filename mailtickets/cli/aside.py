@@ -91,6 +91,9 @@ def quarantine_list(*, as_json: bool) -> None:
 @click.argument("number", type=int)
 def quarantine_show(*, number: int) -> None:
     """Print one mail: why it was set aside, what can be done, and all of it as it came; nothing that a terminal would obey."""
+    from mailtickets.store.errors import OriginalDamaged
+    from mailtickets.unread import ELSEWHERE
+
     config = loaded_to_look()
     store = reading_store(config)
     copy, view = store.ledger.copy(number), store.views.copy(number)
@@ -107,7 +110,14 @@ def quarantine_show(*, number: int) -> None:
         if value:
             click.echo(f"{name:<6} {harmless(value)}")
     click.echo()
-    click.echo(harmless(store.ledger.original(copy.digest).decode("utf-8", "replace").replace("\r\n", "\n")))
+    try:
+        raw = store.ledger.original(copy.digest)
+    except KeyError:
+        click.echo(harmless(f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"))
+    except OriginalDamaged as error:
+        click.echo(harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}"))
+    else:
+        click.echo(harmless(raw.decode("utf-8", "replace").replace("\r\n", "\n")))
 
 
 @quarantine.command("retry")

@@ -34,6 +34,10 @@ class StoreNewer(StoreUnusable):
     """The store was written by a newer version."""
 
 
+class OriginalDamaged(ValueError):  # noqa: N818
+    """The bytes of one stored mail cannot be read; the store itself can."""
+
+
 class StoreBusy(Exception):  # noqa: N818
     """Another daemon has this store."""
 
