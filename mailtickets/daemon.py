@@ -33,7 +33,7 @@ from mailtickets.retention import forget_old
 from mailtickets.sending_loop import SendingLoop
 from mailtickets.source import sources
 from mailtickets.standstill import Standstill
-from mailtickets.store import Store, StoreUnusable, store_trouble
+from mailtickets.store import Store, StoreUnusable
 from mailtickets.store.lock import StoreLock
 from mailtickets.systemd import sd_notify
 from mailtickets.watching import Patience
@@ -74,7 +74,7 @@ class Daemon:
         )
         self._lock = StoreLock(config.desk.store)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._standstill = Standstill()
+        self._standstill = Standstill(config.desk.store.parent)
         self._report_job = ReportJob(clock)
 
     async def run(self) -> int:
@@ -167,7 +167,7 @@ class Daemon:
                 self._lookout.opened()
                 stopped.cancel()
                 return opening.result()
-            trouble = store_trouble(error)
+            trouble = self._standstill.trouble(error)
             if not (trouble and trouble.passing and self._standstill.begin("starting", error)):
                 raise error
             self._lookout.waits_for_store(trouble)

@@ -14,6 +14,7 @@ from mailtickets.cli.words import (
     loaded,
     loaded_to_look,
     numbers,
+    one_change,
     print_json,
     reading_store,
     rfc3339,
@@ -149,7 +150,7 @@ def quarantine_drop(*, number: tuple[int, ...]) -> None:
     """Leave mails out for good; their originals stay in the store."""
     store = writing_store(loaded())
     dropped: list[int] = []
-    with store.transaction():
+    with one_change(store):
         dropped = [one for one in number if store.ledger.drop(one)]
     for one in number:
         if one in dropped:
@@ -163,7 +164,7 @@ def _put_back(chosen: Sequence[int], put: Callable[[Store, int], bool], words: s
     """Put mails back among those to be decided, and have them decided."""
     config = loaded()
     store = writing_store(config)
-    with store.transaction():
+    with one_change(store):
         done = [one for one in chosen if put(store, one)]
     store.close()
     for one in chosen:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, counted, loaded, print_json, writing_store
+from mailtickets.cli.words import EXIT_FAILED, as_json, counted, loaded, one_change, print_json, writing_store
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def forget(*, address: str, yes: bool, as_json: bool) -> None:
         click.echo(_about(address, held))
         click.confirm("Erase this person? It cannot be undone", default=False, abort=True)
     recorder = Recorder(store, rules, utc_now, Originals(store.ledger.original))
-    with store.transaction():
+    with one_change(store):
         name = erase(
             Forget(address, by=BY),
             store,

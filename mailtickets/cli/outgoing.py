@@ -14,6 +14,7 @@ from mailtickets.cli.words import (
     loaded,
     loaded_to_look,
     numbers,
+    one_change,
     print_json,
     reading_store,
     rfc3339,
@@ -232,7 +233,7 @@ def outbox_resume() -> None:
     from mailtickets.clocks import utc_now
 
     store = writing_store(loaded())
-    with store.transaction():
+    with one_change(store):
         ended = pauses.forget(store, utc_now())
     for pause in ended:
         click.echo(f"automatic mail goes again; it was held back because {pause.why}")
@@ -242,7 +243,7 @@ def outbox_resume() -> None:
 
 def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str, no: str) -> None:
     store = writing_store(loaded())
-    with store.transaction():
+    with one_change(store):
         done = {one for one in chosen if change(store, one)}
     for one in chosen:
         click.echo(f"mail {one} {yes if one in done else no}", err=one not in done)

@@ -26,6 +26,17 @@ MISTAKES, FOR_SCRIPTS = "mistakes", "for scripts"  # what a command notes in its
 EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits.h
 
 
+class NotChanged(Exception):  # noqa: N818  (named for the situation)
+    """A command could not write the store; nothing of its one transaction is in it.
+
+    words   why, and what to do.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
 def explained(error: Exception) -> tuple[str, int] | None:
     """Return what to tell a person about an error and the exit code, or None for a fault of ours."""
     said = _explained(error)
@@ -41,6 +52,8 @@ def _explained(error: Exception) -> tuple[str, int] | None:
         return "\n".join(str(problem) for problem in error.problems), EXIT_CONFIG
     if isinstance(error, StoreBusy | StoreUnusable | MailboxUnavailable | CredentialUnavailable):
         return str(error), EXIT_FAILED
+    if isinstance(error, NotChanged):
+        return f"nothing was changed: {error.words}", EXIT_TRY_LATER
     if isinstance(error, sqlite3.OperationalError):
         trouble = store_trouble(error)
         said = f"{trouble.reason}; {trouble.remedy}" if trouble else f"the store cannot be used now: {error}"
@@ -105,6 +118,20 @@ def writing_store(config: Config) -> Store:
     from mailtickets.store import Store
 
     return _closed_at_the_end(Store.open(config.desk.store, utc_now()))
+
+
+@contextlib.contextmanager
+def one_change(store: Store) -> Iterator[None]:
+    """Change the store in one transaction. Raises NotChanged where it cannot be written."""
+    from mailtickets.store import store_trouble
+
+    try:
+        with store.transaction():
+            yield
+    except sqlite3.OperationalError as error:
+        if trouble := store_trouble(error, store.path.parent):
+            raise NotChanged(f"{trouble.reason}; {trouble.to_do}") from error
+        raise
 
 
 def _closed_at_the_end(store: Store) -> Store:

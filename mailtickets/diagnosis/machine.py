@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.diagnosis.finding import Finding, ok, warning, wrong
+from mailtickets.store.trouble import NEEDED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +86,10 @@ def judge_space(space: Space) -> Iterator[Finding]:
             f"look for disk errors with `dmesg`, then mount -o remount,rw {mount}",
         )
     has = f"{words(space.free)} free on {mount}; the store has {words(space.store)}"
-    larger = f"make room on {mount}: du -xh {mount} | sort -h | tail"
-    if space.free < max(LEAST_BYTES, space.store // LEAST_SHARE):
+    larger = f"make room on {mount}: `du -xh {mount} | sort -h | tail`"
+    if space.free < NEEDED_BYTES:
+        yield wrong(area, "space", f"{has}: no mail can be taken in", larger)
+    elif space.free < max(LEAST_BYTES, space.store // LEAST_SHARE):
         least = words(max(LEAST_BYTES, space.store // LEAST_SHARE))
         yield wrong(area, "space", f"{has}: less than {least}, soon no mail can be taken in", larger)
     elif space.free < space.store:
@@ -94,7 +97,7 @@ def judge_space(space: Space) -> Iterator[Finding]:
     else:
         yield ok(area, "space", has)
     left = f"{space.inodes_free} of {space.inodes} inodes free on {mount}"
-    many = f"look for folders of very many files: du --inodes -x {mount} | sort -n | tail"
+    many = f"look for folders of very many files: `du --inodes -x {mount} | sort -n | tail`"
     if space.inodes and space.inodes_free < FEW_INODES:
         yield wrong(area, "inodes", left, many)
     elif space.inodes and space.inodes_free < SCARCE_INODES:

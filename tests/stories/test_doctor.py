@@ -273,7 +273,7 @@ def test_a_disk_that_is_nearly_full(desk):
     assert code == 1
     state, said, remedy = found["disk.space"]
     assert (state, said.startswith(f"42 MB free on {desk.folder / 'var'}; ")) == ("wrong", True), said
-    assert remedy == f"make room on {desk.folder / 'var'}: du -xh {desk.folder / 'var'} | sort -h | tail"
+    assert remedy == f"make room on {desk.folder / 'var'}: `du -xh {desk.folder / 'var'} | sort -h | tail`"
 
 
 def test_a_disk_that_is_mounted_read_only(desk):
