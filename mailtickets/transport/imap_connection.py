@@ -22,6 +22,7 @@ from mailtickets.transport.network import (
     NotAllowed,
     Security,
     Trouble,
+    check_login,
     network_trouble,
     one_line,
     tls_context,
@@ -188,7 +189,7 @@ class ImapConnection:
                 raise self._lost(error, "logging in") from None
             if passes(words):
                 raise self._unavailable(Trouble(f"the server does not let us in now: {words}")) from None
-            remedy = f"check [{account.section}] username and " + ("token" if account.token else "password")
+            remedy = check_login(account.section, account.password_from, token=account.token is not None)
             trouble = Trouble(f"the server refused user {account.username}: {words}", remedy)
             raise self._unavailable(trouble, Retry.SLOW) from None
 
