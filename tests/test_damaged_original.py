@@ -96,6 +96,29 @@ def test_doctor_looks_at_the_others(desk):
     assert "addresses" in {one.check for one in found}
 
 
+def test_replay_counts_it_apart(desk):
+    """It is nowhere else: it cannot be read."""
+    done = CliRunner().invoke(cli, ["--config", str(desk.folder / "config.toml"), "replay", "--dry-run"])
+    assert done.stdout.endswith("1 mail read again, 0 would land elsewhere today, 1 cannot be read\n")
+
+
+def test_a_mail_that_is_not_in_quarantine_says_where_it_is(desk):
+    """On its ticket, held for an agent, or nowhere."""
+    for state, words in (
+        ("on_ticket", "mail 1 is not in quarantine, but on SUP-1001"),
+        ("held", "agent's answer"),
+    ):
+        with desk.store.transaction():
+            desk.store._connection.execute("UPDATE copy SET state = ?", (state,))
+        for command in ("drop", "retry", "release"):
+            done = CliRunner().invoke(
+                cli, ["--config", str(desk.folder / "config.toml"), "quarantine", command, "1", "99"]
+            )
+            assert done.exit_code == 1
+            assert words in done.stderr
+            assert "there is no mail 99 in the ledger" in done.stderr
+
+
 def test_an_exception_of_a_library_is_named_with_it():
     """A bare "error" says nothing; Python's own stay short."""
     import zlib

@@ -120,3 +120,21 @@ def test_a_full_disk_says_that_nothing_was_changed(store: Store, monkeypatch: py
     assert said.startswith("nothing was changed: the store cannot be written: its disk is full")
     assert said.endswith(f"make room on the disk that holds {store.path.parent}")
     assert code == EXIT_TRY_LATER
+
+
+def test_a_mail_that_cannot_be_changed_says_why(store: Store):
+    """Sent and when, on its way, waiting already, cancelled, or none: each in its own words."""
+    states = {1: ("sent", "was sent"), 2: ("sending", "is on its way"), 3: ("cancelled", "was cancelled")}
+    with store.transaction():
+        for number, (state, _) in states.items():
+            sent = ", sent_at = queued_at" if state == "sent" else ""
+            store._connection.execute(f"UPDATE outbox SET state = ?{sent} WHERE id = ?", (state, number))
+    config = str(store.path.with_name("config.toml"))
+    for command in ("retry", "cancel"):
+        said = CliRunner().invoke(cli, ["--config", config, "outbox", command, "1", "2", "3", "99"])
+        assert said.exit_code == 1
+        for number, (_, words) in states.items():
+            assert f"mail {number} {words}" in said.stderr
+        assert "there is no mail 99 in the outbox" in said.stderr
+    waits = CliRunner().invoke(cli, ["--config", config, "outbox", "retry", "4"])
+    assert "mail 4 waits to be sent already" in waits.stderr

@@ -34,7 +34,6 @@ TO_DO = (
     "`mailtickets quarantine retry N` decides it once more, after its cause was mended; `quarantine release N` lets it in"
     " although its cause is still there; `quarantine drop N` leaves it out"
 )
-NOT_THERE = "is not in quarantine (a held mail waits for its agent's answer)"
 
 
 def aside_json(copy: CopyView) -> dict[str, Any]:
@@ -153,10 +152,9 @@ def quarantine_drop(*, number: tuple[int, ...]) -> None:
     with one_change(store):
         dropped = [one for one in number if store.ledger.drop(one)]
     for one in number:
-        if one in dropped:
-            click.echo(f"mail {one} is left out")
-        else:
-            click.echo(f"mail {one} {NOT_THERE}", err=True)
+        click.echo(
+            f"mail {one} is left out" if one in dropped else _not_there(store, one), err=one not in dropped
+        )
     sys.exit(0 if len(dropped) == len(number) else EXIT_FAILED)
 
 
@@ -166,10 +164,10 @@ def _put_back(chosen: Sequence[int], put: Callable[[Store, int], bool], words: s
     store = writing_store(config)
     with one_change(store):
         done = [one for one in chosen if put(store, one)]
-    store.close()
     for one in chosen:
         if one not in done:
-            click.echo(f"mail {one} {NOT_THERE}", err=True)
+            click.echo(_not_there(store, one), err=True)
+    store.close()
     if done:
         have_decided(config, done, words)
     sys.exit(0 if len(done) == len(chosen) else EXIT_FAILED)
@@ -197,6 +195,15 @@ def have_decided(config: Config, done: Sequence[int], words: str) -> None:
 def _is_aside(store: Store, number: int) -> bool:
     copy = store.views.copy(number)
     return copy is not None and copy.state == "quarantined"
+
+
+def _not_there(store: Store, number: int) -> str:
+    """Say where a mail is that is not in quarantine."""
+    copy = store.views.copy(number)
+    if copy is None:
+        return f"there is no mail {number} in the ledger"
+    waits = "; it waits for its agent's answer" if copy.state == "held" else ""
+    return harmless(f"mail {number} is not in quarantine, but {_where(store, number)}{waits}")
 
 
 def _where(store: Store, number: int) -> str:

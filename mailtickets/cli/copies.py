@@ -49,8 +49,9 @@ def backup(*, target: Path, keep: int | None) -> None:
         written = write(store, target, utc_now())
         gone = rotate(target, store, written, keep) if keep else []
     except OSError as error:
+        named = target if str(error.filename or "").endswith(".part") else error.filename or target
         _end(
-            f"{error.filename or target} cannot be written: {error.strerror};"
+            f"{named} cannot be written: {error.strerror};"
             " name a file in a folder that is there and may be written"
         )
     click.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, checked")

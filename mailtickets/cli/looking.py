@@ -281,11 +281,8 @@ def why(*, what: str, as_json: bool) -> None:
         for copy in copies:
             _explain(copy, zone)
         for mail in store.views.outbox(ticket=ticket.number):
-            click.echo(
-                harmless(
-                    f"sent: {mail.kind} to {', '.join(mail.to)}: {mail.state} {mail.last_error}".rstrip()
-                )
-            )
+            error = f": {mail.last_error}" if mail.last_error else ""
+            click.echo(harmless(f"out: {mail.kind} to {', '.join(mail.to)}: {mail.state}{error}"))
         for one in due:
             click.echo(f"{'late' if one['late'] else 'due'}: {one['what']}, {stamp(one['at'], zone)}")
         for kind, at in timers:

@@ -26,6 +26,7 @@ from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from zoneinfo import ZoneInfo
 
     from mailtickets.config import Config
     from mailtickets.store import Store
@@ -170,7 +171,12 @@ def outbox_show(*, number: int, as_json: bool) -> None:
         ("to", ", ".join(mail.to)),
         ("queued", stamp(mail.queued_at, zone)),
         ("sent", stamp(mail.sent_at, zone)),
-        ("tries", str(mail.attempts)),
+        (
+            "tries",
+            str(mail.attempts)
+            if mail.attempts or not mail.last_error
+            else "0; those without its server do not count",
+        ),
         ("next try", next_of(mail)),
         ("last error", mail.last_error),
         *(("refused", f"{to}: {why}") for to, why in found.refused),
@@ -209,8 +215,7 @@ def outbox_retry(*, number: tuple[int, ...]) -> None:
     _change(
         number,
         lambda store, one: store.outbox.retry(one, utc_now()),
-        "will be sent again",
-        "is not in the outbox as failed, uncertain or deferred",
+        "will be tried again",
     )
 
 
@@ -222,7 +227,6 @@ def outbox_cancel(*, number: tuple[int, ...]) -> None:
         number,
         lambda store, one: store.outbox.cancel(one),
         "will not be sent",
-        "is not in the outbox, or was sent",
     )
 
 
@@ -241,10 +245,29 @@ def outbox_resume() -> None:
         click.echo("nothing is held back")
 
 
-def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str, no: str) -> None:
-    store = writing_store(loaded())
+def _why_not(store: Store, number: int, zone: ZoneInfo) -> str:
+    """Say of a mail that could not be retried or cancelled how it is."""
+    found = store.views.outgoing(number)
+    if found is None:
+        return f"there is no mail {number} in the outbox"
+    words = {
+        "sent": f"was sent {stamp(found.mail.sent_at, zone)}",
+        "sending": "is on its way at this moment",
+        "queued": "waits to be sent already",
+        "cancelled": "was cancelled",
+    }
+    kept = f"is {found.mail.state}, and its bytes are no longer kept"
+    return f"mail {number} {words.get(found.mail.state, kept)}"
+
+
+def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str) -> None:
+    config = loaded()
+    store = writing_store(config)
     with one_change(store):
         done = {one for one in chosen if change(store, one)}
     for one in chosen:
-        click.echo(f"mail {one} {yes if one in done else no}", err=one not in done)
+        click.echo(
+            f"mail {one} {yes}" if one in done else _why_not(store, one, config.desk.zone),
+            err=one not in done,
+        )
     sys.exit(0 if done == set(chosen) else EXIT_FAILED)

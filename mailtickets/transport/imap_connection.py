@@ -190,7 +190,7 @@ class ImapConnection:
             if passes(words):
                 raise self._unavailable(Trouble(f"the server does not let us in now: {words}")) from None
             remedy = check_login(account.section, account.password_from, token=account.token is not None)
-            trouble = Trouble(f"the server refused user {account.username}: {words}", remedy)
+            trouble = Trouble(f"the server refused user {account.username}: {words.rstrip('.')}", remedy)
             raise self._unavailable(trouble, Retry.SLOW) from None
 
     def _log_in_by_plain(self, client: _Client, secret: str) -> None:

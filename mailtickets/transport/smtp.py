@@ -392,7 +392,9 @@ class SmtpPool:
                 return _no_session(
                     Trouble(f"the server does not let us in now: {said}"), Retry.SOON, error.code
                 )
-            trouble = Trouble(f"the server refused user {account.username}: {said}", _check_login(account))
+            trouble = Trouble(
+                f"the server refused user {account.username}: {said.rstrip('.')}", _check_login(account)
+            )
             return _no_session(trouble, Retry.SLOW, error.code)
         if isinstance(error, SMTPConnectResponseError | SMTPHeloError) and error.code > 0:
             said = f"{error.code} {one_line(error.message)}"
