@@ -18,8 +18,10 @@ from mailtickets.cli.words import (
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
     table,
+    table_stamp,
     writing_store,
 )
 
@@ -57,10 +59,10 @@ def _print_aside(state: str, *, as_json: bool) -> None:
         click.echo("nothing")
         return
     rows = [
-        (str(c.id), stamp(c.taken, config.desk.zone), c.sender or "unknown sender", c.subject, c.reason)
+        (str(c.id), table_stamp(c.taken, config.desk.zone), c.sender or "unknown sender", c.subject, c.reason)
         for c in copies
     ]
-    click.echo(table(rows, ("id", "taken", "from", "subject", "reason")))
+    click.echo(table(rows, ("id", "taken", "from", "subject", "reason"), below=("reason",)))
 
 
 @click.group(invoke_without_command=True)
@@ -108,14 +110,14 @@ def quarantine_show(*, number: int) -> None:
     )
     for name, value in about:
         if value:
-            click.echo(f"{name:<6} {harmless(value)}")
+            say(f"{name:<6} {harmless(value)}", " " * 7)
     click.echo()
     try:
         raw = store.ledger.original(copy.digest)
     except KeyError:
-        click.echo(harmless(f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"))
+        say(harmless(f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"))
     except OriginalDamaged as error:
-        click.echo(harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}"))
+        say(harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}"))
     else:
         click.echo(harmless(raw.decode("utf-8", "replace").replace("\r\n", "\n")))
 
@@ -152,9 +154,7 @@ def quarantine_drop(*, number: tuple[int, ...]) -> None:
     with one_change(store):
         dropped = [one for one in number if store.ledger.drop(one)]
     for one in number:
-        click.echo(
-            f"mail {one} is left out" if one in dropped else _not_there(store, one), err=one not in dropped
-        )
+        say(f"mail {one} is left out" if one in dropped else _not_there(store, one), err=one not in dropped)
     sys.exit(0 if len(dropped) == len(number) else EXIT_FAILED)
 
 
@@ -166,7 +166,7 @@ def _put_back(chosen: Sequence[int], put: Callable[[Store, int], bool], words: s
         done = [one for one in chosen if put(store, one)]
     for one in chosen:
         if one not in done:
-            click.echo(_not_there(store, one), err=True)
+            say(_not_there(store, one), err=True)
     store.close()
     if done:
         have_decided(config, done, words)
@@ -179,15 +179,13 @@ def have_decided(config: Config, done: Sequence[int], words: str) -> None:
 
     if not decide_waiting(config):
         for one in done:
-            click.echo(
-                f"mail {one} {words}; the running daemon does it within a second: `mailtickets why {one}`"
-            )
+            say(f"mail {one} {words}; the running daemon does it within a second: `mailtickets why {one}`")
         return
     store = reading_store(config)
     for one in done:
-        click.echo(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
+        say(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
         if _is_aside(store, one):
-            click.echo(
+            say(
                 f"mail {one} is in quarantine again; `mailtickets quarantine release {one}` lets it in although its cause is still there"
             )
 

@@ -18,8 +18,10 @@ from mailtickets.cli.words import (
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
     table,
+    table_stamp,
     writing_store,
 )
 from mailtickets.clocks import utc_now
@@ -84,7 +86,14 @@ def _print_outbox(*, as_json: bool, everything: bool) -> None:
         )
         for m in mails
     ]
-    click.echo(table(rows, ("id", "state", "kind", "to", "subject", "tries", "next", "last error"), limit=44))
+    click.echo(
+        table(
+            rows,
+            ("id", "state", "kind", "to", "subject", "tries", "next", "last error"),
+            limit=44,
+            below=("next", "last error"),
+        )
+    )
 
 
 class _Next:
@@ -115,7 +124,7 @@ class _Next:
         if mail.next_at is None or mail.state not in {"queued", "deferred"}:
             return ""
         if mail.next_at > self._now:
-            return stamp(mail.next_at, self._zone)
+            return table_stamp(mail.next_at, self._zone)
         return self.held(mail) or ("now" if self._runs else "when the desk runs")
 
     def held(self, mail: OutboxView) -> str:
@@ -183,7 +192,7 @@ def outbox_show(*, number: int, as_json: bool) -> None:
     )
     for name, value in about:
         if value:
-            click.echo(f"{name:<11} {harmless(value)}")
+            say(f"{name:<11} {harmless(value)}", " " * 12)
     click.echo()
     if raw is not None:
         click.echo(harmless(whole))
@@ -240,7 +249,7 @@ def outbox_resume() -> None:
     with one_change(store):
         ended = pauses.forget(store, utc_now())
     for pause in ended:
-        click.echo(f"automatic mail goes again; it was held back because {pause.why}")
+        say(f"automatic mail goes again; it was held back because {pause.why}")
     if not ended:
         click.echo("nothing is held back")
 
@@ -266,7 +275,7 @@ def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: st
     with one_change(store):
         done = {one for one in chosen if change(store, one)}
     for one in chosen:
-        click.echo(
+        say(
             f"mail {one} {yes}" if one in done else _why_not(store, one, config.desk.zone),
             err=one not in done,
         )

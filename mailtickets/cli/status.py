@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from mailtickets.cli.words import (
     reading_store,
     rfc3339,
     stamp,
+    wrapped,
 )
 from mailtickets.clocks import utc_now
 
@@ -115,17 +114,9 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[str]) -> None:
     for name, words in lines:
         click.echo(f"{harmless(name):<12} {harmless(words)}")
     for line in wrong:
-        click.echo(_wrapped(harmless(f"! {line}")))
+        click.echo(wrapped(harmless(f"! {line}")))
     if not wrong:
         click.echo("all is well")
-
-
-def _wrapped(line: str) -> str:
-    """Return a line broken at words where a terminal is too narrow for it; scripts get it whole."""
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _pauses(store: Store, config: Config, now: datetime) -> list[Wrong]:
