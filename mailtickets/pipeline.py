@@ -249,8 +249,10 @@ class Line:
         except TooHard as error:
             reason = error.reason
         except OriginalDamaged as error:
+            self._recorder.undone()
             maillog.broken("cannot handle a mail", copy.id, error)
-            reason, whole = str(error), False  # words of the engine and of zlib, none of the mail
+            # Its words are zlib's, none of a mail; it may be one that is quoted in what this one causes.
+            reason, whole = str(error), error.digest != copy.digest
         except Exception as error:
             self._recorder.undone()
             if store_trouble(error):

@@ -35,7 +35,11 @@ class StoreNewer(StoreUnusable):
 
 
 class OriginalDamaged(ValueError):  # noqa: N818
-    """The bytes of one stored mail cannot be read; the store itself can."""
+    """The bytes of one stored mail cannot be read; the store itself can. `digest` is of that mail."""
+
+    def __init__(self, reason: str, digest: bytes) -> None:
+        super().__init__(reason)
+        self.digest = digest
 
 
 class StoreBusy(Exception):  # noqa: N818

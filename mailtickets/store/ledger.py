@@ -187,7 +187,7 @@ class Ledger:
         """Return a copy as it came, for another ledger. Raises KeyError, OriginalDamaged where its original is not whole."""
         raw = self.original(copy.digest)
         if hashlib.sha256(raw).digest() != copy.digest:
-            raise OriginalDamaged(f"the original of mail {copy.id} is not what was stored")
+            raise OriginalDamaged(f"the original of mail {copy.id} is not what was stored", copy.digest)
         return Taken(
             copy.mailbox, copy.folder, copy.name, copy.digest, compress(raw), raw, copy.size, copy.arrived, copy.truncated, copy.dkim_keys,
         )  # fmt: skip
@@ -209,7 +209,7 @@ class Ledger:
         try:
             return zlib.decompress(row[0])
         except zlib.error as error:
-            raise OriginalDamaged(self._damage(digest, error)) from error
+            raise self._damaged(digest, error) from error
 
     def beginning(self, digest: bytes, length: int) -> bytes:
         """Return the first bytes of a stored mail without unpacking all of it. Raises as `original`."""
@@ -219,12 +219,12 @@ class Ledger:
         try:
             return zlib.decompressobj().decompress(row[0], length)
         except zlib.error as error:
-            raise OriginalDamaged(self._damage(digest, error)) from error
+            raise self._damaged(digest, error) from error
 
-    def _damage(self, digest: bytes, error: zlib.error) -> str:
+    def _damaged(self, digest: bytes, error: zlib.error) -> OriginalDamaged:
         row = self._connection.execute("SELECT min(id) FROM copy WHERE digest = ?", (digest,)).fetchone()
         mail = "a mail" if row[0] is None else f"mail {row[0]}"
-        return f"the stored original of {mail} is damaged ({error})"
+        return OriginalDamaged(f"the stored original of {mail} is damaged ({error})", digest)
 
     # -- deciding ----------------------------------------------------------------------------
 
