@@ -58,8 +58,9 @@ class CopyReader:
         return self._raw.get(number)
 
     def raw(self, copy: Copy) -> bytes:
-        """Return the bytes of a copy. Raises KeyError if they are neither at hand nor stored."""
-        return self._raw.get(copy.id) or self._originals.get(copy.digest)
+        """Return the bytes of a copy, of one that is too large its beginning. Raises KeyError if they are neither at hand nor stored."""
+        stored = self._originals.beginning if copy.truncated else self._originals.get
+        return self._raw.get(copy.id) or stored(copy.digest)
 
     def offer(self, copies: Iterable[Copy]) -> None:
         """Have copies read ahead of their turn, in this order; large ones wait for it."""

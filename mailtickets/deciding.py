@@ -66,7 +66,7 @@ def decided(
     if copy.folder and copy.folder == rules.reading.sent_folders.get(copy.mailbox):
         incoming = replace(incoming, sent_folder=True)
     message = incoming.message
-    content = b"" if copy.truncated or incoming.unread else content_digest(message)
+    content = b"" if incoming.unread else content_digest(message, copy.arrived)
     if store.tickets.is_ours(message.message_id):
         incoming = as_ours(incoming, "its Message-ID stands in our outbox")
     incoming = as_written_by(incoming, policy.agents.get(granted_by), policy)

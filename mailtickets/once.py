@@ -15,6 +15,7 @@ from mailtickets import maillog
 from mailtickets.accounts import ladder_of, mailbox_of, smtp_of
 from mailtickets.audit import NotCompared, audit
 from mailtickets.clocks import utc_now
+from mailtickets.crashpoints import reach
 from mailtickets.desk.pausing import Cause
 from mailtickets.deskthread import DeskLedger
 from mailtickets.errors import CredentialUnavailable, MailboxUnavailable
@@ -42,7 +43,11 @@ if TYPE_CHECKING:
     from mailtickets.store.ledger import Step
 
 
-TAKEN_OF_LARGE = 64 << 10
+# Nobody else has a mail that was piped, so one above `limits.mail_size` is kept, too: up to these bytes, four times
+# the default. Above them its sender gets it back from the mail server; few servers take more themselves.
+LARGEST_BYTES = 100_000_000
+# SQLite holds 10^9 bytes in a row (SQLITE_MAX_LENGTH), and what cannot be compressed grows by a little.
+STORED_BYTES = 950_000_000
 
 
 class _Here:
@@ -150,8 +155,13 @@ async def _send(config: Config, line: Line) -> None:
         await asyncio.gather(*(pool.close() for pool in pools.values()))
 
 
+def largest_received(config: Config) -> int:
+    """Return how many bytes a mail may have that is piped: what is read, and more that is only kept."""
+    return min(max(config.limits.mail_size or STORED_BYTES, LARGEST_BYTES), STORED_BYTES)
+
+
 def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
-    """Commit one mail to the ledger; without a running daemon decide it and send what follows.
+    """Commit one mail to the ledger, whole; without a running daemon decide it and send what follows.
 
     Raises sqlite3.Error, OSError or StoreUnusable where it could not be stored.
     """
@@ -160,18 +170,18 @@ def receive_one(config: Config, raw: bytes, mailbox: str) -> None:
     name = f"{now.timestamp():.6f}-{uuid.uuid4().hex}"
     size, limit = len(raw), config.limits.mail_size
     truncated = bool(limit) and size > limit
-    if truncated:
-        raw = beginning(raw)
     digest = hashlib.sha256(raw).digest()
     taken = Taken(mailbox, RECEIVED, name, digest, compress(raw), raw, size, now, truncated)
     if finder := key_finder_of(config, mailbox):
         (taken,) = finder.with_keys([taken])
+    reach("fetched")
     try:
         with store.transaction():
             numbers = store.ledger.accept([taken], now)
             store.ledger.set_marked(numbers)
     finally:
         store.close()
+    reach("raw-stored")
     try:
         decide_waiting(config)
     except StoreUnusable:
@@ -242,12 +252,6 @@ def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
                 yield NotCompared(source.name, source.folder, error.reason, error.remedy)
             finally:
                 mailbox.close()
-
-
-def beginning(raw: bytes) -> bytes:
-    """Return the header and the first 64 KB below it: what is taken of a mail above the limit."""
-    ends = [at for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark)) >= 0]
-    return raw[: min(ends, default=0) + TAKEN_OF_LARGE]
 
 
 def _waits(config: Config) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from mailtickets.mail.beginning import BEGINNING_BYTES, beginning
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,10 +14,14 @@ KEPT_BYTES = 8 << 20
 
 
 class Originals:
-    """Raw mails by digest: the newest few megabytes in memory, all others read from the store."""
+    """Raw mails by digest: the newest few megabytes in memory, all others read from the store.
 
-    def __init__(self, read: Callable[[bytes], bytes]) -> None:
-        self._read = read
+    read    returns a stored original whole.
+    begin   returns so many of its first bytes.
+    """
+
+    def __init__(self, read: Callable[[bytes], bytes], begin: Callable[[bytes, int], bytes]) -> None:
+        self._read, self._begin = read, begin
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._bytes = 0
 
@@ -27,6 +33,13 @@ class Originals:
         raw = self._read(digest)
         self.keep(digest, raw)
         return raw
+
+    def beginning(self, digest: bytes) -> bytes:
+        """Return what is read of an original that is too large; not all of it comes into memory. Raises KeyError."""
+        key = b"beginning " + digest  # the whole one may be asked for, too
+        if key not in self._kept:
+            self.keep(key, beginning(self._kept.get(digest) or self._begin(digest, BEGINNING_BYTES)))
+        return self._kept[key]
 
     def forget(self) -> None:
         """Keep none: some were erased."""

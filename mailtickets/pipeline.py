@@ -65,7 +65,7 @@ class Line:
     ) -> None:
         self._store, self.rules, self._clock = store, rules, clock
         self._batch_of: dict[int, int] = {}
-        self._originals = Originals(store.ledger.original)
+        self._originals = Originals(store.ledger.original, store.ledger.beginning)
         self._reader = CopyReader(rules, self._originals)
         self._recorder = Recorder(store, rules, clock, self._originals)
         self._recounting = Recounting(store, self._recorder, clock)

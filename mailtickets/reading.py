@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.events import Incoming
@@ -55,7 +56,9 @@ class Reading:
         """
         message = parse(raw)
         if truncated:
-            message = replace(message, size_bytes=size)
+            # Two that begin with the same 64 KB and are as long below them are one, whatever stands in their headers.
+            below = message.body_digest + str(size - len(raw)).encode()
+            message = replace(message, size_bytes=size, body_digest=hashlib.sha256(below).digest())
         ours = self.ring.is_our_loop(message.header(LOOP_FIELD), message.message_id)
         classification = classify(message, ours=ours, own_addresses=self.own)
         proof = authentication(message, self.authserv_ids.get(mailbox, ""))
@@ -131,13 +134,28 @@ def as_ours(incoming: Incoming, reason: str) -> Incoming:
     return replace(incoming, classification=own)
 
 
-def content_digest(message: Message) -> bytes:
-    """Return what makes two copies the same mail: Message-ID, From, Date, Subject and the body; b"" without a Message-ID.
+# RFC 5321 section 4.4, and what servers write for its sake: other in every delivery of the same mail.
+_TRACES = frozenset({
+    "received", "return-path", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-envelope-from", "delivery-date",
+    "x-received", "received-spf", "authentication-results", "arc-seal", "arc-message-signature", "arc-authentication-results",
+})  # fmt: skip
+# A server tries for five days (RFC 5321 section 4.5.4.1). A Date farther away is that of a clock which may stand still.
+DATED_BEFORE, DATED_AFTER = timedelta(days=7), timedelta(days=1)
 
-    Trace fields differ in every delivery, so they are left out.
+
+def content_digest(message: Message, arrived: datetime) -> bytes:
+    """Return what makes two copies the same mail: Message-ID, From, Date, Subject and the body.
+
+    Trace fields differ in every delivery, so they are left out. Without a Message-ID all other fields must be the
+    same, and the Date near the arrival: machines that write none send the same words again and mean it. Without
+    such a Date it is b"".
     """
-    if not message.message_id:
+    if message.message_id:
+        sender = message.from_[0].key if message.from_ else ""
+        parts = [message.message_id, sender, message.header("date"), message.subject]
+    elif message.date and arrived - DATED_BEFORE < message.date < arrived + DATED_AFTER:
+        parts = [f"{name.lower()}:{value}" for name, value in message.headers if name.lower() not in _TRACES]
+    else:
         return b""
-    sender = message.from_[0].key if message.from_ else ""
-    parts = (message.message_id, sender, message.header("date"), message.subject, message.body_digest.hex())
+    parts.append(message.body_digest.hex())
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]

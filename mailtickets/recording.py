@@ -199,9 +199,11 @@ class Recorder:
             last, seqs, cycle = written.get(outgoing.ticket or 0, (0, [], 0))
             if raw is not None and incoming is not None and outgoing.original == incoming.digest:
                 self._originals.keep(incoming.digest, raw)
+            cut = incoming is not None and incoming.truncated and outgoing.original == incoming.digest
+            original = self._originals.beginning if cut else self._originals.get
             try:
                 prepared = self.rules.writer.prepare(
-                    outgoing, incoming, cycle, self._store.tickets.generation, self._originals.get, now
+                    outgoing, incoming, cycle, self._store.tickets.generation, original, now
                 )
             except Unwritten as trouble:
                 prepared = trouble.mails

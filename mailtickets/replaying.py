@@ -12,6 +12,7 @@ from mailtickets.desk.repeats import FILED
 from mailtickets.desk.ticket import Outcome
 from mailtickets.errors import name_of
 from mailtickets.guard import TooHard
+from mailtickets.mail.beginning import BEGINNING_BYTES, beginning
 from mailtickets.store.ledger import DROPPED
 
 if TYPE_CHECKING:
@@ -76,7 +77,10 @@ def replay(store: Store, rules: Rules, guard: Guard, mails: Iterable[CopyView]) 
 
 
 def _request(store: Store, copy: Copy) -> Request:
-    raw = store.ledger.original(copy.digest)
+    if copy.truncated:
+        raw = beginning(store.ledger.beginning(copy.digest, BEGINNING_BYTES))
+    else:
+        raw = store.ledger.original(copy.digest)
     return raw, copy.digest, copy.mailbox, copy.arrived, copy.truncated, copy.size, copy.dkim_keys, False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,16 @@ def _reports_of(terminalreporter: Any, name: str) -> Iterator[tuple[Any, Any, bo
                     yield value, report, outcome == "passed"
 
 
+def _counted(report: Any, row: matrix.Row) -> dict[str, int]:
+    """Return what a test put down for a row; one that counts nothing ran once."""
+    said = (value for name, value in report.user_properties if name == "fault_counts")
+    return next((dict(counts) for booked, counts in said if tuple(booked) == row), {})
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the fault matrix and the hostile cases with what their tests found."""
     faults = [
-        matrix.Figures(row, passed, *dict(report.user_properties).get("fault_counts", (1, 0, 0)))
+        matrix.Figures(row, passed, **_counted(report, row))
         for row, report, passed in _reports_of(terminalreporter, "fault_row")
     ]
     hostile = [
@@ -144,12 +150,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture
-def book(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Put down what a fault test counted: runs of the fault, mails lost, automatic mails doubled."""
+def book(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[..., None]:
+    """Put down what a fault test counted, by the names of `matrix.Figures`; each row that it names was run at least once.
 
-    def put(*, runs: int, lost: int = 0, doubled: int = 0) -> None:
-        record_property("fault_counts", (runs, lost, doubled))
-        assert runs > 0
+    book(runs=3, lost=0)               a fault that is one of all its rows.
+    book(of={row: Counter(runs=3)})    faults that are told apart: those of each row.
+    """
+    rows = {tuple(mark.args) for mark in request.node.iter_markers("fault")}
+
+    def put(*, of: Mapping[matrix.Row, Mapping[str, int]] | None = None, **counts: int) -> None:
+        for row, figures in matrix.for_each(rows, of, counts).items():
+            record_property("fault_counts", (row, figures))
 
     return put
 

@@ -79,6 +79,10 @@ def test_it_is_shown_without_a_traceback(desk):
         assert "quarantine release 1" in done.stdout
         assert "its bytes cannot be read: " in done.stdout
         assert why in done.stdout
+        raw = CliRunner().invoke(
+            cli, ["--config", str(desk.folder / "config.toml"), "quarantine", "show", "1", "--raw"]
+        )
+        assert (raw.exit_code, raw.stdout, why in raw.stderr) == (1, "", True)
         with desk.store.transaction():
             desk.store._connection.execute("DELETE FROM original")
 

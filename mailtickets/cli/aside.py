@@ -74,6 +74,8 @@ def quarantine(ctx: click.Context, *, as_json: bool) -> None:
     \b
     mailtickets quarantine              list them; the same as `quarantine list`
     mailtickets quarantine show 17      print one as it came, and what can be done
+    mailtickets quarantine show 17 --raw > mail.eml
+                                        its very bytes, also those of a mail that is not in quarantine
     mailtickets quarantine retry 17     decide it once more by the rules, after its cause was mended
     mailtickets quarantine release 17   let it in although its cause is still there
     mailtickets quarantine drop 17 18   leave them out; the originals stay in the store
@@ -91,16 +93,29 @@ def quarantine_list(*, as_json: bool) -> None:
 
 @quarantine.command("show")
 @click.argument("number", type=int)
-def quarantine_show(*, number: int) -> None:
+@click.option(
+    "--raw", is_flag=True, help="Only its bytes as they were stored, for a file or another program."
+)
+def quarantine_show(*, number: int, raw: bool) -> None:
     """Print one mail: why it was set aside, what can be done, and all of it as it came; nothing that a terminal would obey."""
-    from mailtickets.store.errors import OriginalDamaged
-    from mailtickets.unread import ELSEWHERE
-
     config = loaded_to_look()
     store = reading_store(config)
     copy, view = store.ledger.copy(number), store.views.copy(number)
     if copy is None or view is None:
         click.echo(f"there is no mail {number} in the ledger", err=True)
+        sys.exit(EXIT_FAILED)
+    if raw and is_terminal():
+        click.echo(
+            "--raw gives what a stranger sent, with keys and whatever a terminal obeys: add `> mail.eml`",
+            err=True,
+        )
+        sys.exit(EXIT_FAILED)
+    whole, problem = _bytes(store, copy.digest)
+    if raw and whole is not None:
+        click.echo(whole, nl=False)
+        return
+    if raw:
+        say(problem, err=True)
         sys.exit(EXIT_FAILED)
     about = (
         ("mail", f"{number}, {_where(store, number)}"),
@@ -112,14 +127,28 @@ def quarantine_show(*, number: int) -> None:
         if value:
             say(f"{name:<6} {harmless(value)}", " " * 7)
     click.echo()
-    try:
-        raw = store.ledger.original(copy.digest)
-    except KeyError:
-        say(harmless(f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"))
-    except OriginalDamaged as error:
-        say(harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}"))
+    if whole is None:
+        say(problem)
     else:
-        click.echo(harmless(raw.decode("utf-8", "replace").replace("\r\n", "\n")))
+        click.echo(harmless(whole.decode("utf-8", "replace").replace("\r\n", "\n")))
+
+
+def _bytes(store: Store, digest: bytes) -> tuple[bytes | None, str]:
+    """Return the bytes of a stored mail; without them why they cannot be had."""
+    from mailtickets.store.errors import OriginalDamaged
+    from mailtickets.unread import ELSEWHERE
+
+    try:
+        return store.ledger.original(digest), ""
+    except KeyError:
+        return None, f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"
+    except OriginalDamaged as error:
+        return None, harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}")
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody looks at what is printed."""
+    return sys.stdout.isatty()
 
 
 @quarantine.command("retry")

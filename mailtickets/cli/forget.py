@@ -54,7 +54,8 @@ def forget(*, address: str, yes: bool, as_json: bool) -> None:
             raise click.UsageError("with --json nobody is asked; add --yes")
         click.echo(_about(address, held))
         click.confirm("Erase this person? It cannot be undone", default=False, abort=True)
-    recorder = Recorder(store, rules, utc_now, Originals(store.ledger.original))
+    originals = Originals(store.ledger.original, store.ledger.beginning)
+    recorder = Recorder(store, rules, utc_now, originals)
     with one_change(store):
         name = erase(
             Forget(address, by=BY),

@@ -258,7 +258,7 @@ def _read(
     """Read a mail as the daemon does; which mailbox it came from follows from its queue."""
     import hashlib
 
-    from mailtickets.once import beginning
+    from mailtickets.mail.beginning import beginning
     from mailtickets.readying import reading_of
 
     reading = reading_of(config, policy, _ring(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import resource
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, EXIT_TRY_LATER, explained, harmless, loaded
+from mailtickets.cli.words import EXIT_FAILED, EXIT_REFUSED, EXIT_TRY_LATER, explained, harmless, loaded
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from mailtickets.config import Config
 
-MAX_READ = 1 << 20
+PIECE_BYTES = 1 << 20
 
 
 @click.command()
@@ -112,16 +113,19 @@ def receive(*, mailbox: str) -> None:
     """Take one mail from standard input into the desk.
 
     For a mail server's pipe: exit code 0 means that the mail is safe on disk, 75 that the server should
-    keep it and try again. The running daemon decides it within a second; without a daemon this command does
-    the round itself.
+    keep it and try again, 65 that it should return it to its sender. The running daemon decides it within a
+    second; without a daemon this command does the round itself.
+
+    A mail above `limits.mail_size` is kept whole, and only its beginning is read. One above 100 MB and above
+    that limit is refused with 65: let the mail server refuse it before (Postfix: message_size_limit).
 
     \b
     support: "|/usr/bin/mailtickets --config /etc/mailtickets/config.toml receive"
     """  # noqa: D301
-    from mailtickets.once import receive_one
+    from mailtickets.once import largest_received, receive_one
 
     _no_dumps()
-    # Whatever goes wrong from here on is 75: the server keeps the mail. Any other code would bounce it.
+    # Whatever goes wrong from here on is 75: the server keeps the mail. Any other code bounces it.
     try:
         config = loaded()
     except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
@@ -131,12 +135,27 @@ def receive(*, mailbox: str) -> None:
     if mailbox and mailbox not in config.mailboxes:
         click.echo(f"there is no [mailbox.{mailbox}]; correct --mailbox; the mail was not taken in", err=True)
         sys.exit(EXIT_TRY_LATER)
-    raw = sys.stdin.buffer.read()
-    if not raw.strip():
-        click.echo("there was no mail on standard input", err=True)
-        sys.exit(EXIT_FAILED)
     try:
+        raw = _piped(largest_received(config))
+        if not raw or raw.isspace():
+            click.echo("there was no mail on standard input", err=True)
+            sys.exit(EXIT_FAILED)
         receive_one(config, raw, mailbox or next(iter(config.mailboxes), "receive"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the mail server keeps the mail and tries again
         click.echo(f"the mail could not be stored: {harmless(str(error))}; try again later", err=True)
         sys.exit(EXIT_TRY_LATER)
+
+
+def _piped(most: int) -> bytes:
+    """Return the mail on standard input; have one of more bytes returned to its sender: it would be too large each time."""
+    mail, size = io.BytesIO(), 0
+    # Read to its end also where it is too large, so that no pipe breaks.
+    while piece := sys.stdin.buffer.read(PIECE_BYTES):
+        size += len(piece)
+        if size <= most:
+            mail.write(piece)
+    if size <= most:
+        return mail.getvalue()
+    # RFC 3463 section 3.4: X.3.4, too big for the system. Postfix tells it to the sender, with the words behind it.
+    click.echo(f"5.3.4 the mail has {size / 1e6:.1f} MB; the desk takes up to {most / 1e6:g} MB", err=True)
+    sys.exit(EXIT_REFUSED)

@@ -32,7 +32,7 @@ MOST_BELOW = 1000
 _COMMAND = re.compile(r"`[^`]*`")
 _BOUND = "\0"  # in place of a space at which no line is broken; nothing that is shown has one
 MISTAKES, FOR_SCRIPTS = "mistakes", "for scripts"  # what a command notes in its context
-EXIT_FAILED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 75, 78  # 75 and 78 as in sysexits.h
+EXIT_FAILED, EXIT_REFUSED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 65, 75, 78  # all but 1 as in sysexits.h
 
 
 class NotChanged(Exception):  # noqa: N818  (named for the situation)

@@ -29,7 +29,7 @@ class Incoming:
     arrived    when it reached the desk (INTERNALDATE, or the moment of `receive`).
     mailbox    where it was taken from.
     sent_folder  it lies among what was sent past the desk, from the support address.
-    truncated  only its header and first 64 KB were taken, because it is too large.
+    truncated  only its header and first 64 KB were read, because it is too large.
     unread     it could not be read within its tries: `message` holds what its header says, `text` is ours.
     private_parts  names of attachments that hold an agent's reply key, such as our own notice attached.
     provable   the admin named an authserv-id for the mailbox, or has DKIM verified: a sender without a pass is then not trusted with Cc.

@@ -117,7 +117,7 @@ def hints(case: Case) -> tuple[str, ...]:
         size = round(message.size_bytes / 1_000_000, 1)
         told = "is told" if customer_wishes.may_answer(case) else "is not told"
         found.append(
-            f"the mail has {size:g} MB, which is too large: only its beginning was taken, the sender {told}"
+            f"the mail has {size:g} MB, which is too large: only its beginning was read, the sender {told}"
         )
     if MANY_ADDRESSES in message.defects:
         found.append(f"{MANY_ADDRESSES}: only the first ones were read")

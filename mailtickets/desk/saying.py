@@ -98,7 +98,7 @@ def acknowledgement(ticket: Ticket, incoming_id: str, queue: QueuePolicy, policy
 
 
 def too_large(ticket: Ticket, incoming: Incoming, queue: QueuePolicy, policy: Policy) -> Outgoing:
-    """Return the acknowledgement of a mail of which only the beginning was taken."""
+    """Return the acknowledgement of a mail of which only the beginning is read."""
     size_mb = round(incoming.message.size_bytes / 1_000_000, 1)
     values = base_values(
         ticket,

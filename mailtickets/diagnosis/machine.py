@@ -83,7 +83,7 @@ def judge_space(space: Space) -> Iterator[Finding]:
             area,
             "writable",
             f"{mount} is mounted read-only: nothing can be stored",
-            f"look for disk errors with `dmesg`, then mount -o remount,rw {mount}",
+            f"look for disk errors with `dmesg`, then `mount -o remount,rw {mount}`",
         )
     has = f"{words(space.free)} free on {mount}; the store has {words(space.store)}"
     larger = f"make room on {mount}: `du -xh {mount} | sort -h | tail`"

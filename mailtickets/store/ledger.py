@@ -23,6 +23,7 @@ MAX_TRIES = 3
 RECEIVED = "receive"  # stands as the folder of mails that came by `mailtickets receive`
 DROPPED = "dropped from quarantine by the admin"
 _COPY = "id, mailbox, folder, name, digest, size, arrived_at, tries, truncated, state, reason, dkim_keys"
+PIECE_BYTES = 64 << 10  # of an original, read at a time
 COMPRESSION_LEVEL = 1  # base64 shrinks to three quarters at any level; higher ones cost ten times as much
 
 
@@ -36,6 +37,8 @@ class Taken:
     """A mail as it was taken from a mailbox, not yet in the ledger.
 
     name       of the copy in its folder: "UIDVALIDITY/UID", a Maildir's unique name, or a number of `receive`.
+    truncated  it is too large, so only its beginning is read. From a mailbox no more of it is taken; what came by
+               `receive` is kept whole all the same, since nobody else has it.
     packed     the compressed original; b"" for a mail older than the start, which is not taken.
     dkim_keys  the records by DNS name of the DKIM keys that were there for its signatures; mostly none.
     """
@@ -212,14 +215,18 @@ class Ledger:
             raise self._damaged(digest, error) from error
 
     def beginning(self, digest: bytes, length: int) -> bytes:
-        """Return the first bytes of a stored mail without unpacking all of it. Raises as `original`."""
-        row = self._connection.execute("SELECT data FROM original WHERE digest = ?", (digest,)).fetchone()
+        """Return the first bytes of a stored mail; no more of it is read. Raises as `original`."""
+        row = self._connection.execute("SELECT id FROM original WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             raise KeyError(digest.hex())
+        unpacking, found = zlib.decompressobj(), b""
         try:
-            return zlib.decompressobj().decompress(row[0], length)
+            with self._connection.blobopen("original", "data", row[0], readonly=True) as packed:
+                while len(found) < length and (piece := packed.read(PIECE_BYTES)):
+                    found += unpacking.decompress(piece, length - len(found))
         except zlib.error as error:
             raise self._damaged(digest, error) from error
+        return found
 
     def _damaged(self, digest: bytes, error: zlib.error) -> OriginalDamaged:
         row = self._connection.execute("SELECT min(id) FROM copy WHERE digest = ?", (digest,)).fetchone()

@@ -30,9 +30,15 @@ def sink() -> Iterator[SmtpSink]:
 
 
 @pytest.fixture
-def stride(pytestconfig: pytest.Config) -> int:
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Tell whether `make faults` runs, which has time for what is left out else."""
+    return bool(pytestconfig.getoption("--kills") >= 1000)
+
+
+@pytest.fixture
+def stride(thorough: bool) -> int:
     """Of so many bytes of a dialogue one is cut behind: every byte with `make faults`, every fourth, from any of the first, else."""
-    return 1 if pytestconfig.getoption("--kills") >= 1000 else 4
+    return 1 if thorough else 4
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def unseen(desk: DeskProcess) -> int:
     return sum(r"\Seen" not in flags for flags in desk.dovecot.flags(desk.user).values())
 
 
-def put_down(book: Callable[..., None], *, runs: int, lost: int = 0, doubled: int = 0) -> None:
+def put_down(book: Callable[..., None], *, lost: int = 0, doubled: int = 0, **counts: int) -> None:
     """Put down what a test counted, and hold it to the promise: nothing lost, nothing automatic doubled."""
-    book(runs=runs, lost=lost, doubled=doubled)
+    book(lost=lost, doubled=doubled, **counts)
     assert (lost, doubled) == (0, 0)

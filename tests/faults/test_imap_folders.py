@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.disk_story import put_down, tally
 from tests.faults.rounds import Rounds
 from tests.support.dovecot import Dovecot
 from tests.support.faulty_network import Cut, FaultyNetwork, Hold
@@ -16,6 +17,7 @@ from tests.support.smtp_sink import SmtpSink
 
 ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
 ZOE = "Zoe <zoe@customer.example>"
+PEOPLE = ("ana@customer.example", "ben@customer.example", "zoe@customer.example")
 MARKING = ("Mark on server", "NO, drop, read-only folder, MOVE half done")
 ALL = 'start_from = "all"\n'
 RIGHTS = "mail_plugins = acl\nplugin {\n  acl = vfile\n}\n"
@@ -51,8 +53,7 @@ def test_a_folder_that_is_renamed_and_renamed_back(hasty: Callable[..., DeskProc
     dovecot.append(desk.user, desk.mail(ZOE, "My phone is mute."), folder="Support")
     desk.wait_to("zoe@customer.example", 1)
     assert desk.at_rest(3)["on_tickets"] == 3
-    assert len(desk.to("ana@customer.example")) == 1
-    book(runs=2)
+    put_down(book, runs=2, **tally(desk, PEOPLE))
 
 
 @pytest.mark.fault("Fetch", "mail moved, deleted or expunged meanwhile")
@@ -87,9 +88,8 @@ def test_mail_that_goes_between_search_and_fetch(
         program.uid("copy", "3", "INBOX")
         books = desk.at_rest(3)
         assert (books["on_tickets"], books["duplicates"]) == (2, 1)
-    assert len(desk.to("zoe@customer.example")) == len(desk.to("ben@customer.example")) == 1
     assert desk.to("ana@customer.example") == []
-    book(runs=network.struck)
+    put_down(book, runs=network.struck, **tally(desk, PEOPLE[1:]))
 
 
 @pytest.mark.fault("Fetch", "same mail copied back or in two folders")
@@ -111,8 +111,7 @@ def test_one_mail_in_two_folders_is_one_ticket(
     assert (books["on_tickets"], books["duplicates"]) == (1, 1)
     mails = desk.json("why", desk.id_of(raw))["mails"]
     assert sorted(mail["reason"].startswith("duplicate of mail") for mail in mails) == [False, True]
-    assert len(desk.to("ana@customer.example")) == 1
-    book(runs=1)
+    put_down(book, runs=1, **tally(desk, PEOPLE[:1]))
 
 
 @pytest.mark.fault("Fetch", "over the size limit")
@@ -130,7 +129,7 @@ def test_of_a_mail_above_the_limit_only_the_beginning_travels(
     with dovecot.client(desk.user, "INBOX") as program:
         (_, whole), *_ = program.fetch("1", "(BODY.PEEK[])")[1]
     assert whole == raw
-    book(runs=1)
+    put_down(book, runs=1, **tally(desk, PEOPLE[:1]))
 
 
 def _only_reading(server: Dovecot, user: str, folder: str = "") -> Path:
@@ -170,9 +169,8 @@ def test_a_server_that_lets_nothing_be_marked(hasty: Callable[..., DeskProcess],
                 lambda: all(flags == {r"\Seen"} for flags in server.flags(desk.user).values()), "marks", 30
             )
         assert desk.at_rest(2)["on_tickets"] == 2
-        assert len(desk.to("ana@customer.example")) == len(desk.to("ben@customer.example")) == 1
         assert desk.stop() == 0
-    book(runs=refused)
+    put_down(book, runs=refused, **tally(desk, PEOPLE[:2]))
 
 
 @pytest.mark.dovecot
@@ -198,8 +196,7 @@ def test_a_move_that_breaks_off_half_way(tmp_path: Path, sink: SmtpSink, account
         assert (books.received, books.on_tickets, books.unexplained) == (1, 1, 0)
         assert server.subjects(desk.user) == []
         assert set(server.subjects(desk.user, "Done")) == {"Printer on fire"}
-    assert len(desk.to("ana@customer.example")) == 1
-    book(runs=1)
+    put_down(book, runs=1, **tally(desk, PEOPLE[:1]))
 
 
 @pytest.mark.fault(*MARKING)
@@ -220,6 +217,5 @@ def test_a_server_that_refuses_store(hasty: Callable[..., DeskProcess], book):
         desk.wait(lambda: sum(b"UID STORE" in line for line in server.heard) > refused, "one more STORE")
         assert any(b"STORE 1:2 " in line or b"STORE 1,2 " in line for line in server.heard)
         assert desk.log.count(" taken ") == 2
-        assert len(desk.to("ana@customer.example")) == len(desk.to("ben@customer.example")) == 1
         assert desk.stop() == 0
-    book(runs=refused)
+    put_down(book, runs=refused, **tally(desk, PEOPLE[:2]))

@@ -23,7 +23,7 @@ if "mailtickets.guard" not in sys.orig_argv:
     os.environ["PYTHON_DESK_PID"] = str(os.getpid())  # of this beginning, as the guarded child gets no other
 import mailtickets.guard as guard
 from mailtickets.reading import Reading
-guard.Guard.__init__.__defaults__ = (3.0,)
+guard.Guard.__init__.__defaults__ = ({seconds},)
 read = Reading.read
 def poisoned(self, raw, *arguments, **more):
     if b"POISON" in raw:
@@ -56,7 +56,9 @@ def poisoned(desk: DeskProcess, harm: str) -> dict[str, str]:
     """Return the environment of a daemon whose reader takes harm from a mail."""
     hooks = desk.folder / "hooks"
     hooks.mkdir(exist_ok=True)
-    (hooks / "sitecustomize.py").write_text(HOOK.format(harm=harm))
+    # A busy machine may need seconds for the child to begin; only where it hangs is the limit waited for.
+    seconds = 4.0 if harm == HARM["hang"] else 20.0
+    (hooks / "sitecustomize.py").write_text(HOOK.format(harm=harm, seconds=seconds))
     return {"PYTHONPATH": f"{hooks}:{ROOT}", "PYTHON_POISON_LOG": str(desk.folder / "reads")}
 
 
@@ -138,7 +140,8 @@ def test_a_mail_that_breaks_a_limit_is_cut_off_and_set_aside(
     three(desk, LARGE)
     desk.start(env=poisoned(desk, HARM[harm]))
     assert words in set_aside(desk, book, runs=4)
-    assert reads(desk) == 4
+    # Where the limit of time ends it, that may be before the child has begun to read.
+    assert reads(desk) == 4 or (harm == "hang" and 1 <= reads(desk) <= 4)
 
 
 @pytest.mark.timeout(240)

@@ -71,12 +71,13 @@ def yesterday(desk: DeskProcess) -> None:
 
 
 def today(desk: DeskProcess) -> None:
-    """Kim answers Ana, Ben is reminded, Zoe opens a ticket and is answered, and answers, too; Eve and Tom write."""
+    """Kim answers Ana, who answers, Ben is reminded, Zoe opens a ticket and is answered, and answers, too; Eve and Tom write."""
     desk.answers(desk.to("kim@desk.example")[0], KIM, "Please try water.")
-    desk.wait_to("ana@customer.example", 2)
+    desk.answers(
+        desk.wait_to("ana@customer.example", 2)[1], ANA, "It is out now."
+    )  # before she is reminded, too
     desk.wait_to("ben@customer.example", 3, 30)
     assert "a short reminder" in desk.to("ben@customer.example")[2].text
-    desk.answers(desk.to("ana@customer.example")[1], ANA, "It is out now.")
     desk.writes(ZOE, "My phone is mute.", subject="Phone")
     notice = next(m for m in reversed(desk.wait_to("kim@desk.example", 4)) if "Phone" in m["Subject"])
     desk.answers(notice, KIM, "Is it charged?")

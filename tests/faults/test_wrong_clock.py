@@ -74,7 +74,7 @@ def test_a_clock_that_is_wrong_for_a_moment_moves_nothing(make, book, span, rest
     desk.pass_time(10 * HOUR)
     round_of(desk)
     assert (reminders(desk, "ana@"), status(desk, 1002)) == (2, "closed")
-    book(runs=3)
+    desk.put_down(book, runs=3)
 
 
 @pytest.mark.fault("Timer", "clock jumps ahead")
@@ -114,8 +114,7 @@ def test_what_was_written_while_the_clock_was_ahead(make, book, restarted, resol
     desk.pass_time(20 * HOUR + 2 * MINUTE)
     round_of(desk)
     assert (reminders(desk, "ana@"), status(desk, 1001)) == ((0, "closed") if resolves else (1, "waiting"))
-    desk.check()
-    book(runs=1)
+    desk.put_down(book, runs=1)
 
 
 @pytest.mark.fault("Timer", "clock jumps ahead")
@@ -147,8 +146,7 @@ def test_a_clock_put_ahead_gives_up_no_mail(make, book):
         desk.wait(lambda: any("try water" in m.text for m in got(desk, "ana@customer.example")), "the answer")
         assert desk.settle()
         desk.down()
-        desk.check()
-        book(runs=3)
+        desk.put_down(book, runs=3)
 
 
 @pytest.mark.fault("SMTP up to DATA", "DNS, refused, 4yz, timeout")
@@ -169,8 +167,7 @@ def test_a_clock_put_back_while_the_server_is_away(make, book):
         desk.wait(lambda: len(got(desk, "ben@other.example")) == 1, "Ben's acknowledgement")
         desk.wait(lambda: len(got(desk, "ana@customer.example")) == 1, "Ana's acknowledgement")
         desk.down()
-        desk.check()
-        book(runs=1)
+        desk.put_down(book, runs=1)
 
 
 @pytest.mark.fault("Timer", "3 days down")
@@ -190,8 +187,7 @@ def test_rounds_that_lie_more_than_a_day_apart(make, book):
     desk.pass_time(90 * DAY)  # that is another matter
     assert desk.command_of("run", "--once") == 0
     assert desk.log.count("held back for 30 minutes") == 2
-    desk.check()
-    book(runs=5)
+    desk.put_down(book, runs=5)
 
 
 @pytest.mark.fault("Timer", "3 days down")
@@ -212,7 +208,7 @@ def test_receive_ends_a_pause_that_is_over(make, book, monkeypatch):
     desk.pass_time(31 * MINUTE)
     receive("pat@third.example")
     assert len(got(desk, "pat@third.example")) == len(got(desk, "eve@third.example")) == 1
-    book(runs=1)
+    desk.put_down(book, runs=1)
 
 
 @pytest.mark.fault("Volume", "circuit breaker, sending rate")
@@ -244,8 +240,7 @@ def test_the_word_of_the_admin_outlasts_a_restart(make, book, by):
     rounds()
     assert not held()
     assert len(got(desk, "late@customer.example")) == 1
-    desk.check()
-    book(runs=1)
+    desk.put_down(book, runs=1)
 
 
 @pytest.mark.fault("Timer", "suspended laptop")
@@ -269,8 +264,7 @@ def test_a_round_begun_before_the_sleep_does_not_count(
     desk.wait(lambda: status(desk, 1001) == "open", "Ana's answer")
     assert stays(lambda: reminders(desk, "ana@") == 0)
     desk.down()
-    desk.check()
-    book(runs=1)
+    desk.put_down(book, runs=1)
 
 
 DEAD = """
@@ -298,5 +292,4 @@ def test_a_reload_without_the_dead_mailbox_ends_the_waiting_for_it(make, book):
     desk.wait(lambda: reminders(desk, "ana@") == 1, "the reminder")
     assert desk.settle()
     desk.down()
-    desk.check()
-    book(runs=1)
+    desk.put_down(book, runs=1)

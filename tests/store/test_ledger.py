@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import tracemalloc
 
 import pytest
 
@@ -38,6 +40,22 @@ def test_accepting_a_copy_again_changes_nothing(store):
     with pytest.raises(KeyError):
         store.ledger.original(b"?")
     assert store.ledger.known_names("support", "INBOX", ["1/1", "1/9"]) == {"1/1"}
+
+
+def test_the_beginning_of_an_original_is_had_without_the_rest(store):
+    """Of 20 MB that do not shrink only what is asked for comes into memory; a short one is had whole."""
+    raw = b"Subject: x\r\n\r\n" + random.Random(1).randbytes(20_000_000)
+    large = taken("1/1", raw)
+    accept(store, large, taken("1/2"))
+    tracemalloc.start()
+    begun = store.ledger.beginning(large.digest, 100_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert begun == raw[:100_000]
+    assert peak < 1_000_000
+    assert store.ledger.beginning(taken("x").digest, 100_000) == b"Subject: x\r\n\r\ny\r\n"
+    with pytest.raises(KeyError):
+        store.ledger.beginning(b"?", 1)
 
 
 def test_the_cursor_moves_with_the_mails(store):

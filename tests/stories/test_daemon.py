@@ -193,6 +193,20 @@ def test_a_maildir_as_the_mailbox(make_desk: Callable[..., DeskProcess], tmp_pat
     assert desk.at_rest(1)["on_tickets"] == 1
 
 
+def test_a_maildir_keeps_a_mail_that_is_too_large(make_desk: Callable[..., DeskProcess], tmp_path: Path):
+    """Its beginning makes a ticket; the file moves to cur/ as others do, with all its bytes."""
+    maildir = tmp_path / "Maildir"
+    for part in ("tmp", "new", "cur"):
+        (maildir / part).mkdir(parents=True)
+    desk = make_desk(mailbox=f'maildir = "{maildir}"', more='[limits]\nmail_size = "100KB"').start()
+    raw = desk.mail(ANA, "See the picture.", files={"fire.bin": os.urandom(300_000)})
+    (maildir / "tmp" / "one").write_bytes(raw)
+    (maildir / "tmp" / "one").rename(maildir / "new" / f"{int(time.time())}.M1P1.mx")
+    assert "larger" in desk.wait_to("ana@customer.example", 1)[0]["Subject"]
+    desk.wait(lambda: list((maildir / "cur").iterdir()), "the mail in cur/")
+    assert [path.read_bytes() for path in (maildir / "cur").iterdir()] == [raw]
+
+
 def test_a_backup_while_running(make_desk: Callable[..., DeskProcess], tmp_path: Path):
     """A copy made while mail comes in is whole, and the commands can read it."""
     desk = make_desk(more="[limits]\nack_per_domain_hour = 0").start()

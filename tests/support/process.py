@@ -271,10 +271,17 @@ class DeskProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 
-    def run(self, *arguments: str, stdin: bytes = b"", before: tuple[str, ...] = ()) -> tuple[int, str]:
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        before: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
         """Run a command of ours on this desk's configuration; return its exit code and all that it printed.
 
         before   words in front of it, such as `prlimit --fsize=1000`.
+        env      more of its environment; not with `before`.
         """
         words = ["--config", str(self.config), *arguments]
         if before:
@@ -284,7 +291,8 @@ class DeskProcess:
         with tempfile.TemporaryDirectory() as name:
             said, errors, heard = (Path(name) / part for part in ("said", "errors", "heard"))
             heard.write_bytes(stdin)
-            child = forks().start(words, said, dict(os.environ), errors=errors, stdin=heard, only=True)
+            around = {**os.environ, **(env or {})}
+            child = forks().start(words, said, around, errors=errors, stdin=heard, only=True)
             code = child.wait(60)
             return code, said.read_text() + errors.read_text()
 
