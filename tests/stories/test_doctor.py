@@ -287,7 +287,7 @@ def test_a_disk_that_is_mounted_read_only(desk):
     desk.edit('store = "desk.db"', 'store = "var/desk.db"')
     _, found = doctor(desk, before=(*MOUNTING, script, "sh"))
     assert found["disk.writable"][0] == "wrong"
-    assert found["disk.writable"][2].endswith(f"mount -o remount,rw {folder}")
+    assert found["disk.writable"][2].endswith(f"`mount -o remount,rw {folder}`")
 
 
 def test_a_clock_that_went_back(desk):
