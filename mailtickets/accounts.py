@@ -30,6 +30,7 @@ def mailbox_of(
         ImapAccount(
             name, mailbox.host, mailbox.username, mailbox.port, Security(mailbox.security),
             password=mailbox.password.resolve if mailbox.password and token is None else None, token=token.token if token else None,
+            password_from=mailbox.password.source if mailbox.password else "",
             ca_file=mailbox.ca_file, folder=folder or mailbox.folder, idle=mailbox.idle, readonly=readonly,
         )
     )  # fmt: skip
@@ -42,6 +43,7 @@ def smtp_of(config: Config, name: str) -> SmtpAccount:
     return SmtpAccount(
         account.host, account.port, Security(account.security), account.username,
         password=account.password.resolve if account.password and token is None else None, token=token.token if token else None,
+        password_from=account.password.source if account.password else "",
         ca_file=account.ca_file, envelope=account.envelope, max_size=account.max_size, section=f"smtp_account.{name}" if name else "smtp",
     )  # fmt: skip
 

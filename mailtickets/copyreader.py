@@ -102,16 +102,19 @@ class CopyReader:
 
     def read_head(self, copy: Copy) -> Incoming:
         """Return what the header of a mail says that cannot be read whole. Raises TooHard."""
+        whole = True
         try:
             raw = self.raw(copy)
         except Exception as error:
             if store_trouble(error):
                 raise
-            raw = b""  # the original is damaged: that is why it cannot be read
+            raw, whole = b"", False  # the original is damaged: that is why it cannot be read
         try:
-            incoming = self._guard.read(head_only(raw, copy.id), copy.digest, copy.mailbox, copy.arrived)
+            head = head_only(raw, copy.id, whole=whole)
+            incoming = self._guard.read(head, copy.digest, copy.mailbox, copy.arrived)
         except TooHard:
-            incoming = self._guard.read(head_only(b"", copy.id), copy.digest, copy.mailbox, copy.arrived)
+            head = head_only(b"", copy.id, whole=whole)
+            incoming = self._guard.read(head, copy.digest, copy.mailbox, copy.arrived)
         return replace(incoming, unread=True)
 
     def close_if_idle(self) -> None:

@@ -33,7 +33,7 @@ from mailtickets.retention import forget_old
 from mailtickets.sending_loop import SendingLoop
 from mailtickets.source import sources
 from mailtickets.standstill import Standstill
-from mailtickets.store import Store, StoreUnusable, store_trouble
+from mailtickets.store import Store, StoreUnusable
 from mailtickets.store.lock import StoreLock
 from mailtickets.systemd import sd_notify
 from mailtickets.watching import Patience
@@ -67,7 +67,7 @@ class Daemon:
         patience: Patience = Patience(),  # noqa: B008  (frozen)
     ) -> None:
         self._config, self._clock, self._audit_every = config, clock, audit_every
-        self._standstill = Standstill()
+        self._standstill = Standstill(config.desk.store.parent)
         self._lookout = Lookout(config, clock, patience, self._standstill)
         self._clockwork = Clockwork(self._jobs())
         self._started_by_clock: float | None = (
@@ -167,7 +167,7 @@ class Daemon:
                 self._lookout.opened()
                 stopped.cancel()
                 return opening.result()
-            trouble = store_trouble(error)
+            trouble = self._standstill.trouble(error)
             if not (trouble and trouble.passing and self._standstill.begin("starting", error)):
                 raise error
             self._lookout.waits_for_store(trouble)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from mailtickets import maillog
 from mailtickets.clocks import awake
 from mailtickets.standstill import SAY_AGAIN_SECONDS
-from mailtickets.store import store_trouble
 from mailtickets.store.times import from_us
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ class DeskThread(threading.Thread):
         self.last_turn = awake()  # a locked store makes each of many wait its 30 s, and that is no hanging
 
     def _note_trouble(self, error: BaseException) -> None:
-        if self._store_progress and (trouble := store_trouble(error)):
+        if self._store_progress and (trouble := self._standstill.trouble(error)):
             self._store_progress.failed(trouble.reason, trouble.remedy, at_once=not trouble.passing)
 
     def _decide(self) -> bool:

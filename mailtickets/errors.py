@@ -20,6 +20,15 @@ class Retry(StrEnum):
     SLOW = "slow"
 
 
+def name_of(error: BaseException) -> str:
+    """Return the name of an exception that can be told to people: its own words may hold a customer's.
+
+    With its module where it is none of Python's own: "zlib.error" says more than "error".
+    """
+    kind = type(error)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
 class MailboxUnavailable(Exception):  # noqa: N818 - named for the situation, not for being an error
     """A mailbox cannot be read or changed now; its connection is closed.
 

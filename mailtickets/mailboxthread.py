@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailtickets.standstill import Standstill
 
 SLOW_RETRY_SECONDS = 15 * 60.0
+AFTER_REFUSAL = "then `systemctl reload mailtickets`, otherwise it is tried again in 15 minutes"
 FULL_STORE_RETRY_SECONDS = 15.0
 MARK_SOON_SECONDS = 0.25  # how soon after a round to mark what was not decided yet when it ended
 AUDIT_AGAIN_SECONDS = 3600.0  # after one that trouble with the server cut short
@@ -59,6 +60,7 @@ class MailboxThread(threading.Thread):
         self._intake.use(progress.go_on, self._stop_event.is_set)
         self._failures = 0
         self._read: bool | None = None
+        self._told = False  # the log's last word is that it cannot be read
 
     @property
     def source(self) -> Source:
@@ -82,7 +84,8 @@ class MailboxThread(threading.Thread):
             except (MailboxUnavailable, CredentialUnavailable) as error:
                 slow = isinstance(error, MailboxUnavailable) and error.retry is Retry.SLOW
                 pause = SLOW_RETRY_SECONDS if slow else self._back_off()
-                self._trouble(error.reason, error.remedy, pause, at_once=slow)
+                remedy = f"{error.remedy}; {AFTER_REFUSAL}" if slow else error.remedy
+                self._trouble(error.reason, remedy, pause, at_once=slow)
             except Stopped:
                 maillog.note("stopped amid a round", mailbox=self._intake.source.name)
             except Exception as error:  # noqa: BLE001  (a fault of ours must not end the taking of mail)
@@ -98,7 +101,7 @@ class MailboxThread(threading.Thread):
                 self._intake.mailbox.close()
                 self._progress.rest()
             self._stop_event.wait(pause)
-        self._standstill.end(self._work)
+        self._standstill.leave(self._work)
         self._ledger.close()
 
     def _listen(self) -> None:
@@ -108,6 +111,9 @@ class MailboxThread(threading.Thread):
             self._failures = 0
             self._standstill.end(self._work)
             self._progress.well()
+            if self._told:
+                self._told = False
+                maillog.note(f"mailbox {self._intake.source.name} can be read again")
             if not self._intake.moved_waits:
                 self._note_read(read=True)
                 self._first_round(self._intake.source.name, self._intake.source.folder, began)
@@ -157,6 +163,7 @@ class MailboxThread(threading.Thread):
 
     def _trouble(self, reason: str, remedy: str, pause: float, *, at_once: bool = False) -> None:
         name = self._intake.source.name
+        self._told = True
         maillog.trouble(f"mailbox {name} cannot be read", reason, remedy, again_in_seconds=round(pause))
         self._progress.failed(reason, remedy, at_once=at_once)
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mailtickets.errors import name_of
 from mailtickets.mail.compose import visible_line
 from mailtickets.mail.keys import without_keys
 
@@ -196,7 +197,7 @@ def broken(event: str, copy: int | None, error: BaseException | None) -> None:
     while trace is not None:
         places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
         trace = trace.tb_next
-    name = type(error).__name__ if error else None
+    name = name_of(error) if error else None
     fields: dict[str, object] = {
         "mail": copy,
         "exception": name,

@@ -21,6 +21,8 @@ from mailtickets.copyreader import CopyReader
 from mailtickets.crashpoints import reach
 from mailtickets.desk.other_address import is_known_now
 from mailtickets.desk.pausing import Cause
+from mailtickets.desk.ticket import Alarm
+from mailtickets.errors import name_of
 from mailtickets.guard import TooHard
 from mailtickets.originals import Originals
 from mailtickets.pauses import Pauses
@@ -30,6 +32,7 @@ from mailtickets.recounting import Recounting
 from mailtickets.reporting import ScheduledReports
 from mailtickets.settling import Settling
 from mailtickets.store import store_trouble
+from mailtickets.store.errors import OriginalDamaged
 from mailtickets.store.ledger import MAX_TRIES
 from mailtickets.timers import Timers
 
@@ -230,6 +233,7 @@ class Line:
         if tries > MAX_TRIES:
             self._give_up(copy, f"could not be handled in {MAX_TRIES} tries, which ended the program", tries)
             return
+        whole = True
         try:
             incoming = self._reader.read_apart(copy)
             reach("parsed")
@@ -239,22 +243,27 @@ class Line:
             reach("committed")
         except TooHard as error:
             reason = error.reason
+        except OriginalDamaged as error:
+            self._recorder.undone()
+            maillog.broken("cannot handle a mail", copy.id, error)
+            # Its words are zlib's, none of a mail; it may be one that is quoted in what this one causes.
+            reason, whole = str(error), error.digest != copy.digest
         except Exception as error:
             self._recorder.undone()
             if store_trouble(error):
                 self._try_of[copy.id] = tries  # the same try, when the store can be written again
                 raise
             maillog.broken("cannot handle a mail", copy.id, error)
-            reason = f"the desk has a fault with this mail ({type(error).__name__})"
+            reason = f"the desk has a fault with this mail ({name_of(error)})"
         else:
             self._forget(copy.id)
             return
         self._try_of.pop(copy.id, None)
         if tries >= MAX_TRIES:
-            self._give_up(copy, reason, tries)
+            self._give_up(copy, reason, tries, whole=whole)
 
-    def _give_up(self, copy: Copy, reason: str, tries: int) -> None:
-        self._quarantine.take(copy, reason, tries)
+    def _give_up(self, copy: Copy, reason: str, tries: int, *, whole: bool = True) -> None:
+        self._quarantine.take(copy, reason, tries, whole=whole)
         self._forget(copy.id)
 
     def _forget(self, number: int) -> None:

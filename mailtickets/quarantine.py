@@ -8,6 +8,7 @@ from mailtickets import maillog
 from mailtickets.desk.ticket import Alarm, Outcome, Verdict
 from mailtickets.store import store_trouble
 from mailtickets.store.ledger import MAX_TRIES
+from mailtickets.unread import ELSEWHERE
 
 if TYPE_CHECKING:
     from mailtickets.copyreader import CopyReader
@@ -23,8 +24,11 @@ class Quarantine:
     def __init__(self, store: Store, recorder: Recorder, reader: CopyReader, settling: Settling) -> None:
         self._store, self._recorder, self._reader, self._settling = store, recorder, reader, settling
 
-    def take(self, copy: Copy, reason: str, tries: int) -> None:
-        """Quarantine a mail whole; one that an admin lets in all the same goes by what its header says."""
+    def take(self, copy: Copy, reason: str, tries: int, *, whole: bool = True) -> None:
+        """Quarantine a mail; one that an admin lets in all the same goes by what its header says.
+
+        whole   its stored bytes can be read, as far as is known: nothing is read here only to know it.
+        """
         # Once more after an end of the program in reading the whole mail; an end in reading its header is the last.
         if copy.released and tries <= MAX_TRIES + 1:
             try:
@@ -39,14 +43,15 @@ class Quarantine:
                 reason = f"{reason}; not even its header can be used"
             else:
                 return
-        self._set_aside(copy, reason)
+        self._set_aside(copy, reason, whole=whole)
 
-    def _set_aside(self, copy: Copy, reason: str) -> None:
+    def _set_aside(self, copy: Copy, reason: str, *, whole: bool) -> None:
+        kept = "it is kept whole" if whole else ELSEWHERE
         alarm = Alarm(
             "quarantine",
             "A mail is in quarantine",
             reason,
-            f"Look at it with `mailtickets quarantine show {copy.id}`; it is kept whole.",
+            f"Look at it with `mailtickets quarantine show {copy.id}`; {kept}.",
         )
         with self._store.transaction():
             self._store.ledger.book(

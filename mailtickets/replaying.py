@@ -10,6 +10,7 @@ from mailtickets.desk.facts import AckCounts
 from mailtickets.desk.releasing import BY_THE_ADMIN
 from mailtickets.desk.repeats import FILED
 from mailtickets.desk.ticket import Outcome
+from mailtickets.errors import name_of
 from mailtickets.guard import TooHard
 from mailtickets.mail.beginning import BEGINNING_BYTES, beginning
 from mailtickets.store.ledger import DROPPED
@@ -70,7 +71,7 @@ def replay(store: Store, rules: Rules, guard: Guard, mails: Iterable[CopyView]) 
         except TooHard as error:
             read = error.reason
         except Exception as error:  # noqa: BLE001  (whatever a damaged original raises; the others are looked at)
-            yield Replayed(mail, "", None, f"its original cannot be had ({type(error).__name__})", moved=True)
+            yield Replayed(mail, "", None, f"its original cannot be had ({name_of(error)})", moved=True)
             continue
         yield _unreadable(mail, read) if isinstance(read, str) else _landing(store, rules, copy, mail, read)
 

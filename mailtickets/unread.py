@@ -11,15 +11,17 @@ _KEPT = re.compile(
     rb"^(from|to|cc|reply-to|subject|date|message-id|in-reply-to|references|delivered-to|x-original-to)[ \t]{0,9}:",
     re.IGNORECASE,
 )
+ELSEWHERE = "the copy in the mailbox, or a backup, may have its bytes"
 _END = re.compile(rb"\r?\n\r?\n")
 _FIELD_END = re.compile(rb"\r?\n(?![ \t])")
 
 
-def head_only(raw: bytes, number: int) -> bytes:
+def head_only(raw: bytes, number: int, *, whole: bool = True) -> bytes:
     """Return a mail with the telling header fields of another one, and a text that says where that one is.
 
     raw      the mail that cannot be read; b"" where not even its bytes can be had.
     number   of the mail in the ledger.
+    whole    its stored bytes can be read.
     """
     head = raw[:HEAD_BYTES].lstrip(b"\r\n")
     if end := _END.search(head):
@@ -35,5 +37,9 @@ def head_only(raw: bytes, number: int) -> bytes:
             kept.append(re.sub(rb"[\r\n\0]+", b" ", field[:FIELD_BYTES]))
     if b"subject" not in counts:
         kept.append(b"Subject: a mail that could not be read")
-    text = f"This mail could not be read. Its original is kept whole: mailtickets quarantine show {number}"
-    return b"\r\n".join((*kept, b"", text.encode(), b""))
+    where = (
+        f"Its original is kept whole: mailtickets quarantine show {number}"
+        if whole
+        else f"Its stored original is damaged; {ELSEWHERE}."
+    )
+    return b"\r\n".join((*kept, b"", f"This mail could not be read. {where}".encode(), b""))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mailtickets import heartbeat
-from mailtickets.cli.status import wrapped
+from mailtickets.cli.words import wrapped
 from mailtickets.condition import Alive, Kept, Wrong, is_over, look, whats_wrong
 from mailtickets.desk.ticket import Alarm
 from mailtickets.diagnosis.desk import judge_daemon

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mailtickets.cli import cli
+from mailtickets.cli.words import EXIT_TRY_LATER, explained
 from mailtickets.clocks import utc_now
 from mailtickets.desk.pausing import Pause, clock_pause, volume_pause
 from mailtickets.store import Store
@@ -100,3 +102,39 @@ def test_what_is_said_to_be_held_is_what_is_held(store: Store, held: Held):
         claimed = {mail.id for mail in store.outbox.claim(utc_now(), 16, "test", held=held)}
     for number, view in views.items():
         assert held.holds(view.kind, view.reader, human=view.human) == (number not in claimed), view.kind
+
+
+def test_a_full_disk_says_that_nothing_was_changed(store: Store, monkeypatch: pytest.MonkeyPatch):
+    """And where to make room; what the running desk does meanwhile is no answer to a command."""
+
+    def full(*_: object) -> bool:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr("mailtickets.store.outbox.Outbox.retry", full)
+    config = str(store.path.with_name("config.toml"))
+    error = CliRunner().invoke(cli, ["--config", config, "outbox", "retry", "1"]).exception
+    assert isinstance(error, Exception)
+    said, code = explained(error) or ("", 0)
+    assert said.startswith("nothing was changed: the store cannot be written: its disk is full")
+    assert said.endswith(f"make room on the disk that holds {store.path.parent}")
+    assert code == EXIT_TRY_LATER
+
+
+def test_a_mail_that_cannot_be_changed_says_why(store: Store):
+    """Sent and when, on its way, waiting already, cancelled, or none: each in its own words."""
+    states = {1: ("sent", "was sent"), 2: ("sending", "is on its way"), 3: ("cancelled", "was cancelled")}
+    with store.transaction():
+        for number, (state, _) in states.items():
+            sent = ", sent_at = queued_at" if state == "sent" else ""
+            store._connection.execute(f"UPDATE outbox SET state = ?{sent} WHERE id = ?", (state, number))
+    config = str(store.path.with_name("config.toml"))
+    for command in ("retry", "cancel"):
+        said = CliRunner().invoke(cli, ["--config", config, "outbox", command, "1", "2", "3", "99"])
+        assert said.exit_code == 1
+        for number, (_, words) in states.items():
+            assert f"mail {number} {words}" in said.stderr
+        assert "there is no mail 99 in the outbox" in said.stderr
+    waits = CliRunner().invoke(cli, ["--config", config, "outbox", "retry", "4"])
+    assert "mail 4 waits to be sent already" in waits.stderr

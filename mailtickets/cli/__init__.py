@@ -97,13 +97,13 @@ def cli(config: str | None) -> None:
 
 def main() -> None:
     """Run the command line; a fault a person can mend is one sentence, a fault of ours a traceback that no terminal obeys."""
-    from mailtickets.cli.words import EXIT_FAILED, explained, fault
+    from mailtickets.cli.words import EXIT_FAILED, explained, fault, wrapped
 
     try:
         cli(prog_name="mailtickets", standalone_mode=True)
     except Exception as error:  # noqa: BLE001 - its traceback is printed
         answer = explained(error)
-        text, code = answer or (fault(error), EXIT_FAILED)
+        text, code = (wrapped(answer[0], err=True), answer[1]) if answer else (fault(error), EXIT_FAILED)
         click.echo(text, err=True)
         sys.exit(code)
 

@@ -14,11 +14,14 @@ from mailtickets.cli.words import (
     loaded,
     loaded_to_look,
     numbers,
+    one_change,
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
     table,
+    table_stamp,
     writing_store,
 )
 
@@ -33,7 +36,6 @@ TO_DO = (
     "`mailtickets quarantine retry N` decides it once more, after its cause was mended; `quarantine release N` lets it in"
     " although its cause is still there; `quarantine drop N` leaves it out"
 )
-NOT_THERE = "is not in quarantine (a held mail waits for its agent's answer)"
 
 
 def aside_json(copy: CopyView) -> dict[str, Any]:
@@ -57,10 +59,10 @@ def _print_aside(state: str, *, as_json: bool) -> None:
         click.echo("nothing")
         return
     rows = [
-        (str(c.id), stamp(c.taken, config.desk.zone), c.sender or "unknown sender", c.subject, c.reason)
+        (str(c.id), table_stamp(c.taken, config.desk.zone), c.sender or "unknown sender", c.subject, c.reason)
         for c in copies
     ]
-    click.echo(table(rows, ("id", "taken", "from", "subject", "reason")))
+    click.echo(table(rows, ("id", "taken", "from", "subject", "reason"), below=("reason",)))
 
 
 @click.group(invoke_without_command=True)
@@ -108,9 +110,13 @@ def quarantine_show(*, number: int, raw: bool) -> None:
             err=True,
         )
         sys.exit(EXIT_FAILED)
-    if raw:
-        click.echo(store.ledger.original(copy.digest), nl=False)
+    whole, problem = _bytes(store, copy.digest)
+    if raw and whole is not None:
+        click.echo(whole, nl=False)
         return
+    if raw:
+        say(problem, err=True)
+        sys.exit(EXIT_FAILED)
     about = (
         ("mail", f"{number}, {_where(store, number)}"),
         ("from", view.sender or "unknown sender"),
@@ -119,9 +125,25 @@ def quarantine_show(*, number: int, raw: bool) -> None:
     )
     for name, value in about:
         if value:
-            click.echo(f"{name:<6} {harmless(value)}")
+            say(f"{name:<6} {harmless(value)}", " " * 7)
     click.echo()
-    click.echo(harmless(store.ledger.original(copy.digest).decode("utf-8", "replace").replace("\r\n", "\n")))
+    if whole is None:
+        say(problem)
+    else:
+        click.echo(harmless(whole.decode("utf-8", "replace").replace("\r\n", "\n")))
+
+
+def _bytes(store: Store, digest: bytes) -> tuple[bytes | None, str]:
+    """Return the bytes of a stored mail; without them why they cannot be had."""
+    from mailtickets.store.errors import OriginalDamaged
+    from mailtickets.unread import ELSEWHERE
+
+    try:
+        return store.ledger.original(digest), ""
+    except KeyError:
+        return None, f"its bytes cannot be read: they are not in the store; {ELSEWHERE}"
+    except OriginalDamaged as error:
+        return None, harmless(f"its bytes cannot be read: {error}; {ELSEWHERE}")
 
 
 def is_terminal() -> bool:
@@ -158,13 +180,10 @@ def quarantine_drop(*, number: tuple[int, ...]) -> None:
     """Leave mails out for good; their originals stay in the store."""
     store = writing_store(loaded())
     dropped: list[int] = []
-    with store.transaction():
+    with one_change(store):
         dropped = [one for one in number if store.ledger.drop(one)]
     for one in number:
-        if one in dropped:
-            click.echo(f"mail {one} is left out")
-        else:
-            click.echo(f"mail {one} {NOT_THERE}", err=True)
+        say(f"mail {one} is left out" if one in dropped else _not_there(store, one), err=one not in dropped)
     sys.exit(0 if len(dropped) == len(number) else EXIT_FAILED)
 
 
@@ -172,12 +191,12 @@ def _put_back(chosen: Sequence[int], put: Callable[[Store, int], bool], words: s
     """Put mails back among those to be decided, and have them decided."""
     config = loaded()
     store = writing_store(config)
-    with store.transaction():
+    with one_change(store):
         done = [one for one in chosen if put(store, one)]
-    store.close()
     for one in chosen:
         if one not in done:
-            click.echo(f"mail {one} {NOT_THERE}", err=True)
+            say(_not_there(store, one), err=True)
+    store.close()
     if done:
         have_decided(config, done, words)
     sys.exit(0 if len(done) == len(chosen) else EXIT_FAILED)
@@ -189,15 +208,13 @@ def have_decided(config: Config, done: Sequence[int], words: str) -> None:
 
     if not decide_waiting(config):
         for one in done:
-            click.echo(
-                f"mail {one} {words}; the running daemon does it within a second: `mailtickets why {one}`"
-            )
+            say(f"mail {one} {words}; the running daemon does it within a second: `mailtickets why {one}`")
         return
     store = reading_store(config)
     for one in done:
-        click.echo(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
+        say(harmless(f"mail {one}: {_where(store, one)} (no daemon runs, so it was done here)"))
         if _is_aside(store, one):
-            click.echo(
+            say(
                 f"mail {one} is in quarantine again; `mailtickets quarantine release {one}` lets it in although its cause is still there"
             )
 
@@ -205,6 +222,15 @@ def have_decided(config: Config, done: Sequence[int], words: str) -> None:
 def _is_aside(store: Store, number: int) -> bool:
     copy = store.views.copy(number)
     return copy is not None and copy.state == "quarantined"
+
+
+def _not_there(store: Store, number: int) -> str:
+    """Say where a mail is that is not in quarantine."""
+    copy = store.views.copy(number)
+    if copy is None:
+        return f"there is no mail {number} in the ledger"
+    waits = "; it waits for its agent's answer" if copy.state == "held" else ""
+    return harmless(f"mail {number} is not in quarantine, but {_where(store, number)}{waits}")
 
 
 def _where(store: Store, number: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import harmless
+from mailtickets.cli.words import harmless, say
 from mailtickets.problems import Problem
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ def check(*, connect: bool) -> None:
         config = load(find_config(config_option()))
     except ConfigInvalid as invalid:
         for problem in invalid.problems:
-            click.echo(harmless(str(problem)))
+            say(harmless(str(problem)))
         click.echo(_count(len(invalid.problems)))
         raise SystemExit(EXIT_CONFIG) from None
     for warning in (*config.warnings, *_loose_files(config), *_alerts(config)):
-        click.echo(harmless(f"warning: {warning}"))
+        say(harmless(f"warning: {warning}"))
     problems = [*_secrets(config), *_templates(config), *_store(config)]
     for problem in problems:
-        click.echo(harmless(str(problem)))
+        say(harmless(str(problem)))
     if connect:
         for failed in _connections(config):
             problems.append(failed)
-            click.echo(harmless(str(failed)))
+            say(harmless(str(failed)))
     if problems:
         click.echo(_count(len(problems)))
         raise SystemExit(EXIT_CONFIG)

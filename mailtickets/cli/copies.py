@@ -10,7 +10,16 @@ from typing import NoReturn
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, counted, harmless, loaded, loaded_to_look, reading_store, stamp
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    counted,
+    harmless,
+    loaded,
+    loaded_to_look,
+    reading_store,
+    say,
+    stamp,
+)
 from mailtickets.clocks import utc_now
 
 
@@ -49,8 +58,9 @@ def backup(*, target: Path, keep: int | None) -> None:
         written = write(store, target, utc_now())
         gone = rotate(target, store, written, keep) if keep else []
     except OSError as error:
+        named = target if str(error.filename or "").endswith(".part") else error.filename or target
         _end(
-            f"{error.filename or target} cannot be written: {error.strerror};"
+            f"{named} cannot be written: {error.strerror};"
             " name a file in a folder that is there and may be written"
         )
     click.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, checked")
@@ -98,24 +108,22 @@ def restore(*, file: Path) -> None:
     except OSError as error:
         _end(f"{error.filename or store} cannot be written: {error.strerror}; nothing was changed")
     zone = config.desk.zone
-    click.echo(f"{store} is now the backup {file}, which knows everything up to {stamp(done.made_at, zone)}")
+    say(f"{store} is now the backup {file}, which knows everything up to {stamp(done.made_at, zone)}")
     if done.kept:
         others = [path.name for path in sorted(done.kept.parent.glob(f"{done.kept.name}-*"))]
         beside = f", with {' and '.join(others)} beside it" if others else ""
-        click.echo(f"- the store of before is kept as {done.kept}; remove it when all is well{beside}")
+        say(f"- the store of before is kept as {done.kept}; remove it when all is well{beside}")
     if done.unread:
-        click.echo(
+        say(
             f"- that one could not be read ({harmless(done.unread)}): what `mailtickets receive` took, and what was deleted"
             " from the mailbox since the backup, is in it only"
         )
     elif done.carried:
         goes = "is taken over" if done.carried == 1 else "are taken over"
-        click.echo(
-            f"- {counted(done.carried, 'mail')} that only that one had {goes} and will be decided again"
-        )
+        say(f"- {counted(done.carried, 'mail')} that only that one had {goes} and will be decided again")
     for name in moving:
         folder = config.mailboxes[name].after.removeprefix("move:")
-        click.echo(
+        say(
             f"- mailbox {name}: the folder {folder} is looked through for mail handled since; after the start"
         )
     if done.held:
@@ -124,9 +132,9 @@ def restore(*, file: Path) -> None:
             if done.held == 1
             else "that waited in the backup are held: they"
         )
-        click.echo(f"- {counted(done.held, 'automatic mail')} {waited} may have been sent since")
-    click.echo(f"- the next new ticket has the number {done.next_number}, so that no number comes twice")
-    click.echo(
+        say(f"- {counted(done.held, 'automatic mail')} {waited} may have been sent since")
+    say(f"- the next new ticket has the number {done.next_number}, so that no number comes twice")
+    say(
         "Start the desk now. It reads again what arrived since the backup, and holds the mails that follow from it, as"
         " they may have been sent then. Admins get one mail when that is done, and agents one with their own held"
         " answers; `mailtickets outbox` lists them, and `mailtickets outbox retry NUMBER` sends those that were never"
@@ -135,5 +143,5 @@ def restore(*, file: Path) -> None:
 
 
 def _end(words: str) -> NoReturn:
-    click.echo(words, err=True)
+    say(words, err=True)
     sys.exit(EXIT_FAILED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json
+from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json, say, wrapped
 
 if TYPE_CHECKING:
     from mailtickets.diagnosis.finding import Check, Finding
@@ -72,9 +72,12 @@ def _checks(*, deep: bool, alert: bool) -> list[Check]:
 def _print(finding: Finding, width: int) -> None:
     mark, colour = MARKS[finding.state.value]
     head = click.style(mark.ljust(MARK_WIDTH), fg=colour)
-    click.echo(f"{head}{finding.area.ljust(width)}  {harmless(finding.what)}")
+    indent = " " * (MARK_WIDTH + width + 2)
+    # Wrapped with the mark as plain letters: colours have no width.
+    line = wrapped(f"{mark.ljust(MARK_WIDTH)}{finding.area.ljust(width)}  {harmless(finding.what)}", indent)
+    click.echo(head + line[MARK_WIDTH:])
     if finding.remedy:
-        click.echo(f"{'':{MARK_WIDTH + width}}  -> {harmless(finding.remedy)}")
+        say(f"{indent}-> {harmless(finding.remedy)}", f"{indent}   ")
 
 
 def _sum(found: list[Finding]) -> str:

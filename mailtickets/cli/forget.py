@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, counted, loaded, print_json, writing_store
+from mailtickets.cli.words import EXIT_FAILED, as_json, counted, loaded, one_change, print_json, writing_store
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def forget(*, address: str, yes: bool, as_json: bool) -> None:
         click.confirm("Erase this person? It cannot be undone", default=False, abort=True)
     originals = Originals(store.ledger.original, store.ledger.beginning)
     recorder = Recorder(store, rules, utc_now, originals)
-    with store.transaction():
+    with one_change(store):
         name = erase(
             Forget(address, by=BY),
             store,

@@ -18,6 +18,7 @@ from mailtickets.cli.words import (
     print_json,
     reading_store,
     rfc3339,
+    say,
 )
 from mailtickets.clocks import utc_now
 
@@ -97,17 +98,13 @@ def _print_server(found: list[Audit], failed: list[NotCompared], trouble: BooksT
         for name, value in _sums(one).items():
             click.echo(f"  {name.replace('_', ' '):<12} {value:>8}")
         for stray in one.strays:
-            click.echo(harmless(f"  - {stray}"))
+            say(harmless(f"  - {stray}"), " " * 4)
     for away in failed:
-        click.echo(
-            harmless(f"\nmailbox {away.mailbox} {away.folder} cannot be read: {away.reason}; {away.remedy}")
-        )
+        say(harmless(f"\nmailbox {away.mailbox} {away.folder} cannot be read: {away.reason}; {away.remedy}"))
     for copy in trouble.stuck:
-        click.echo(
-            f"mail {copy.id} waits to be decided since {rfc3339(copy.taken)}; see the log of the daemon"
-        )
+        say(f"mail {copy.id} waits to be decided since {rfc3339(copy.taken)}; see the log of the daemon")
     for copy in trouble.lost:
-        click.echo(harmless(f"mail {copy.id} of {copy.sender or 'unknown sender'}: its original is gone"))
+        say(harmless(f"mail {copy.id} of {copy.sender or 'unknown sender'}: its original is gone"))
 
 
 def _sums(one: Audit) -> dict[str, int]:

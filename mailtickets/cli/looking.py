@@ -17,8 +17,10 @@ from mailtickets.cli.words import (
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
     table,
+    table_stamp,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def _print_tickets(tickets: Sequence[Ticket], zone: ZoneInfo) -> None:
             t.assignee or "-",
             t.requester or "unknown sender",
             t.subject,
-            stamp(t.updated_at, zone),
+            table_stamp(t.updated_at, zone),
         )
         for t in tickets
     ]
@@ -281,11 +283,8 @@ def why(*, what: str, as_json: bool) -> None:
         for copy in copies:
             _explain(copy, zone)
         for mail in store.views.outbox(ticket=ticket.number):
-            click.echo(
-                harmless(
-                    f"sent: {mail.kind} to {', '.join(mail.to)}: {mail.state} {mail.last_error}".rstrip()
-                )
-            )
+            error = f": {mail.last_error}" if mail.last_error else ""
+            say(harmless(f"out: {mail.kind} to {', '.join(mail.to)}: {mail.state}{error}"))
         for one in due:
             click.echo(f"{'late' if one['late'] else 'due'}: {one['what']}, {stamp(one['at'], zone)}")
         for kind, at in timers:
@@ -337,14 +336,14 @@ def _next(kind: str, store: Store, ticket: Ticket, config: Config) -> str:
 
 
 def _explain(copy: CopyView, zone: ZoneInfo) -> None:
-    click.echo(
+    say(
         harmless(
             f"mail {copy.id} from {copy.sender or 'unknown sender'}, taken {stamp(copy.taken, zone)}: {copy.state}, {copy.reason}"
             + (f" (ticket {copy.ticket})" if copy.ticket else "")
         )
     )
     for step in copy.why:
-        click.echo(f"    {harmless(step)}")
+        say(f"    {harmless(step)}", " " * 6)
 
 
 def _copy_json(copy: CopyView) -> dict[str, Any]:

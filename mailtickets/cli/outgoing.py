@@ -14,17 +14,21 @@ from mailtickets.cli.words import (
     loaded,
     loaded_to_look,
     numbers,
+    one_change,
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
     table,
+    table_stamp,
     writing_store,
 )
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from zoneinfo import ZoneInfo
 
     from mailtickets.config import Config
     from mailtickets.store import Store
@@ -82,7 +86,14 @@ def _print_outbox(*, as_json: bool, everything: bool) -> None:
         )
         for m in mails
     ]
-    click.echo(table(rows, ("id", "state", "kind", "to", "subject", "tries", "next", "last error"), limit=44))
+    click.echo(
+        table(
+            rows,
+            ("id", "state", "kind", "to", "subject", "tries", "next", "last error"),
+            limit=44,
+            below=("next", "last error"),
+        )
+    )
 
 
 class _Next:
@@ -113,7 +124,7 @@ class _Next:
         if mail.next_at is None or mail.state not in {"queued", "deferred"}:
             return ""
         if mail.next_at > self._now:
-            return stamp(mail.next_at, self._zone)
+            return table_stamp(mail.next_at, self._zone)
         return self.held(mail) or ("now" if self._runs else "when the desk runs")
 
     def held(self, mail: OutboxView) -> str:
@@ -169,14 +180,19 @@ def outbox_show(*, number: int, as_json: bool) -> None:
         ("to", ", ".join(mail.to)),
         ("queued", stamp(mail.queued_at, zone)),
         ("sent", stamp(mail.sent_at, zone)),
-        ("tries", str(mail.attempts)),
+        (
+            "tries",
+            str(mail.attempts)
+            if mail.attempts or not mail.last_error
+            else "0; those without its server do not count",
+        ),
         ("next try", next_of(mail)),
         ("last error", mail.last_error),
         *(("refused", f"{to}: {why}") for to, why in found.refused),
     )
     for name, value in about:
         if value:
-            click.echo(f"{name:<11} {harmless(value)}")
+            say(f"{name:<11} {harmless(value)}", " " * 12)
     click.echo()
     if raw is not None:
         click.echo(harmless(whole))
@@ -208,8 +224,7 @@ def outbox_retry(*, number: tuple[int, ...]) -> None:
     _change(
         number,
         lambda store, one: store.outbox.retry(one, utc_now()),
-        "will be sent again",
-        "is not in the outbox as failed, uncertain or deferred",
+        "will be tried again",
     )
 
 
@@ -221,7 +236,6 @@ def outbox_cancel(*, number: tuple[int, ...]) -> None:
         number,
         lambda store, one: store.outbox.cancel(one),
         "will not be sent",
-        "is not in the outbox, or was sent",
     )
 
 
@@ -232,18 +246,37 @@ def outbox_resume() -> None:
     from mailtickets.clocks import utc_now
 
     store = writing_store(loaded())
-    with store.transaction():
+    with one_change(store):
         ended = pauses.forget(store, utc_now())
     for pause in ended:
-        click.echo(f"automatic mail goes again; it was held back because {pause.why}")
+        say(f"automatic mail goes again; it was held back because {pause.why}")
     if not ended:
         click.echo("nothing is held back")
 
 
-def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str, no: str) -> None:
-    store = writing_store(loaded())
-    with store.transaction():
+def _why_not(store: Store, number: int, zone: ZoneInfo) -> str:
+    """Say of a mail that could not be retried or cancelled how it is."""
+    found = store.views.outgoing(number)
+    if found is None:
+        return f"there is no mail {number} in the outbox"
+    words = {
+        "sent": f"was sent {stamp(found.mail.sent_at, zone)}",
+        "sending": "is on its way at this moment",
+        "queued": "waits to be sent already",
+        "cancelled": "was cancelled",
+    }
+    kept = f"is {found.mail.state}, and its bytes are no longer kept"
+    return f"mail {number} {words.get(found.mail.state, kept)}"
+
+
+def _change(chosen: Sequence[int], change: Callable[[Store, int], bool], yes: str) -> None:
+    config = loaded()
+    store = writing_store(config)
+    with one_change(store):
         done = {one for one in chosen if change(store, one)}
     for one in chosen:
-        click.echo(f"mail {one} {yes if one in done else no}", err=one not in done)
+        say(
+            f"mail {one} {yes}" if one in done else _why_not(store, one, config.desk.zone),
+            err=one not in done,
+        )
     sys.exit(0 if done == set(chosen) else EXIT_FAILED)

@@ -12,6 +12,7 @@ from mailtickets.cli.aside import aside_json, have_decided
 from mailtickets.cli.words import (
     EXIT_FAILED,
     as_json,
+    counted,
     harmless,
     loaded,
     print_json,
@@ -60,7 +61,7 @@ def replay(
     config = loaded()
     found: list[dict[str, Any]] = []
     back: list[tuple[int, str]] = []
-    looked_at = moved = 0
+    looked_at = moved = lost = 0
     with closing(reading_store(config)) as store:
         rules = rules_of(config, store, templates_of(config))
         with closing(Guard(rules.reading)) as guard:
@@ -70,7 +71,7 @@ def replay(
                 looked_at += 1
                 if not one.moved:
                     continue
-                moved += 1
+                moved, lost = moved + bool(one.would), lost + (not one.would)
                 if one.comes_back and not dry_run:
                     back.append((one.mail.id, one.mail.state))
                 if as_json:
@@ -81,7 +82,8 @@ def replay(
     if as_json:
         print_json(found)
         return
-    click.echo(f"{looked_at} mails read again, {moved} would land elsewhere today")
+    gone = f", {lost} cannot be read" if lost else ""
+    click.echo(f"{counted(looked_at, 'mail')} read again, {moved} would land elsewhere today{gone}")
     if done:
         have_decided(config, done, "will be decided again")
 

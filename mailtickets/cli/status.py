@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import sys
-import textwrap
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from mailtickets.cli.words import (
     reading_store,
     rfc3339,
     stamp,
+    wrapped,
 )
 from mailtickets.clocks import utc_now
 
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from mailtickets.heartbeat import Beat
     from mailtickets.store import Store
     from mailtickets.store.alarms import AlarmState
-
-HELD = "\0"  # in place of a space where a line must not be broken; `harmless` leaves none
 
 
 @click.command()
@@ -124,21 +120,6 @@ def _print(config: Config, values: Mapping[str, Any], wrong: list[tuple[str, str
             click.echo(wrapped(harmless(f"  -> {remedy.removesuffix('.')}"), "     "))
     if not wrong:
         click.echo("all is well")
-
-
-def wrapped(line: str, indent: str) -> str:
-    """Return a line broken at words where a terminal is too narrow for it; scripts get it whole.
-
-    What stands in backticks is a command, to be copied: it is never broken, as half of it may be another command.
-    """
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    held = re.sub(r"`[^`]*`", lambda command: command[0].replace(" ", HELD), line)
-    broken = textwrap.fill(
-        held, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return broken.replace(HELD, " ")
 
 
 def _pauses(store: Store, config: Config, now: datetime) -> list[Wrong]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import sqlite3
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +26,24 @@ if TYPE_CHECKING:
     from mailtickets.config import Config
     from mailtickets.store import Store
 
+WIDE = 120  # columns of a terminal from which on times in tables are written in full
+LEAST_COLUMN = 10
+MOST_BELOW = 1000
+_COMMAND = re.compile(r"`[^`]*`")
+_BOUND = "\0"  # in place of a space at which no line is broken; nothing that is shown has one
 MISTAKES, FOR_SCRIPTS = "mistakes", "for scripts"  # what a command notes in its context
 EXIT_FAILED, EXIT_REFUSED, EXIT_TRY_LATER, EXIT_CONFIG = 1, 65, 75, 78  # all but 1 as in sysexits.h
+
+
+class NotChanged(Exception):  # noqa: N818  (named for the situation)
+    """A command could not write the store; nothing of its one transaction is in it.
+
+    words   why, and what to do.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def explained(error: Exception) -> tuple[str, int] | None:
@@ -41,6 +61,8 @@ def _explained(error: Exception) -> tuple[str, int] | None:
         return "\n".join(str(problem) for problem in error.problems), EXIT_CONFIG
     if isinstance(error, StoreBusy | StoreUnusable | MailboxUnavailable | CredentialUnavailable):
         return str(error), EXIT_FAILED
+    if isinstance(error, NotChanged):
+        return f"nothing was changed: {error.words}", EXIT_TRY_LATER
     if isinstance(error, sqlite3.OperationalError):
         trouble = store_trouble(error)
         said = f"{trouble.reason}; {trouble.remedy}" if trouble else f"the store cannot be used now: {error}"
@@ -84,8 +106,8 @@ def loaded_to_look() -> Config:
         config = load_in_part(_config_file())
         if config is None:
             raise
-        click.echo(harmless(str(invalid)), err=True)
-        click.echo("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
+        say(harmless(str(invalid)), err=True)
+        say("the configuration cannot be used; a running daemon goes on with the one it has", err=True)
         click.get_current_context().meta[MISTAKES] = True
         return config
 
@@ -105,6 +127,25 @@ def writing_store(config: Config) -> Store:
     from mailtickets.store import Store
 
     return _closed_at_the_end(Store.open(config.desk.store, utc_now()))
+
+
+@contextlib.contextmanager
+def one_change(store: Store) -> Iterator[None]:
+    """Change the store in one transaction. Raises NotChanged where it cannot be written."""
+    from mailtickets.store import store_trouble
+
+    try:
+        with store.transaction():
+            yield
+    except sqlite3.OperationalError as error:
+        if trouble := store_trouble(error, store.path.parent):
+            raise NotChanged(f"{trouble.reason}; {trouble.to_do}") from error
+        raise
+
+
+def say(text: str, indent: str = "  ", *, err: bool = False) -> None:
+    """Print words for people, see `wrapped`."""
+    click.echo(wrapped(text, indent, err=err), err=err)
 
 
 def _closed_at_the_end(store: Store) -> Store:
@@ -134,6 +175,16 @@ def harmless(text: str) -> str:
 def stamp(moment: datetime | None, zone: ZoneInfo) -> str:
     """Return a time in the desk's zone for people, or an empty string."""
     return moment.astimezone(zone).strftime("%a %d %b %Y %H:%M") if moment else ""
+
+
+def table_stamp(moment: datetime | None, zone: ZoneInfo) -> str:
+    """As `stamp`, for tables: on a narrow terminal without the weekday, and without the year where it is the present one."""
+    width = columns()
+    if moment is None or width is None or width >= WIDE:
+        return stamp(moment, zone)
+    local = moment.astimezone(zone)
+    year = "" if local.year == utc_now().astimezone(zone).year else " %Y"
+    return local.strftime(f"%d %b{year} %H:%M")
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -173,14 +224,71 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def table(rows: Sequence[Sequence[str]], headings: Sequence[str], limit: int = 60) -> str:
-    """Return rows as aligned columns, each cell cut to a limit."""
-    cells = [[_cell(cell, limit) for cell in row] for row in (headings, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
+def columns(*, err: bool = False) -> int | None:
+    """Return how wide the terminal is that is written to; None where a program reads."""
+    stream = sys.stderr if err else sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def wrapped(text: str, indent: str = "  ", *, err: bool = False) -> str:
+    """Return lines broken at words where a terminal is too narrow for them; programs get them whole.
+
+    indent   of what goes on in the next line.
+
+    What stands between backticks is a command to be copied: it stays in one line.
+    """
+    width = columns(err=err)
+    return text if width is None else "\n".join(_broken(line, width, indent) for line in text.split("\n"))
+
+
+def _broken(line: str, width: int, indent: str) -> str:
+    bound = _COMMAND.sub(lambda found: found[0].replace(" ", _BOUND), line)
+    filled = textwrap.fill(
+        bound, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    return filled.replace(_BOUND, " ")
+
+
+def table(
+    rows: Sequence[Sequence[str]], headings: Sequence[str], limit: int = 60, below: Sequence[str] = ()
+) -> str:
+    """Return rows as aligned columns, each cell cut to a limit.
+
+    below   the headings of columns that stand whole below the others where a terminal is too narrow for all;
+            there the widest of the others are cut until they fit.
+    """
+    cells = [[_cell(cell, limit) for cell in row] for row in (headings, *rows)]
+    widths = _widths(cells)
+    width = columns()
+    if width is None or _sum(widths) <= width:
+        return "\n".join(_row(row, widths) for row in cells)
+    beside = [i for i, heading in enumerate(headings) if heading not in below]
+    cells = [[row[i] for i in beside] for row in cells]
+    widths = _widths(cells)
+    while _sum(widths) > width and max(widths) > LEAST_COLUMN:
+        widths[widths.index(max(widths))] -= 1
+    lines = [_row([_cell(cell, most) for cell, most in zip(cells[0], widths, strict=True)], widths)]
+    for row, all_of in zip(cells[1:], rows, strict=True):
+        lines.append(_row([_cell(cell, most) for cell, most in zip(row, widths, strict=True)], widths))
+        more = [
+            f"{heading}: {_cell(all_of[i], MOST_BELOW)}"
+            for i, heading in enumerate(headings)
+            if heading in below and all_of[i]
+        ]
+        lines += [wrapped(f"    {'; '.join(more)}", " " * 6)] if more else []
+    return "\n".join(lines)
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def _sum(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _row(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _cell(text: str, limit: int) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailtickets.diagnosis.finding import Finding, ok, warning, wrong
+from mailtickets.store.trouble import NEEDED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,9 @@ def judge_space(space: Space) -> Iterator[Finding]:
         )
     has = f"{words(space.free)} free on {mount}; the store has {words(space.store)}"
     larger = f"make room on {mount}: `du -xh {mount} | sort -h | tail`"
-    if space.free < max(LEAST_BYTES, space.store // LEAST_SHARE):
+    if space.free < NEEDED_BYTES:
+        yield wrong(area, "space", f"{has}: no mail can be taken in", larger)
+    elif space.free < max(LEAST_BYTES, space.store // LEAST_SHARE):
         least = words(max(LEAST_BYTES, space.store // LEAST_SHARE))
         yield wrong(area, "space", f"{has}: less than {least}, soon no mail can be taken in", larger)
     elif space.free < space.store:

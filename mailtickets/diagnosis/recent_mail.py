@@ -12,6 +12,8 @@ from mailtickets.mail.authentication import authserv_ids
 from mailtickets.mail.message import address_key, domain_of
 from mailtickets.mail.parse import parse
 from mailtickets.policies import policy_of
+from mailtickets.store.errors import OriginalDamaged
+from mailtickets.unread import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,20 +41,33 @@ class Arrived:
     message: Message
 
 
-def recent_mail(store: Store, config: Config, now: datetime) -> list[Arrived]:
-    """Return the mails of the last 30 days, 500 at most, the newest first; none of agents' folders of sent mail."""
+def recent_mail(store: Store, config: Config, now: datetime) -> tuple[list[Arrived], list[str]]:
+    """Return the mails of the last 30 days, 500 at most, the newest first; none of agents' folders of sent mail.
+
+    Beside them, in words, which originals cannot be read.
+    """
     sent = {(name, one.sent_folder) for name, one in config.mailboxes.items() if one.sent_folder}
-    found = []
+    found, damaged = [], []
     for mailbox, folder, digest in store.views.recent(now - LOOK_BACK, MOST_MAILS):
         if (mailbox, folder) not in sent:
-            head = store.ledger.beginning(digest, HEAD_BYTES).partition(b"\r\n\r\n")[0]
+            try:
+                head = store.ledger.beginning(digest, HEAD_BYTES).partition(b"\r\n\r\n")[0]
+            except KeyError:
+                continue  # erased since the list was read
+            except OriginalDamaged as error:
+                damaged.append(str(error))
+                continue
             found.append(Arrived(mailbox, parse(head + b"\r\n\r\n")))
-    return found
+    return found, damaged
 
 
 def recent_mail_findings(store: Store, config: Config, now: datetime) -> Iterator[Finding]:
     """Look through the mail of the last 30 days."""
-    mails = recent_mail(store, config, now)
+    mails, damaged = recent_mail(store, config, now)
+    if damaged:
+        more = f"; so are {len(damaged) - 1} more of the last 30 days" if damaged[1:] else ""
+        remedy = f"what it said stands on its ticket; {ELSEWHERE}; `mailtickets doctor --deep` looks for more damage"
+        yield warning("store", "originals", f"{damaged[0]}{more}", remedy)
     yield from judge_addresses(mails, policy_of(config), _domains(config))
     for name, table in config.mailboxes.items():
         heads = [one.message.headers for one in mails if one.mailbox == name][:MAILS_OF_AUTHSERV_ID]

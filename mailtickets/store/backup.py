@@ -48,7 +48,9 @@ def _copy_to(connection: sqlite3.Connection, path: Path, temporary: Path, now: d
         verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
     except sqlite3.OperationalError as error:
         older = "make room, or name a file on another disk; older backups are untouched"
-        raise StoreUnusable(temporary, f"the copy cannot be written ({error})", older) from error
+        raise StoreUnusable(
+            temporary.with_suffix(""), f"the copy cannot be written ({error})", older
+        ) from error
     finally:
         copy.close()
     if verdict != "ok":

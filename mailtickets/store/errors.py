@@ -34,6 +34,14 @@ class StoreNewer(StoreUnusable):
     """The store was written by a newer version."""
 
 
+class OriginalDamaged(ValueError):  # noqa: N818
+    """The bytes of one stored mail cannot be read; the store itself can. `digest` is of that mail."""
+
+    def __init__(self, reason: str, digest: bytes) -> None:
+        super().__init__(reason)
+        self.digest = digest
+
+
 class StoreBusy(Exception):  # noqa: N818
     """Another daemon has this store."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailtickets.desk.ticket import HoldKind, Outcome
+from mailtickets.store.errors import OriginalDamaged
 from mailtickets.store.times import from_us, to_us
 
 if TYPE_CHECKING:
@@ -186,13 +187,10 @@ class Ledger:
         return (_copy(row) for row in rows)
 
     def taken_again(self, copy: Copy) -> Taken:
-        """Return a copy as it came, for another ledger. Raises KeyError, ValueError where its original is not whole."""
-        try:
-            raw = self.original(copy.digest)
-        except zlib.error as error:
-            raise ValueError(f"the original of mail {copy.id} is damaged ({error})") from error
+        """Return a copy as it came, for another ledger. Raises KeyError, OriginalDamaged where its original is not whole."""
+        raw = self.original(copy.digest)
         if hashlib.sha256(raw).digest() != copy.digest:
-            raise ValueError(f"the original of mail {copy.id} is not what was stored")
+            raise OriginalDamaged(f"the original of mail {copy.id} is not what was stored", copy.digest)
         return Taken(
             copy.mailbox, copy.folder, copy.name, copy.digest, compress(raw), raw, copy.size, copy.arrived, copy.truncated, copy.dkim_keys,
         )  # fmt: skip
@@ -207,22 +205,33 @@ class Ledger:
         return digest
 
     def original(self, digest: bytes) -> bytes:
-        """Return the raw bytes of a stored mail. Raises KeyError if there is none."""
+        """Return the raw bytes of a stored mail. Raises KeyError if there is none, OriginalDamaged if they cannot be read."""
         row = self._connection.execute("SELECT data FROM original WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             raise KeyError(digest.hex())
-        return zlib.decompress(row[0])
+        try:
+            return zlib.decompress(row[0])
+        except zlib.error as error:
+            raise self._damaged(digest, error) from error
 
     def beginning(self, digest: bytes, length: int) -> bytes:
-        """Return the first bytes of a stored mail; no more of it is read. Raises KeyError if there is none."""
+        """Return the first bytes of a stored mail; no more of it is read. Raises as `original`."""
         row = self._connection.execute("SELECT id FROM original WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             raise KeyError(digest.hex())
         unpacking, found = zlib.decompressobj(), b""
-        with self._connection.blobopen("original", "data", row[0], readonly=True) as packed:
-            while len(found) < length and (piece := packed.read(PIECE_BYTES)):
-                found += unpacking.decompress(piece, length - len(found))
+        try:
+            with self._connection.blobopen("original", "data", row[0], readonly=True) as packed:
+                while len(found) < length and (piece := packed.read(PIECE_BYTES)):
+                    found += unpacking.decompress(piece, length - len(found))
+        except zlib.error as error:
+            raise self._damaged(digest, error) from error
         return found
+
+    def _damaged(self, digest: bytes, error: zlib.error) -> OriginalDamaged:
+        row = self._connection.execute("SELECT min(id) FROM copy WHERE digest = ?", (digest,)).fetchone()
+        mail = "a mail" if row[0] is None else f"mail {row[0]}"
+        return OriginalDamaged(f"the stored original of {mail} is damaged ({error})", digest)
 
     # -- deciding ----------------------------------------------------------------------------
 

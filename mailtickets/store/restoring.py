@@ -167,9 +167,11 @@ def _unknown(before: Path, copy: Store, trouble: list[str]) -> Iterator[Taken]:
                 if not copy.ledger.knows(mail.digest):
                     yield old.ledger.taken_again(mail)
     except StoreUnusable as error:
-        trouble.append(error.reason)
-    except (sqlite3.DatabaseError, KeyError, ValueError) as error:
-        trouble.append(f"it is damaged ({error})")
+        trouble.append(str(error.__cause__ or error.reason))
+    except KeyError:
+        trouble.append("the original of a mail is not in it")
+    except (sqlite3.DatabaseError, ValueError) as error:
+        trouble.append(str(error))
 
 
 def _prepare(

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOM = "make room on the disk that holds it; nothing is lost, mail stays on the server, and the desk goes on by itself"
-DAMAGED = "stop the desk and put a backup in its place with `mailtickets restore FILE`; mail stays on the server until then"
+ROOM = "make room on the disk that holds {}"
+DAMAGED = "stop the desk and put a backup in its place with `mailtickets restore FILE`"
+MEANWHILE = {
+    ROOM: "nothing is lost, mail stays on the server, and the desk goes on by itself",
+    DAMAGED: "mail stays on the server until then",
+}
 _MEANINGS = {
     sqlite3.SQLITE_FULL: ("its disk is full", ROOM),
     # A quota and a limit on the size of files come as this, like a failing disk.
@@ -31,12 +35,20 @@ _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqli
 class StoreTrouble:
     """Why the store cannot be written, and what to do.
 
-    passing   waiting may be all it needs: a disk fills up and is cleared, another program ends.
+    to_do       what a person does about it.
+    passing     waiting may be all it needs: a disk fills up and is cleared, another program ends.
+    meanwhile   what becomes of the mail until then; "" where nothing is to be said.
     """
 
     reason: str
-    remedy: str
+    to_do: str
     passing: bool
+    meanwhile: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do, and what becomes of the mail until then."""
+        return f"{self.to_do}; {self.meanwhile}" if self.meanwhile else self.to_do
 
 
 def disk_words(folder: Path) -> tuple[str, str] | None:
@@ -52,17 +64,22 @@ def disk_words(folder: Path) -> tuple[str, str] | None:
         )
     blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
     if blocks * disk.f_frsize < NEEDED_BYTES or (disk.f_files and not disk.f_favail):
-        return "its disk is full", "make room on the disk that holds it"
+        return "its disk is full", ROOM.format(folder)
     return None
 
 
-def store_trouble(error: BaseException) -> StoreTrouble | None:
-    """Return what is wrong with the store where an error, or its cause, comes from the engine, otherwise None."""
+def store_trouble(error: BaseException, folder: Path | None = None) -> StoreTrouble | None:
+    """Return what is wrong with the store where an error, or its cause, comes from the engine, otherwise None.
+
+    folder   of the store, to be named.
+    """
     if not isinstance(error, sqlite3.Error):
-        return store_trouble(error.__cause__) if error.__cause__ else None
+        return store_trouble(error.__cause__, folder) if error.__cause__ else None
     # The low byte is the primary code, the rest says more about it (SQLite, Result and Error Codes).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code not in _MEANINGS:
         return None
-    reason, remedy = _MEANINGS[code]
-    return StoreTrouble(f"the store cannot be written: {reason} ({error})", remedy, code in _PASSING)
+    reason, to_do = _MEANINGS[code]
+    return StoreTrouble(
+        f"the store cannot be written: {reason} ({error})", to_do.format(folder or "it"), code in _PASSING, MEANWHILE.get(to_do, "")
+    )  # fmt: skip

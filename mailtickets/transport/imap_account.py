@@ -35,6 +35,7 @@ class ImapAccount:
 
     name             of the mailbox in the config; its section is [mailbox.NAME].
     password, token  one of them; `token` is called with True after the server refused the last token.
+    password_from    where the password is kept, in words for remedies; "" = not said.
     ca_file          trust only the CAs in this file; None = those of the system.
     timeout          seconds for each wait for bytes; `connect_timeout` for TCP and TLS.
     idle             use IDLE where the server has it; `idle_seconds` is the longest stretch of it.
@@ -48,6 +49,7 @@ class ImapAccount:
     security: Security = Security.TLS
     password: Callable[[], str] | None = None
     token: TokenSource | None = None
+    password_from: str = ""
     ca_file: Path | None = None
     folder: str = "INBOX"
     timeout: float = 60.0

@@ -22,6 +22,7 @@ from mailtickets.transport.network import (
     NotAllowed,
     Security,
     Trouble,
+    check_login,
     network_trouble,
     one_line,
     tls_context,
@@ -188,8 +189,8 @@ class ImapConnection:
                 raise self._lost(error, "logging in") from None
             if passes(words):
                 raise self._unavailable(Trouble(f"the server does not let us in now: {words}")) from None
-            remedy = f"check [{account.section}] username and " + ("token" if account.token else "password")
-            trouble = Trouble(f"the server refused user {account.username}: {words}", remedy)
+            remedy = check_login(account.section, account.password_from, token=account.token is not None)
+            trouble = Trouble(f"the server refused user {account.username}: {words.rstrip('.')}", remedy)
             raise self._unavailable(trouble, Retry.SLOW) from None
 
     def _log_in_by_plain(self, client: _Client, secret: str) -> None:

@@ -42,6 +42,16 @@ class Trouble(NamedTuple):
     remedy: str = ""
 
 
+def check_login(section: str, password_from: str, *, token: bool) -> str:
+    """Return what to look at after a refused login.
+
+    password_from   where the password is kept, in words; "" = not known here.
+    """
+    if token:
+        return f"check [{section}] username and token"
+    return f"check [{section}] username and password" + (f" ({password_from})" if password_from else "")
+
+
 class NotAllowed(Exception):  # noqa: N818 - named for the situation
     """A connection we refuse to make: the settings would send a password in clear or verify nothing."""
 

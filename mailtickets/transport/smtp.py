@@ -21,6 +21,7 @@ from mailtickets.transport.network import (
     NotAllowed,
     Security,
     Trouble,
+    check_login,
     network_trouble,
     one_line,
     tls_context,
@@ -64,6 +65,7 @@ class SmtpAccount:
     section          of the config, for remedies: "smtp" or "smtp_account.NAME".
     username         "" = no login.
     password, token  one of them; `token` is called with True after the server refused the last token.
+    password_from    where the password is kept, in words for remedies; "" = not said.
     ca_file          trust only the CAs in this file; None = those of the system.
     envelope         "null" or "bounce": the sender of automatic mail; for the caller, not used here.
     max_size         in bytes; larger mails are rejected here. 0 = only the server's own limit.
@@ -76,6 +78,7 @@ class SmtpAccount:
     username: str = ""
     password: Callable[[], str] | None = None
     token: TokenSource | None = None
+    password_from: str = ""
     ca_file: Path | None = None
     envelope: str = "null"
     max_size: int = 0
@@ -207,7 +210,7 @@ class SmtpPool:
             async with self._slots:
                 return await self._transmitted(mail, moved)
         except _NoSession as error:
-            return error.fate
+            return _with_what_then(error.fate)
         except asyncio.CancelledError:  # by `close`, before the transaction began
             return _STOPPING
 
@@ -227,9 +230,7 @@ class SmtpPool:
 
     def _with_remedy(self, fate: Fate) -> Fate:
         if isinstance(fate, Deferred) and fate.account_trouble:
-            return replace(
-                fate, reason=f"{fate.reason}; check [{self.account.section}] username and password"
-            )
+            return replace(fate, reason=f"{fate.reason}; {_check_login(self.account)}")
         return fate
 
     # Sessions
@@ -392,8 +393,9 @@ class SmtpPool:
                 return _no_session(
                     Trouble(f"the server does not let us in now: {said}"), Retry.SOON, error.code
                 )
-            remedy = f"check [{account.section}] username and " + ("token" if account.token else "password")
-            trouble = Trouble(f"the server refused user {account.username}: {said}", remedy)
+            trouble = Trouble(
+                f"the server refused user {account.username}: {said.rstrip('.')}", _check_login(account)
+            )
             return _no_session(trouble, Retry.SLOW, error.code)
         if isinstance(error, SMTPConnectResponseError | SMTPHeloError) and error.code > 0:
             said = f"{error.code} {one_line(error.message)}"
@@ -404,9 +406,21 @@ class SmtpPool:
         return _no_session(trouble)
 
 
+def _check_login(account: SmtpAccount) -> str:
+    return check_login(account.section, account.password_from, token=account.token is not None)
+
+
 def _no_session(trouble: Trouble, retry: Retry = Retry.SOON, code: int | None = None) -> _NoSession:
     words = trouble.reason + (f"; {trouble.remedy}" if trouble.remedy else "")
     return _NoSession(Deferred(words, code, account_trouble=True, retry=retry, remedy=trouble.remedy))
+
+
+def _with_what_then(fate: Deferred) -> Deferred:
+    """Say of a refused login what makes the desk use the mended one: it does not try for a while."""
+    if fate.retry is not Retry.SLOW:
+        return fate
+    then = "then `systemctl reload mailtickets`, otherwise no login is tried for 15 minutes"
+    return replace(fate, reason=f"{fate.reason}; {then}")
 
 
 async def _quit(client: SMTP) -> None:

@@ -49,6 +49,15 @@ def test_free_space_is_judged_against_the_store(free, store, state):
     assert states(judge_space(space(free=free, store=store)))["disk.space"] == state
 
 
+def test_a_full_disk_is_not_said_to_be_full_soon():
+    """Where nothing is left no mail is taken in now; the command to find what takes the room can be copied."""
+    for free, words in ((0, "no mail can be taken in"), (1 * MB, "soon no mail can be taken in")):
+        (found, _) = judge_space(space(free=free))
+        assert found.what.partition(": ")[2].endswith(words), found.what
+        assert ("soon" in found.what) == bool(free)
+        assert "`du -xh /var | sort -h | tail`" in found.remedy
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

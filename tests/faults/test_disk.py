@@ -65,7 +65,7 @@ def test_a_full_disk_while_mail_is_taken_in(
             desk.writes(person, "My scanner is wet.", files={"wet.bin": os.urandom(60_000)})
         line = desk.wait_log("work pauses")
         assert "the store cannot be written: its disk is full" in line
-        assert "make room" in line
+        assert f"make room on the disk that holds {disk.folder};" in line
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             assert desk.process is not None

@@ -36,7 +36,7 @@ def test_release_lets_mails_in_beside_the_daemon_and_without_it(desk: DeskProces
     code, words = desk.run("quarantine", "release", second, "999")
     assert code == 1
     assert f"mail {second}: on SUP-1002: opened a ticket; let in by the admin (no daemon runs" in words
-    assert "mail 999 is not in quarantine" in words
+    assert "there is no mail 999 in the ledger" in words
     assert len(desk.wait_to("kim@desk.example", 2)) == 2
     code, words = desk.run("quarantine", "retry", third)
     assert (code, f"mail {third}: quarantined: own_address" in words) == (0, True)
@@ -121,4 +121,6 @@ def test_outbox_show_prints_a_mail_as_it_was_sent(desk: DeskProcess):
     assert "Please try water." in words
     assert without_keys(answer["Message-ID"]) in words
     code, words = desk.run("outbox", "retry", numbers["answer"], "999")
-    assert (code, words.count("is not in the outbox as failed")) == (1, 2)
+    assert code == 1
+    assert f"mail {numbers['answer']} was sent " in words
+    assert "there is no mail 999 in the outbox" in words

@@ -132,7 +132,10 @@ def test_every_trouble_of_a_sick_desk_is_told_at_once(make_desk):
         "mailbox.secure.certificate",
     }  # fmt: skip
     assert found["mailbox.support.login"][1].startswith(f"the server refused user {desk.user}: ")
-    assert found["mailbox.support.login"][2] == "check [mailbox.support] username and password"
+    assert (
+        found["mailbox.support.login"][2]
+        == f"check [mailbox.support] username and password (file {desk.folder / 'wrong'})"
+    )
     assert found["mailbox.secure.login"][1:] == (
         "there is no folder Nowhere", "set folder in [mailbox.secure] to one of: INBOX"
     )  # fmt: skip

@@ -368,10 +368,11 @@ def test_idle_that_is_refused_is_not_tried_again(opened: Opener):
 
 def test_wrong_password_is_told_as_such(dovecot: Dovecot, account: str):
     """It names user, server's words and the keys to check, and is not tried again soon."""
-    error = refusal(replace(described(dovecot, account), password=lambda: "wrong"))
+    wrong = replace(described(dovecot, account), password=lambda: "wrong", password_from="file imap-password")
+    error = refusal(wrong)
     assert error.retry is Retry.SLOW
     assert f"the server refused user {account}: [AUTHENTICATIONFAILED]" in str(error)
-    assert "check [mailbox.support] username and password" in str(error)
+    assert "check [mailbox.support] username and password (file imap-password)" in str(error)
 
 
 @pytest.mark.parametrize("password", ["pässword", "two\r\nA9 DELETE INBOX", 'quo"te\\'])

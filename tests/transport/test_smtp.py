@@ -463,6 +463,7 @@ def test_wrong_password_is_account_trouble_and_not_tried_again_soon(certificates
             Security.TLS,
             "support",
             lambda: "wrong",
+            password_from="file smtp-password",
             ca_file=certificates / "ca.pem",
         )
 
@@ -474,7 +475,10 @@ def test_wrong_password_is_account_trouble_and_not_tried_again_soon(certificates
             assert fate.account_trouble
             assert fate.retry is Retry.SLOW
             assert "the server refused user support: 535" in fate.reason
-            assert "check [smtp] username and password" in fate.reason
+            assert (
+                "check [smtp] username and password (file smtp-password); then `systemctl reload"
+                in fate.reason
+            )
         assert len(server.logins) == 1
 
 
