@@ -466,7 +466,7 @@ def test_bytes_behind_starttls_are_not_read_as_protected():
         (says(b"{tag} NO [ALERT] Too many simultaneous connections\r\n"), Retry.SOON, "does not let us in now"),
         (says(b"* BYE closing for maintenance\r\n", hang_up=True), Retry.SOON, "closing for maintenance"),
         (says(hang_up=True), Retry.SOON, "the server closed the connection (while logging in)"),
-        (says(b"{tag} NO Login failed.\r\n"), Retry.SLOW, "refused user support: Login failed."),
+        (says(b"{tag} NO Login failed.\r\n"), Retry.SLOW, "refused user support: Login failed"),
         (says(b"{tag} NO [AUTHENTICATIONFAILED] no\r\n"), Retry.SLOW, "refused user support: [AUTHENTICATIONFAILED] no"),
     ],
 )  # fmt: skip
