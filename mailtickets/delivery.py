@@ -88,7 +88,7 @@ class Attempt:
 def attempt_of(
     mail: Mail, fate: Fate, ladder: Ladder, now: datetime, jitter: float, *, in_doubt: bool = False
 ) -> Attempt:
-    """Return what a fate means for a mail (design section 8; `reliability.md` R5); see `Ladder.next_at`."""
+    """Return what a fate means for a mail (docs/reliability.md, promises 2 and 3); see `Ladder.next_at`."""
     next_at = ladder.next_at(mail.attempts, mail.queued_at, now, jitter, in_doubt=in_doubt)
     match fate:
         case Sent(refused=refused):
