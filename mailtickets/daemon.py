@@ -24,6 +24,7 @@ from mailtickets.clocks import look_at_clocks, utc_now
 from mailtickets.clockwork import Clockwork, Job
 from mailtickets.deskthread import DeskThread
 from mailtickets.first_polls import FirstPolls
+from mailtickets.joining import join_folders
 from mailtickets.lookout import Lookout
 from mailtickets.parts import Parts, join_mailboxes, make_parts
 from mailtickets.readying import open_line, rules_of
@@ -313,6 +314,7 @@ class Daemon:
     def _prepare(self, config: Config, templates: Templates) -> tuple[Rules, Parts]:
         """Make everything new before anything old is stopped; in the desk's thread, which has the store."""
         old = self._parts
+        join_folders(config, old.store)
         rules = rules_of(config, old.store, templates)
         return rules, self._make_parts(config, old.store, old.line)
 
@@ -355,7 +357,7 @@ def _fault_in_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
 
 
 def _folders_of(config: Config, now: datetime) -> set[tuple[str, str]]:
-    return {(source.name, source.folder) for source in sources(config, now)}
+    return {(source.name, source.folder) for source in sources(config, lambda *_: now)}
 
 
 def _books_trouble(config: Config, now: datetime) -> BooksTrouble:

@@ -313,20 +313,19 @@ class DeskLedger:
         """Return the time of the wall clock."""
         return self._clock()
 
-    def first_start(self) -> datetime:
-        """See `store.first_start.first_start`."""
-        return self._reader.first_start()
+    def start_of(self, mailbox: str, folder: str) -> datetime:
+        """See `store.first_start.start_of`."""
+        return self._reader.start_of(mailbox, folder)
 
-    def start_was_before_in_desk(self) -> datetime:
+    def start_was_before_in_desk(self) -> None:
         """See `store.first_start.was_before`."""
         with self._store.transaction():
-            start, again = self._store.start_was_before(self._clock())
+            again = self._store.start_was_before(self._clock())[1]
         if again:
             maillog.doubtful(
                 "the clock was ahead when the desk was first started", f"{again} mails were left alone for their date",
                 "nothing to do: they are taken in now",
             )  # fmt: skip
-        return start
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:
         """See `Ledger.set_marked`."""

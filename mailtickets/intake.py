@@ -102,11 +102,12 @@ class Intake:
         return taken
 
     def _see_the_start(self) -> None:
-        """Follow the first start, which was later than it seemed where the clock was ahead then."""
+        """Follow the first start, which was earlier than it seemed where the clock was ahead then."""
+        name, folder = self.source.name, self.source.folder
         if self.source.from_now:
-            start = self._ledger.first_start()
-            if self._ledger.now() < start:
-                start = self._desk.call(self._ledger.start_was_before_in_desk).result()  # type: ignore[assignment]
+            if self._ledger.now() < (start := self._ledger.start_of(name, folder)):
+                self._desk.call(self._ledger.start_was_before_in_desk).result()
+                start = self._ledger.start_of(name, folder)
             if start != self.source.start_from:
                 self.source = replace(self.source, start_from=start)
 
@@ -434,10 +435,10 @@ class LedgerReader(Protocol):
     def now(self) -> datetime:
         """Return the time of the wall clock."""
 
-    def first_start(self) -> datetime:
-        """Return when the desk was first started, as far as is known."""
+    def start_of(self, mailbox: str, folder: str) -> datetime:
+        """See `store.first_start.start_of`."""
 
-    def start_was_before_in_desk(self) -> datetime:
+    def start_was_before_in_desk(self) -> None:
         """See `store.first_start.was_before`; only in the desk's thread."""
 
     def set_marked_in_desk(self, numbers: Sequence[int]) -> None:

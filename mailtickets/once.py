@@ -87,7 +87,7 @@ async def one_round(config: Config) -> int:
         line.pauses.at_start(began)
         try:
             # After downtime mail is read first, then timers: an answer that waits in the mailbox stops a reminder.
-            for source in sources(config, store.first_start()):
+            for source in sources(config, store.start_of):
                 try:
                     failed += not _take(config, source, store, line)
                 except (MailboxUnavailable, CredentialUnavailable) as error:
@@ -241,7 +241,7 @@ def audits(config: Config, *, heal: bool) -> Iterator[Audit | NotCompared]:
     now = utc_now()
     with closing(Store.open(config.desk.store, now) if heal else Store.read(config.desk.store)) as store:
         door = _Stored(store)
-        for source in sources(config, store.first_start()):
+        for source in sources(config, store.start_of):
             mailbox = mailbox_of(config, source.name, source.folder, readonly=True)
             ledger = DeskLedger(store, store, door, utc_now)
             try:

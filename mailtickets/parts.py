@@ -66,9 +66,8 @@ def make_parts(
     ladders = {name: ladder_of(config, name) for name in pools}
     accounts = {name: lookout.account(name) for name in pools}
     sender = Sender(line, pools, ladders, desk.call_soon, clock, holder, accounts, lookout.sender.move)
-    first_start = store.first_start()
     mailboxes = []
-    for source in sources(config, first_start):
+    for source in sources(config, store.start_of):
         ledger = DeskLedger(Store.read(config.desk.store), store, line, clock)
         mailbox = mailbox_of(config, source.name, source.folder)
         intake = Intake(source, mailbox, finding_keys(config, source.name, desk), ledger)

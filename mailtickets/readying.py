@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailtickets.accounts import rates_of, takes_null_sender
 from mailtickets.clocks import utc_now
+from mailtickets.joining import join_folders
 from mailtickets.letters import Writer
 from mailtickets.pipeline import Line
 from mailtickets.policies import own_addresses, policy_of
@@ -74,6 +75,7 @@ def open_line(config: Config, clock: Callable[[], datetime] = utc_now) -> tuple[
     store = Store.open(config.desk.store, clock())
     try:
         store.check_quickly()
+        join_folders(config, store)
         line = Line(store, rules_of(config, store, templates_of(config)), clock, new_code)
         line.recover()
     except BaseException:

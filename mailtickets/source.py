@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailtickets.config import Config
 
 CLOCKS_DIFFER = timedelta(days=1)  # between this machine and a mail server, a wrong time zone included
@@ -17,7 +19,7 @@ class Source:
     """What a mailbox's section says about taking mail.
 
     start_from   the moment before which mail is left alone; None for all mail there is.
-    from_now     that moment is the desk's first start.
+    from_now     that moment is the desk's first start, or when the folder joined it.
     """
 
     name: str
@@ -63,12 +65,17 @@ class Source:
         )
 
 
-def sources(config: Config, first_start: datetime) -> list[Source]:
-    """Return every folder that mail is taken from; a folder of sent mail is only read."""
+def sources(config: Config, start_of: Callable[[str, str], datetime]) -> list[Source]:
+    """Return every folder that mail is taken from; a folder of sent mail is only read.
+
+    start_of   tells since when a folder belongs to the desk, by mailbox and folder.
+    """
     found: list[Source] = []
     for name, mailbox in config.mailboxes.items():
-        source = Source.of(config, name, first_start)
+        folder = "" if mailbox.maildir else mailbox.folder
+        source = Source.of(config, name, start_of(name, folder))
         found.append(source)
         if mailbox.sent_folder and mailbox.maildir is None:
-            found.append(replace(source, folder=mailbox.sent_folder, after="keep"))
+            other = Source.of(config, name, start_of(name, mailbox.sent_folder))
+            found.append(replace(other, folder=mailbox.sent_folder, after="keep"))
     return found

@@ -14,7 +14,7 @@ from mailtickets.store.alarms import Alarms
 from mailtickets.store.backup import back_up
 from mailtickets.store.errors import DAMAGED_REMEDY, StoreUnusable
 from mailtickets.store.facts import FactsReader
-from mailtickets.store.first_start import first_start, was_before
+from mailtickets.store.first_start import first_start, note_joining, start_of, was_before
 from mailtickets.store.forgetting import UNCLEAN, Forgetting
 from mailtickets.store.future import bring_back
 from mailtickets.store.ledger import Ledger
@@ -77,6 +77,14 @@ class Store:
     def first_start(self) -> datetime:
         """See `store.first_start.first_start`."""
         return first_start(self._connection)
+
+    def start_of(self, mailbox: str, folder: str) -> datetime:
+        """See `store.first_start.start_of`."""
+        return start_of(self._connection, mailbox, folder)
+
+    def note_joining(self, mailbox: str, folder: str) -> bool:
+        """See `store.first_start.note_joining`."""
+        return note_joining(self._connection, mailbox, folder)
 
     def start_was_before(self, now: datetime) -> tuple[datetime, int]:
         """See `store.first_start.was_before`."""

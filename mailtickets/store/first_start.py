@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailtickets.store.settings import set_setting, setting
@@ -9,12 +10,12 @@ from mailtickets.store.times import from_us, to_us
 
 if TYPE_CHECKING:
     import sqlite3
-    from datetime import datetime
 
 FIRST_START = "first_start"
 OLDER = "older than the start of the desk"
 DATED_BEFORE = "dated before the start of the desk, though it came after"
 _SECOND = 1_000_000
+_FROM_THE_FIRST = "first"  # stands for a folder that was configured at the first start
 
 
 def first_start(connection: sqlite3.Connection) -> datetime:
@@ -28,6 +29,38 @@ def note_first_start(connection: sqlite3.Connection, now: datetime) -> None:
         "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
         (FIRST_START, str(to_us(now.replace(microsecond=0)))),
     )
+
+
+def start_of(connection: sqlite3.Connection, mailbox: str, folder: str) -> datetime:
+    """Return since when a folder belongs to the desk: its first start, but for one that was configured later."""
+    joined = setting(connection, _joined(mailbox, folder))
+    return from_us(int(joined)) if joined.isdecimal() else first_start(connection)
+
+
+def note_joining(connection: sqlite3.Connection, mailbox: str, folder: str) -> bool:
+    """Note a folder that is configured; return whether it joins a desk that was at work before.
+
+    Such a folder counts from when the desk last polled: what lies in it is as old for it as what lay in the others at
+    the first start, and where a mailbox was only renamed nothing is passed over. In a transaction of the caller.
+    """
+    if setting(connection, _joined(mailbox, folder)):
+        return False
+    known = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM copy WHERE mailbox = ?1 AND folder = ?2)"
+        " OR EXISTS (SELECT 1 FROM cursor WHERE mailbox = ?1 AND folder = ?2)",
+        (mailbox, folder),
+    ).fetchone()[0]
+    last_poll = setting(connection, "last_poll")
+    if known or not last_poll:
+        set_setting(connection, _joined(mailbox, folder), _FROM_THE_FIRST)
+        return False
+    polled = to_us(datetime.fromisoformat(last_poll).replace(microsecond=0))
+    set_setting(connection, _joined(mailbox, folder), str(max(polled, to_us(first_start(connection)))))
+    return True
+
+
+def _joined(mailbox: str, folder: str) -> str:
+    return f"joined:{mailbox}/{folder}"
 
 
 def was_before(connection: sqlite3.Connection, now: datetime) -> tuple[datetime, int]:

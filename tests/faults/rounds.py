@@ -39,7 +39,7 @@ class Rounds:
         self._received = 0
         self._ahead = timedelta(0)
         self.store, self.line = open_line(self.config, self.now)
-        (source,) = sources(self.config, self.now() - timedelta(days=1))
+        (source,) = sources(self.config, lambda *_: self.now() - timedelta(days=1))
         mailbox = mailbox_of(self.config, source.name)
         if isinstance(mailbox, ImapMailbox):
             mailbox.account = replace(mailbox.account, timeout=seconds, connect_timeout=seconds)

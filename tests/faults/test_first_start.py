@@ -152,3 +152,19 @@ def test_the_start_never_goes_behind_what_was_there(tmp_path):
         assert store.ledger.cursor("support", "INBOX") == (7, 8)
         assert store.start_was_before(datetime(1970, 1, 2, tzinfo=UTC)) == (start, 0)
     store.close()
+
+
+def test_since_when_a_folder_belongs_to_the_desk(tmp_path):
+    """From the first start, also where it could not be read for long; one that is configured later from the last poll on."""
+    store, polled = Store.open(tmp_path / "desk.db", START), START + timedelta(days=300)
+    with store.transaction():
+        assert not store.note_joining("support", "INBOX")
+        store.set_setting("last_poll", polled.isoformat())
+        assert not store.note_joining("support", "INBOX"), "it was there at the first start, polled or not"
+        assert store.note_joining("sales", "INBOX")
+        assert not store.note_joining("sales", "INBOX"), "once"
+        store.ledger.move_cursor(Step("billing", "INBOX", (0, 0), (7, 12)))
+        assert not store.note_joining("billing", "INBOX"), "an earlier version of the desk took mail from it"
+    starts = [store.start_of(name, "INBOX") for name in ("support", "sales", "billing", "unknown")]
+    assert starts == [START, polled, START, START]
+    store.close()

@@ -215,7 +215,7 @@ def test_receive_ends_a_pause_that_is_over(make, book, monkeypatch):
 @pytest.mark.parametrize("by", ["run --once", "daemon"])
 def test_the_word_of_the_admin_outlasts_a_restart(make, book, by):
     """`outbox resume` lets as many mails go again, whoever sends them; and with no mail to send nothing is held."""
-    desk = make(more=MORE + "automatic_per_hour = 9")
+    desk = make(more=MORE + "automatic_per_hour = 12")
     for number in range(5):
         desk.writes(f"c{number}@customer.example", "My printer is on fire.")
 

@@ -6,13 +6,18 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.process import DeskProcess
+from tests.support.process import IMAP, DeskProcess
 
-ANA, BEN = "Ana Client <ana@customer.example>", "Ben <ben@customer.example>"
+ANA, BEN, EVE = (
+    "Ana Client <ana@customer.example>",
+    "Ben <ben@customer.example>",
+    "Eve <eve@customer.example>",
+)
 
 
 def _put_in_ledger(desk: DeskProcess, raw: bytes, stored: bytes) -> None:
@@ -101,11 +106,35 @@ def test_an_oversize_mail_makes_a_ticket_and_tells_the_customer(make_desk: Calla
     assert len(desk.to("ana@customer.example")) == 1
 
 
+def test_a_mailbox_that_joins_a_desk_at_work(make_desk: Callable[..., DeskProcess]):
+    """What lies in it is left alone, also what came since the desk's own first start; new mail is a ticket."""
+    desk = make_desk()
+    desk.start()
+    desk.writes(ANA, "My printer is on fire.")
+    desk.wait_to("ana@customer.example", 1)
+    desk.wait(lambda: desk.json("status")["last_poll_at"], "a poll to be noted", 30)
+    desk.stop()
+    other = f"{desk.user}-sales"
+    for text in ("Written last year.", "Written just now."):
+        when = datetime.now(UTC) - (timedelta(days=300) if "year" in text else timedelta(minutes=2))
+        desk.dovecot.append(other, desk.mail(EVE, text), when=when)
+    section = IMAP.format(user=other, imap_port=desk.dovecot.imap, poll="60s")
+    desk.edit("[queue.support]", f'[mailbox.sales]\n{section}\n[queue.support]\nmailbox = "support"')
+    with closing(sqlite3.connect(desk.folder / "desk.db")) as store, store:
+        # The desk was first started a year ago, and both mails are from before it last polled.
+        year_ago = int((datetime.now(UTC) - timedelta(days=400)).timestamp() * 1_000_000)
+        store.execute("UPDATE setting SET value = ? WHERE name = 'first_start'", (str(year_ago),))
+    desk.start()
+    desk.deliver(desk.mail(BEN, "My scanner is wet."), other)
+    desk.wait_to("ben@customer.example", 1)
+    books = desk.at_rest(4)
+    assert (books["on_tickets"], books["ignored"]) == (2, 2)
+    assert desk.to("eve@customer.example") == []
+
+
 @pytest.mark.parametrize("start_from", ["now", "all"])
 def test_mail_from_before_the_first_start(make_desk: Callable[..., DeskProcess], start_from: str):
     """With "now" old mail is left as it is and only booked; with "all" it becomes tickets."""
-    from tests.support.process import IMAP
-
     desk = make_desk(mailbox=IMAP + f'start_from = "{start_from}"')
     for days in (400, 3, 1):
         old = desk.mail(ANA, f"Written {days} days ago.")
