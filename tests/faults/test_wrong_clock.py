@@ -166,6 +166,7 @@ def test_a_clock_put_back_while_the_server_is_away(make, book):
         desk.writes(BEN, "My scanner is wet.")
         desk.wait(lambda: len(got(desk, "ben@other.example")) == 1, "Ben's acknowledgement")
         desk.wait(lambda: len(got(desk, "ana@customer.example")) == 1, "Ana's acknowledgement")
+        assert desk.settle()
         desk.down()
         desk.put_down(book, runs=1)
 
@@ -263,6 +264,7 @@ def test_a_round_begun_before_the_sleep_does_not_count(
     desk.until_ready()
     desk.wait(lambda: status(desk, 1001) == "open", "Ana's answer")
     assert stays(lambda: reminders(desk, "ana@") == 0)
+    assert desk.settle()
     desk.down()
     desk.put_down(book, runs=1)
 
