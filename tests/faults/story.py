@@ -258,6 +258,7 @@ class FaultDesk(DeskProcess):
         expected  what the same story says without faults, as `rows`: one more of a kind is a double, one less is lost.
         given_up  kinds that may have failed at last: the test sees that their text came back.
         """
+        self._tell_of_trouble()
         self._books()
         counts = self._mail_out(given_up)
         self._nobody_new()
@@ -268,6 +269,15 @@ class FaultDesk(DeskProcess):
         if counts.total():
             print(f"{self.folder}: {counts}, {self.rows()} instead of {expected}\n{self.log[-4000:]}")
         return counts
+
+    def _tell_of_trouble(self) -> None:
+        """Let go out what the desk had to say of trouble when it was ended: that is queued whenever something is over."""
+        waits = "SELECT 1 FROM outbox WHERE kind IN ('trouble', 'recovered') AND state IN ('queued', 'deferred', 'sending')"
+        for _ in range(3):
+            if self.child is None and self.ask(waits):
+                self.begin()
+                assert self.settle()
+                self.down()
 
     def _books(self) -> None:
         """1. Every raw mail is in exactly one place, and on one ticket once."""
@@ -378,7 +388,10 @@ class Stage:
 
 
 def _newest(desk: FaultDesk, address: str, words: str = "") -> Received:
-    """Return the newest mail to somebody; those of unknown fate that did not arrive are sent again first, by the admin."""
+    """Return the newest mail to somebody; those of unknown fate that did not arrive are sent again first, by the admin.
+
+    The newest is the one that was written last: one that was sent again is not answered in the place of newer ones.
+    """
     there = {desk.id_of(mail.raw) for mail in desk.accepted.mails}
     uncertain = desk.ask(
         "SELECT id, message_id, human FROM outbox WHERE state = 'uncertain' AND recipients LIKE ?",
@@ -394,8 +407,11 @@ def _newest(desk: FaultDesk, address: str, words: str = "") -> Received:
         desk.begin()
         assert desk.settle()
         desk.down()
+    written = dict(desk.ask("SELECT message_id, id FROM outbox"))
     found = [Received(mail) for mail in desk.accepted.mails if address in mail.recipients]
-    return [mail for mail in found if words in mail["Subject"]][-1]
+    return max(
+        (mail for mail in found if words in mail["Subject"]), key=lambda mail: written[mail["Message-ID"]]
+    )
 
 
 def _bounce(desk: FaultDesk) -> None:
