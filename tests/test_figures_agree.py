@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from mailtickets.desk import silence
 from mailtickets.desk.agreement import ServiceLevel, Span, Targets
 from mailtickets.desk.calendar import Calendar
@@ -16,6 +18,7 @@ from mailtickets.store import Store
 from mailtickets.store.measures import row_of
 from tests.support.desk import POLICY, SUPPORT
 
+pytestmark = pytest.mark.timeout(600)  # a minute of work, on a machine that may be busy
 TICKETS = 10_000
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 OFFICE = Calendar("office", "Europe/London", [((540, 750), (780, 1050))] * 5 + [(), ()])

@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -21,6 +22,7 @@ from mailtickets.store.times import to_us
 from mailtickets.transport.fate import Deferred, Phase, Refusal, Rejected, Sent, Uncertain
 from tests.support.desk import Desk
 
+pytestmark = pytest.mark.timeout(600)  # a minute of work, on a machine that may be busy
 CUSTOMERS = ("ana@customer.example", "bob@customer.example", "cora@other.example")
 AGENTS = ("kim@desk.example", "lee@desk.example")
 MACHINE = "robot@customer.example"
