@@ -126,11 +126,11 @@ def _counted_and_drawn(
 # --- the other process ----------------------------------------------------------------------------
 
 
-class _TooLong(Exception):  # noqa: N818
+class _TooLong(Exception):  # noqa: N818  (named for the situation)
     pass
 
 
-class _Broken(Exception):  # noqa: N818
+class _Broken(Exception):  # noqa: N818  (named for the situation)
     pass
 
 

@@ -34,7 +34,7 @@ class StoreNewer(StoreUnusable):
     """The store was written by a newer version."""
 
 
-class OriginalDamaged(ValueError):  # noqa: N818
+class OriginalDamaged(ValueError):  # noqa: N818  (named for the situation)
     """The bytes of one stored mail cannot be read; the store itself can. `digest` is of that mail."""
 
     def __init__(self, reason: str, digest: bytes) -> None:
@@ -42,7 +42,7 @@ class OriginalDamaged(ValueError):  # noqa: N818
         self.digest = digest
 
 
-class StoreBusy(Exception):  # noqa: N818
+class StoreBusy(Exception):  # noqa: N818  (named for the situation)
     """Another daemon has this store."""
 
     def __init__(self, path: Path, pid: str) -> None:
