@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,8 @@ CUSTOMERS = ("ana@customer.example", "bob@customer.example", "cora@other.example
 AGENTS = ("kim@desk.example", "lee@desk.example")
 MACHINE = "robot@customer.example"
 AGENT_KEY = re.compile(r"a[0-9]+-[0-9]+-[0-9]+-[a-z2-7]{16}-[a-z]")
+# A whole one: a Message-ID of ours, as good as random, ends in "kim@desk.example" once in 32,768.
+AGENT_ADDRESS = re.compile(rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, AGENTS))})")
 COMMANDS = ("", "", "", "#pending\n", "#wait 2d\n", "#resolve\n", "#close\n", "#open\n", "#take\n", "#assign lee\n", "#resolv\n",
             "#close\n#open\n")  # fmt: skip
 FATES = ("sent", "sent", "sent", "deferred", "uncertain", "rejected", "away")
@@ -43,7 +45,7 @@ class DeskMachine(RuleBasedStateMachine):
         self.desk.fate = self.fate_of
         self.moods: list[str] = []
         self.words = 0
-        self.given: list[bytes] = []
+        self.given: list[tuple[bytes, datetime]] = []
         self.seen = 0
         # A desk at work: two tickets, one of them answered. From an empty one most steps would do nothing.
         for who, cc in (("ana@customer.example", "bob@customer.example"), ("cora@other.example", "")):
@@ -70,7 +72,7 @@ class DeskMachine(RuleBasedStateMachine):
         return f"{kind}word{self.words}"
 
     def give(self, raw: bytes) -> None:
-        self.given.append(raw)
+        self.given.append((raw, self.desk.now))
         self.desk.receives(raw)
 
     def pick(self, index: int, address: str):
@@ -153,8 +155,10 @@ class DeskMachine(RuleBasedStateMachine):
     @rule(index=indexes)
     @precondition(lambda self: self.given)
     def the_same_mail_again(self, index):
-        sent, raw = self.all_mails(), self.given[index % len(self.given)]
-        self.desk.receives(raw if index % 2 else b"X-Trace: again\n" + raw)
+        sent, (raw, when) = self.all_mails(), self.given[index % len(self.given)]
+        # Known by its bytes for ever; in another delivery's dress for 30 days (design section 4).
+        dressed = index % 2 == 0 and self.desk.now - when < timedelta(days=30)
+        self.desk.receives(b"X-Trace: again\n" + raw if dressed else raw)
         assert self.all_mails() == sent, "a duplicate had an effect"
 
     @rule(who=customers, index=indexes)
@@ -218,7 +222,7 @@ class DeskMachine(RuleBasedStateMachine):
             assert "noteword" not in whole
             assert "outsideword" not in whole
             assert not AGENT_KEY.search(whole)
-            assert not any(agent in whole for agent in AGENTS)
+            assert not AGENT_ADDRESS.search(whole)
             assert "eve@evil.example" not in sent.recipients
             assert MACHINE not in sent.recipients or sent.mail.human or sent.kind in {"closed", "resolved"}
         self.seen = len(self.desk.sent)

@@ -272,9 +272,10 @@ def test_every_file_is_its_owners_alone(tmp_path: Path, dovecot: Dovecot, accoun
             ours |= set((tmp_path / "inbox").rglob("*"))
             desk.command("organisations", "import", str(tmp_path / "new.csv"))
             desk.start()
-            (tmp_path / "inbox" / "new" / "1800000000.M1P1.mx").write_bytes(
-                desk.mail(ANA, "My printer is on fire.")
-            )
+            # Whole before it is in `new`, as a delivery is.
+            whole = tmp_path / "inbox" / "tmp" / "1800000000.M1P1.mx"
+            whole.write_bytes(desk.mail(ANA, "My printer is on fire."))
+            whole.rename(tmp_path / "inbox" / "new" / whole.name)
             desk.wait_to("ana@customer.example", 1, 40)
             desk.command("receive", stdin=desk.mail(ANA, "My scanner is wet."))
             desk.wait((tmp_path / "desk.db.heartbeat").exists, "a heartbeat", 20)

@@ -185,7 +185,8 @@ def test_a_large_notice_cut_amid_its_text_is_tried_again(make: Maker, server: Sm
         desk = make(server, network.port)
         desk.edit('agents = ["kim", "lee"]', 'agents = ["kim"]')
         desk.start()
-        network.arm(Cut(300_000, side="client"), always=True)
+        # Abruptly, as a network that went on reading might read the end before the desk sees that it is cut off.
+        network.arm(Cut(300_000, side="client", abrupt=True), always=True)
         desk.writes(ANA, "My printer is on fire.", files={"fire.bin": bytes(range(256)) * 12_000})
         desk.wait_log("amid the text", 2, 30)
         network.mend()
