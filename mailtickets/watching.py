@@ -21,6 +21,7 @@ STORE, DESK, LOOP, SENDER, START = "store", "desk thread", "event loop", "sender
 # Kinds that cannot be told by way of the outbox.
 DIRECT = frozenset({STORE, DESK, SENDER, START})
 REFUSED_MANY = 3  # recipients that a server put off: one may have a full mailbox, three have a broken server
+RESTART = "`systemctl restart mailtickets` (nothing is lost by that); the log's last lines say why."
 ACCOUNT_REMEDY = (
     "Mend that server, or our login there. The mails wait in the outbox, and go out by themselves then."
 )
@@ -174,7 +175,7 @@ def _desk(seen: Seen, patience: Patience) -> Alarm | None:
         if seen.desk_alive
         else "its thread has ended"
     )
-    return Alarm(DESK, "The desk hangs", why, "Restart it; nothing is lost by that. Look at the log for the cause.",
+    return Alarm(DESK, "The desk hangs", why, RESTART,
                  since=_moment(seen, seen.now - seen.desk_turn.total_seconds()))  # fmt: skip
 
 
@@ -186,7 +187,7 @@ def _sender(seen: Seen, patience: Patience) -> Alarm | None:
         if seen.sender_alive
         else "it has ended"
     )
-    return Alarm(SENDER, "The sending of mail hangs", why, "Restart the desk; nothing is lost by that.",
+    return Alarm(SENDER, "The sending of mail hangs", why, RESTART,
                  since=_moment(seen, seen.now - (seen.sender_stuck or timedelta()).total_seconds()))  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pytest
 from mailtickets.desk.pausing import Look
 from mailtickets.deskthread import READ_FIRST_SECONDS, DeskThread
 from mailtickets.standstill import Standstill
+from tests.support import patience
 from tests.support.desk import Desk
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -65,7 +66,7 @@ class Machine:
 
     @staticmethod
     def wait(what) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 20 * patience.TIMES
         while not what():
             assert time.monotonic() < end
             time.sleep(0.01)

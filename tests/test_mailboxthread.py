@@ -14,6 +14,7 @@ from mailtickets.errors import MailboxUnavailable, Retry
 from mailtickets.mailboxthread import MailboxThread
 from mailtickets.progress import Progress
 from mailtickets.standstill import Standstill
+from tests.support import patience
 
 REFUSED = MailboxUnavailable("support", "the server refused user support", "check the password", Retry.SLOW)
 
@@ -32,7 +33,7 @@ def thread_over(round_: Callable[[], None], progress: Progress) -> MailboxThread
 
 
 def wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 10 * patience.TIMES
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -14,6 +14,7 @@ from mailtickets.mail.keys import KeyRing
 from mailtickets.pipeline import BATCH_MAILS
 from mailtickets.readahead import TOGETHER, ReadAhead
 from mailtickets.reading import Reading
+from tests.support import patience
 from tests.support.desk import START, Desk
 
 READING = Reading(KeyRing({1: b"s" * 32}, 1), OwnAddresses(frozenset({"support@desk.example"})), {}, {})
@@ -38,7 +39,7 @@ def offered(number: int):
 def ahead():
     made = ReadAhead(READING)
     made.offer([])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 30 * patience.TIMES
     while not made._ready.done():
         assert time.monotonic() < deadline
         time.sleep(0.01)

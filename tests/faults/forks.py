@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support import patience
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ("mailtickets.daemon", "mailtickets.once", "mailtickets.diagnosis")
 HASTY = "FAULTS_HASTY"  # set in the environment of a child that is to have short waits
@@ -41,7 +43,7 @@ class Child:
 
     def wait(self, seconds: float = 30.0) -> int:
         """Wait for its end."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * patience.TIMES
         while (code := self.poll()) is None:
             if time.monotonic() > end:
                 self.kill()
@@ -117,7 +119,7 @@ class Forks:
         with self._lock:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
-            end = time.monotonic() + 30
+            end = time.monotonic() + 30 * patience.TIMES
             while not self._begun:
                 assert time.monotonic() < end, "the parent of all processes is silent"
                 self.hear(0.05)

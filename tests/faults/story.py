@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.forks import Child, Forks
+from tests.support import patience
 from tests.support.dovecot import Dovecot
 from tests.support.process import IMAP, DeskProcess, Received
 from tests.support.smtp_sink import SinkMail, SmtpSink
@@ -150,7 +151,7 @@ class FaultDesk(DeskProcess):
     def settle(self, seconds: float = 40.0) -> bool:
         """Wait until nothing is left to do; return False where the process was killed before."""
         assert self.child is not None
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * patience.TIMES
         while self.child.poll() is None:
             if (left := self.left_to_do()) == "":
                 # A point right behind the last commit: its end is on its way.

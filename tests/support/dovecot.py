@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support import patience
+
 PROGRAM = Path("/usr/sbin/dovecot")
 PASSWORD = "secret"
 DOMAIN = "desk.example"
@@ -194,7 +196,7 @@ class Dovecot:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * patience.TIMES
         for port in (self.imap, self.lmtp):
             while not _greets(port):
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -292,7 +294,7 @@ class Dovecot:
 
     def wait_for(self, user: str, count: int, seconds: float = 10.0) -> list[str]:
         """Return the subjects in a user's inbox once there are so many; fail if that takes too long."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * patience.TIMES
         while len(found := self.subjects(user)) < count:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{len(found)} mails came in {seconds} s, not {count}")

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
+from tests.support import patience
+
 Side = Literal["server", "client"]
 
 _CHUNK = 65536
@@ -146,7 +148,7 @@ class FaultyNetwork:
 
     def rest(self, seconds: float = 10.0) -> None:
         """Wait until every connection has ended, so that all faults that were reached have happened."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * patience.TIMES
         for thread in list(self._threads):
             thread.join(max(end - time.monotonic(), 0))
             if thread.is_alive():

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support import patience
 from tests.support.dovecot import DOMAIN, free_ports
 
 _MAIN = """\
@@ -76,7 +77,7 @@ class Postfix:
         (self.root / "etc" / "main.cf").write_text(_MAIN.format(**values))
         (self.root / "etc" / "master.cf").write_text(_MASTER.format(**values))
         self._postfix("start")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * patience.TIMES
         while True:
             try:
                 smtplib.SMTP("127.0.0.1", self.port, timeout=5).quit()

@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 from mailtickets.cli import cli
 from tests.faults.forks import HASTY, Child, Forks
+from tests.support import patience
 from tests.support.dovecot import Dovecot
 from tests.support.smtp_sink import SinkMail, SmtpSink
 
@@ -416,9 +417,9 @@ class DeskProcess:
         return next(line for line in reversed(self.log.splitlines()) if words in line)
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = 15.0) -> None:
-        """Wait until something is true; fail with the log if it never is."""
+        """Wait until something is true, longer beside other tests; fail with the log if it never is."""
         end = begun = time.monotonic()
-        end += seconds
+        end += seconds * patience.TIMES
         while not condition():
             now = time.monotonic()
             if now > end:

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from tests.support import patience
 from tests.support.dovecot import free_ports
 
 
@@ -134,7 +135,7 @@ class SmtpSink:
 
     def wait_for(self, count: int, seconds: float = 10.0) -> list[SinkMail]:
         """Return the mails once there are so many; fail if that takes too long."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * patience.TIMES
         with self._arrived:
             while len(self.mails) < count:
                 left = deadline - time.monotonic()
