@@ -32,13 +32,13 @@ servers:
 	@.ci/servers
 
 test: servers $(READY)
-	$(BIN)/python -m pytest $(SEVERAL) $(ARGS)
+	@.ci/pytest $(SEVERAL) $(ARGS)
 
 faults: servers $(READY)
-	$(BIN)/python -m pytest $(SEVERAL) -m fault --kills $(KILLS) tests $(ARGS)
+	@.ci/pytest $(SEVERAL) -m fault --kills $(KILLS) tests $(ARGS)
 
 hostile: servers $(READY)
-	$(BIN)/python -m pytest $(SEVERAL) -m case tests $(ARGS)
+	@.ci/pytest $(SEVERAL) -m case tests $(ARGS)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --inputs 2000000 $(ARGS)

@@ -21,7 +21,7 @@ from mailtickets.mail.message import domain_of
 from mailtickets.policies import policy_of
 from mailtickets.store.ledger import Taken, compress
 from mailtickets.templates import Templates
-from tests.support.desk import Desk, SentMail
+from tests.support.desk import Desk, SentMail, shipped_templates
 
 
 class ConfiguredDesk(Desk):
@@ -33,8 +33,11 @@ class ConfiguredDesk(Desk):
         self._arrivals = itertools.count(1)
         policy = policy_of(self.config)
         super().__init__(folder, policy, self.config.mailboxes["support"].authserv_id, self.moment(now))
-        self.templates = Templates(
-            self.config.templates.folder, zone=self.zone, queues=frozenset(self.config.queues)
+        own = self.config.templates.folder
+        self.templates = (
+            Templates(own, zone=self.zone, queues=frozenset(self.config.queues))
+            if own
+            else shipped_templates(self.zone)
         )
         self.use(policy)
 

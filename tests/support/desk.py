@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ from mailtickets.store.ledger import Taken, compress
 from mailtickets.templates import Templates
 from mailtickets.transport.fate import Sent
 
+UTC_ZONE = ZoneInfo("UTC")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KIM = AgentPolicy("kim", "Kim Archer", "kim@desk.example")
 LEE = AgentPolicy("lee", "Lee Moss", "lee@desk.example")
@@ -37,9 +38,9 @@ POLICY = Policy("Acme Support", {"support": SUPPORT}, {"kim": KIM, "lee": LEE}, 
 
 
 @cache
-def shipped_templates() -> Templates:
+def shipped_templates(zone: ZoneInfo = UTC_ZONE) -> Templates:
     """The templates of the project, compiled once for all desks of a process."""
-    return Templates(None, zone=ZoneInfo("UTC"))
+    return Templates(None, zone=zone)
 
 
 @cache
@@ -59,7 +60,11 @@ class SentMail:
         self.recipients = mail.recipients
         self.kind = mail.kind
         self.at = ""  # when it left, in local time; known to a ConfiguredDesk only
-        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(raw)
+
+    @cached_property
+    def parsed(self) -> EmailMessage:
+        """It as a tree; made when it is asked for, since most mails are only counted."""
+        return BytesParser(policy=default).parsebytes(self.raw)
 
     def __getitem__(self, name: str) -> str:
         """A header, unfolded."""

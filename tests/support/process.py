@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -76,7 +76,11 @@ class Received:
 
     def __init__(self, mail: SinkMail) -> None:
         self.sender, self.recipients, self.raw = mail.sender, mail.recipients, mail.raw
-        self.parsed: EmailMessage = BytesParser(policy=default).parsebytes(mail.raw)
+
+    @cached_property
+    def parsed(self) -> EmailMessage:
+        """It as a tree; made when it is asked for, since who waits for a mail counts them again and again."""
+        return BytesParser(policy=default).parsebytes(self.raw)
 
     def __getitem__(self, name: str) -> str:
         return " ".join(str(self.parsed[name] or "").split())
@@ -406,7 +410,7 @@ class DeskProcess:
         """Wait until an address has so many mails from this desk."""
         self.wait(
             lambda: len(self.to(address)) >= count,
-            f"{count} mails to {address}, got {self.to(address)}",
+            f"{count} mails to {address}",
             seconds,
         )
         return self.to(address)
