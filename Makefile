@@ -13,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 # Most tests wait for servers: so many at a time keep two cores busy.
-SEVERAL := -n 7 --no-loadscope-reorder
+SEVERAL := -n 8 --no-loadscope-reorder
 KILLS ?= 2400
 
 .PHONY: demo test faults hostile fuzz soak check format lint types bench lock tidy servers
