@@ -38,6 +38,12 @@ def status_says(desk: DeskProcess, words: str) -> bool:
     return words in desk.run("status")[1]
 
 
+def all_write(desk: DeskProcess, people: list[str]) -> None:
+    """Each of them writes once."""
+    for person in people:
+        desk.writes(person, "My printer is on fire.")
+
+
 @pytest.mark.fault("Template", "error, missing variable, > 256 KB")
 def test_a_template_that_fails_on_certain_values(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """The ticket is there and answered in the built-in words; the admins are told once for each version of the file."""
@@ -236,12 +242,9 @@ def test_one_configuration_for_each_mail(tmp_path: Path, dovecot: Dovecot, accou
         people = [f"c{number}@customer.example" for number in range(200)]
         desk.start()
         for runs, (tag, after) in enumerate(itertools.pairwise([*names, ""]), 1):
-            burst = people[50 * (runs - 1) : 50 * runs]
             # While they are written the first is decided, and then all that decides them is changed.
             with ThreadPoolExecutor(1) as writer:
-                writing = writer.submit(
-                    lambda burst: [desk.writes(one, "My printer is on fire.") for one in burst], burst
-                )
+                writing = writer.submit(all_write, desk, people[50 * (runs - 1) : 50 * runs])
                 desk.wait_log(" on_ticket ", 50 * (runs - 1) + 1, 60)
                 if after:
                     desk.edit(f'tag = "{tag}"', f'tag = "{after}"')
