@@ -49,7 +49,7 @@ def a_stage(number: int) -> ParameterSet:
     )
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("number", [a_stage(number) for number in range(len(STAGES))])
 def test_kill_at_each_point(line: Line, tmp_path: Path, number: int, thorough: bool, book):
     """Killed at any point of a stage, the desk ends where it ends without; two more starts change nothing.
@@ -90,7 +90,7 @@ def test_kill_at_each_point(line: Line, tmp_path: Path, number: int, thorough: b
     assert set(reached) >= STAGES[number].points
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.fault(*EVERY_POINT)
 def test_a_reminder_of_unknown_fate_goes_out_again_once(line: Line, tmp_path: Path, book):
     """Killed before it is booked as sent, a fresh one comes in place of the closing, which follows it; killed after, none."""

@@ -49,7 +49,7 @@ def row_of(dialogue: Dialogue) -> Row:
 
 
 @pytest.mark.dovecot
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.fault(*DROPPED)
 @pytest.mark.fault(*MARKING)
 @pytest.mark.parametrize(

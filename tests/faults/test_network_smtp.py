@@ -174,7 +174,7 @@ def put_down(
     assert (lost, doubled) == (0, 0)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.fault(*UP_TO_DATA)
 @pytest.mark.fault(*AFTER_DOT)
 @pytest.mark.parametrize("side", ["server", "client"])
@@ -201,7 +201,7 @@ def test_an_automatic_mail_goes_out_at_most_once_wherever_the_dialogue_is_cut(
     put_down(book, network, lost, doubled, uncertain)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.fault(*UP_TO_DATA)
 @pytest.mark.fault(*AFTER_DOT)
 @pytest.mark.parametrize("side", ["server", "client"])

@@ -82,7 +82,7 @@ def test_offsets_of_a_wal(tmp_path: Path):
 
 
 @ROW
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_wal_cut_off_anywhere(tmp_path: Path, book):
     """Cut at every frame, and within frames, the store opens at its last whole commit; what it knows only grows with the cut."""
     seed = random.randrange(10_000)
@@ -116,7 +116,7 @@ def test_a_wal_cut_off_anywhere(tmp_path: Path, book):
 
 
 @ROW
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_wal_with_a_torn_frame(tmp_path: Path, book):
     """A sector of zeros or of old bytes in the middle: everything from there on is as if never written, and the rest is whole."""
     seed = random.randrange(10_000)
@@ -143,7 +143,7 @@ def test_a_wal_with_a_torn_frame(tmp_path: Path, book):
 
 
 @ROW
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_going_on_after_each_commit(tmp_path: Path, book):
     """A copy of store and WAL at each commit of a story, gone on from: every mail on one ticket, nothing automatic twice."""
     here = tmp_path / "desk"
@@ -202,7 +202,7 @@ def test_going_on_after_each_commit(tmp_path: Path, book):
 
 
 @ROW
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_copies_of_a_daemon_at_work(tmp_path: Path, dovecot: Dovecot, account: str, book):
     """The daemon is stopped in its tracks two hundred times in a burst; every copy is whole, and some are gone on from."""
     with SmtpSink() as sink, desk_at(tmp_path, tmp_path, dovecot, sink, account) as desk:
