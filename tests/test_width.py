@@ -23,11 +23,18 @@ from mailtickets.store import Store
 from mailtickets.store.times import to_us
 from tests.store.test_outbox import MAIL
 from tests.support.desk import Desk
-from tests.test_config import written
+from tests.test_config import SHORT, written
 
 WIDTH = 80
 ERROR = "the server refused user support: 535 5.7.8 Error: authentication failed; check [smtp] username and password"
 LONG = "look at it; `mailtickets restore /var/backups/mailtickets/desk-20260302-090000.db` goes back, then start the desk"
+
+LONG_RULE = """
+[[rule]]
+name = "Everything that burns goes to the people with the fire extinguishers, at once"
+words = ["on fire", "smoke", "flames in the coffee machine", "smells as if something burns"]
+then = { type = "incident", tags = ["fire", "building", "facilities", "second-floor"], assign = "kim" }
+"""
 
 
 @pytest.fixture
@@ -140,3 +147,47 @@ def test_a_real_terminal_is_asked_for_its_width(folder: Path):
     os.close(main)
     assert len(lines) > 1
     assert all(len(line) <= 60 or " " not in line.strip() or "`" in line for line in lines), lines
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rules", "list"),
+        ("rules", "test", "mail.eml"),
+        ("next",),
+        ("next", "--against", "other.toml"),
+        ("forget", "--yes", "ana.maria.of.the.second.floor@customer.example"),
+        ("forget", "--yes", "ben@customer.example"),
+        ("organisations", "import", "new.csv"),
+    ],
+    ids=" ".join,
+)
+def test_what_commands_say_fits_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+):
+    """Each line, of a long rule, a person with a long address, and a changed file; nothing is cut off."""
+    monkeypatch.chdir(tmp_path)
+    ana, config = (
+        "ana.maria.of.the.second.floor@customer.example",
+        SHORT.replace("acme.example", "desk.example"),
+    )
+    written(tmp_path, config.replace("[smtp]", 'organisations = "known.csv"\n\n[smtp]') + LONG_RULE)
+    (tmp_path / "other.toml").write_text(
+        config.replace('tag = "SUP"', 'tag = "SUP"\nreminders = ["30h", "90h"]')
+    )
+    (tmp_path / "known.csv").write_text("key,name,domains\n")
+    (tmp_path / "new.csv").write_text("key,name,domains\nacme,Acme,acme.example\n")
+    (tmp_path / "mail.eml").write_bytes(
+        b"From: ana@customer.example\nTo: support@desk.example\nSubject: The printer on the second floor burns\n\nOn fire.\n"
+    )
+    desk = Desk(tmp_path, now=utc_now())
+    desk.writes(ana, "It burns.")
+    desk.answers(desk.last("kim@desk.example"), "kim@desk.example", "Please try water.")
+    desk.close()
+    result = CliRunner().invoke(cli, ["--config", str(tmp_path / "config.toml"), *words])
+    lines = (result.stdout + result.stderr).splitlines()
+    assert lines, result.exception
+    assert all(len(line) <= WIDTH or " " not in line.strip() for line in lines), lines
+    if words == ("rules", "list"):
+        assert "flames in the coffee machine" in " ".join(result.stdout.split())

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, counted, loaded, one_change, print_json, writing_store
+from mailtickets.cli.words import (
+    EXIT_FAILED,
+    as_json,
+    counted,
+    loaded,
+    one_change,
+    print_json,
+    say,
+    writing_store,
+)
 from mailtickets.clocks import utc_now
 
 if TYPE_CHECKING:
@@ -47,12 +56,12 @@ def forget(*, address: str, yes: bool, as_json: bool) -> None:
         if as_json:
             print_json({"error": why})
         else:
-            click.echo(why, err=True)
+            say(why, err=True)
         sys.exit(EXIT_FAILED)
     if not yes:
         if as_json:
             raise click.UsageError("with --json nobody is asked; add --yes")
-        click.echo(_about(address, held))
+        say(_about(address, held), "    ")
         click.confirm("Erase this person? It cannot be undone", default=False, abort=True)
     originals = Originals(store.ledger.original, store.ledger.beginning)
     recorder = Recorder(store, rules, utc_now, originals)
@@ -68,12 +77,12 @@ def forget(*, address: str, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"pseudonym": name, "tickets": held.tickets, "closed": held.open, "mails": held.mails})
         return
-    click.echo(f"the person is erased; {counted(held.tickets, 'ticket')} had to do with it, now under {name}")
+    say(f"the person is erased; {counted(held.tickets, 'ticket')} had to do with it, now under {name}")
     if unclean:
-        click.echo(
+        say(
             f"what was erased is not yet gone from the free room of the store ({unclean}); the daemon goes on with it"
         )
-    click.echo(ELSEWHERE)
+    say(ELSEWHERE)
 
 
 def _about(address: str, held: Traces) -> str:

@@ -15,6 +15,7 @@ from mailtickets.cli.words import (
     loaded,
     print_json,
     private_files,
+    say,
     table,
 )
 
@@ -126,7 +127,7 @@ def import_(*, file: Path, dry_run: bool, as_json: bool) -> None:
     try:
         kept = offered.put_in_place() if writes else None
     except OSError as error:
-        click.echo(
+        say(
             f"{offered.target} cannot be written ({error.strerror}), so nothing was changed; "
             "run this as a user who may write in its folder",
             err=True,
@@ -148,13 +149,13 @@ def import_(*, file: Path, dry_run: bool, as_json: bool) -> None:
         )
         return
     for warning in offered.warnings:
-        click.echo(harmless(f"warning: {warning}"))
+        say(harmless(f"warning: {warning}"))
     for line in _said(changes):
-        click.echo(harmless(line))
+        say(harmless(line), "    ")
     if offered.in_config:
-        click.echo(harmless(f"left in config.toml, which says the same: {', '.join(offered.in_config)}"))
+        say(harmless(f"left in config.toml, which says the same: {', '.join(offered.in_config)}"))
     if writes:
-        click.echo(
+        say(
             f"{offered.target}: {_count(len(offered.organisations))}"
             + (f"; the one before is {kept}" if kept else "")
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json
+from mailtickets.cli.words import EXIT_FAILED, as_json, harmless, loaded, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +53,10 @@ def list_(*, as_json: bool) -> None:
     if not policy.rules:
         click.echo("no rules; config.example.toml shows how [[rule]] is written")
     for one in policy.rules:
-        click.echo(harmless(_title(one)))
-        click.echo(harmless(f"    when {' and '.join(_asks(one)) or 'any mail comes'}"))
-        click.echo(
-            harmless(
-                f"    then {_said(_sets(one)) or 'nothing'}{'; no later rule is asked' if one.stop else ''}"
-            )
-        )
+        then = f"{_said(_sets(one)) or 'nothing'}{'; no later rule is asked' if one.stop else ''}"
+        say(harmless(_title(one)))
+        for line in (f"    when {' and '.join(_asks(one)) or 'any mail comes'}", f"    then {then}"):
+            say(harmless(line), " " * 9)
 
 
 @rules.command("test")
@@ -91,7 +88,7 @@ def test(*, mail: BinaryIO, queue_name: str, as_json: bool) -> None:
         print_json(tried.as_json())
     else:
         for line in tried.lines():
-            click.echo(line)
+            say(line, " " * LABEL)
 
 
 class _Tried:

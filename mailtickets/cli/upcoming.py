@@ -20,6 +20,7 @@ from mailtickets.cli.words import (
     print_json,
     reading_store,
     rfc3339,
+    say,
     stamp,
 )
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mailtickets.store import Store
 
 REPORT = "report"
+HANGING = " " * 35  # below what goes out, right of its time and its ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def next_(*, reference: str | None, limit: int, against: Path | None, as_json: b
         print_json([moment.as_json() for moment in moments])
         return
     for moment in moments:
-        click.echo(_line(moment, zone))
+        say(_line(moment, zone), HANGING)
     if not moments:
         click.echo(
             "nothing goes out by itself" + ("" if known is None else ": the ticket waits for a person")
@@ -250,7 +252,7 @@ def _compare(
         print_json([_changed_json(*pair) for pair in changed[:limit]])
         return
     for pair in changed[:limit]:
-        click.echo(_changed(*pair, zone))
+        say(_changed(*pair, zone), " " * 7)
     moved = sum(1 for left, right in changed if left and right)
     fresh = sum(1 for left, _ in changed if left is None)
     click.echo(f"{moved} moved, {fresh} new, {len(changed) - moved - fresh} gone, {same} as before")
