@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailtickets.desk import saying, silence
+from mailtickets.desk.people import ELSEWHERE
 from mailtickets.desk.returning import on_ticket
 from mailtickets.desk.ticket import (
     Alarm,
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 HOLD_DAYS = 3
 MAX_QUESTIONS_DAY = 20
+PROVE = (
+    "Set authserv_id in the [mailbox] section to the name your mail server writes into Authentication-Results "
+    "(or, if it writes none, verify_dkim = true), or have the agent answer the notices directly, with the quoted text left in place."
+)
+NAME_US = (
+    "If its To or Cc is an address of the desk, write it into the aliases of its [queue]; else the agent names the desk in To or Cc, "
+    "or answers the notices directly."
+)
 YES_WORDS = frozenset({"yes", "y", "ja", "oui", "si", "ok", "confirm"})
 NO_WORDS = frozenset({"no", "n", "nein", "non", "drop"})
 # A line of a note this long does not stand in an answer by chance.
@@ -57,8 +66,7 @@ def held_for_proof(case: Case) -> Decision:
                 f"agent without proof {agent.key}",
                 f"Mail from {agent.name} had to be confirmed again",
                 f"The mail carries no proof that {agent.email} sent it ({case.standing.why}).",
-                "Set authserv_id in the [mailbox] section to the name your mail server writes into Authentication-Results "
-                "(or, if it writes none, verify_dkim = true), or have the agent answer the notices directly, with the quoted text left in place.",
+                NAME_US if case.standing.why == ELSEWHERE else PROVE,
             ),
         )
     mail: tuple[Outgoing, ...] = ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailtickets.desk.ticket import Ticket
     from mailtickets.mail.message import Message
 
+ELSEWHERE = "its To and Cc name no address of this desk, so that somebody else may have passed it on"
 KEY_LASTS_AFTER_CLOSING = timedelta(days=60)
 MAX_SUGGESTED = 20  # addresses that a notice names; the others it counts
 
@@ -86,20 +87,17 @@ def who_speaks(
         return Standing(
             Speaker.AGENT if proven else Speaker.CLAIMED_AGENT, agent, proven, "answers no notice", leaked
         )
-    if proven:
+    # A signature proves who wrote a mail and to whom, not who brought it here (RFC 6376 section 8.6, replay).
+    if proven and policy.is_named_in(message):
         return Standing(
             Speaker.AGENT, agent, proven=True, why="our mail server authenticated the sender", leaked=leaked
         )
     if agent.proof == "pass":
-        return Standing(
-            Speaker.CLAIMED_AGENT,
-            agent,
-            why="this agent's mail counts only with an authenticated sender",
-            leaked=leaked,
-        )
-    problem = key_problem(found, agent, now)
+        problem = "this agent's mail counts only with an authenticated sender"
+    else:
+        problem = key_problem(found, agent, now)
     if problem:
-        return Standing(Speaker.CLAIMED_AGENT, agent, why=problem, leaked=leaked)
+        return Standing(Speaker.CLAIMED_AGENT, agent, why=ELSEWHERE if proven else problem, leaked=leaked)
     return Standing(Speaker.AGENT, agent, why="carries this agent's reply key", leaked=leaked)
 
 

@@ -254,6 +254,15 @@ class Policy:
                     named[queue.name] = queue
         return tuple(named.values())
 
+    def is_named_in(self, message: Message) -> bool:
+        """Tell whether its writer addressed a mail to this desk: To or Cc name a queue, whatever its delivery says."""
+        addresses = [person.address for person in (*message.to, *message.cc)]
+        return any(
+            queue.owns(address) or queue.is_note_address(address)
+            for address in addresses
+            for queue in self.queues.values()
+        )
+
     def queue_for(self, message: Message, mailbox: str) -> tuple[QueuePolicy, tuple[QueuePolicy, ...]]:
         """Return the queue that takes a mail, and the other queues it also reached."""
         named = self.queues_named(message)

@@ -87,6 +87,31 @@ def is_outside(desk: HostileDesk, met: Met, address: str) -> None:
 
 
 @pytest.mark.case(79)
+@pytest.mark.parametrize("to", [EVE, "undisclosed-recipients:;"])
+def test_79_an_agents_signed_mail_to_somebody_else_is_passed_on_to_the_desk(checked: HostileDesk, to: str):
+    """A replay: the signature holds, the thread's key is in the delivery only. It is held, and `yes` does it once."""
+    key = checked.last(CORAS)["Reply-To"].partition("<")[2].rstrip(">")
+    passed: dict[str, Any] = verdict("dkim=pass header.d=desk.example; dmarc=pass header.from=desk.example")
+    raw = checked.mail(FROM_ANNA, TEXT, to=to, subject="x", Delivered_To=key, **passed)
+    is_done_once_confirmed(checked, is_held(checked, checked.meets(raw)))
+    checked.meets(checked.mail(FROM_ANNA, TEXT, to=to, subject="y", Delivered_To=key, **passed))
+    told = checked.last(ADMIN).text
+    assert "aliases of its [queue]" in " ".join(told.split())
+    assert "authserv_id" not in told
+
+
+@pytest.mark.case(79)
+@pytest.mark.parametrize("field", ["to", "cc"])
+def test_79_an_agents_signed_mail_that_names_the_desk_acts(checked: HostileDesk, field: str):
+    """Also in Cc, and with a queue's address without a key."""
+    key = checked.last(CORAS)["Reply-To"].partition("<")[2].rstrip(">")
+    passed: dict[str, Any] = verdict("dkim=pass header.d=desk.example; dmarc=pass header.from=desk.example")
+    to, cc = ("SUPPORT@desk.example", "") if field == "to" else (CORAS, "Support <SUPPORT@desk.example>")
+    checked.meets(checked.mail(FROM_ANNA, TEXT, to=to, cc=cc, subject="x", Delivered_To=key, **passed))
+    assert checked.ticket().status == "closed"
+
+
+@pytest.mark.case(79)
 @pytest.mark.parametrize("lead", ["tag", "thread key", "customer's id", "body only"])
 @pytest.mark.parametrize("authserv_id", ["", SERVER])
 def test_79_an_agents_address_without_any_proof(make: Make, lead: str, authserv_id: str):
