@@ -1,6 +1,6 @@
 # make demo    watch a whole desk at work: no configuration, no root, no mail server
 # make test    all tests, with real mail servers where this machine has them or lets us install them
-# make faults  the fault matrix with thousands of kills (about 15 minutes), and its table
+# make faults  the fault matrix with thousands of kills (about 45 minutes), and its table
 # make hostile   every case of strange and hostile mail, and its table
 # make fuzz      2,000,000 mutated mails, texts and files, with a printed seed (about half an hour)
 # make soak    50,000 mails with faults at random, memory and books watched (about half an hour)
