@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many kills the random part of the fault matrix makes: few by default, thousands by `make faults`."""
-    parser.addoption("--kills", type=int, default=60, help="random kills of the fault matrix (60)")
+    parser.addoption("--kills", type=int, default=120, help="random kills of the fault matrix (120)")
     parser.addoption("--seed-of-faults", type=int, default=None, help="repeat a printed schedule of faults")
 
 

@@ -37,8 +37,8 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture
 def stride(thorough: bool) -> int:
-    """Of so many bytes of a dialogue one is cut behind: every byte with `make faults`, every eighth, from any of the first, else."""
-    return 1 if thorough else 8
+    """Of so many bytes of a dialogue one is cut behind: every byte with `make faults`, every fourth, from any of the first, else."""
+    return 1 if thorough else 4
 
 
 @pytest.fixture

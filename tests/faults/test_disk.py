@@ -72,7 +72,7 @@ def test_a_full_disk_while_mail_is_taken_in(
             assert desk.process.poll() is None
             assert unseen(desk) >= 1, "the large mail is not stored, so it is not marked"
             assert desk.run("status")[1].startswith("daemon       running")
-            time.sleep(5)
+            time.sleep(1)
         code, words = desk.run("status")
         assert code == 1
         if seconds > 60:
